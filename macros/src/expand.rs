@@ -1,0 +1,205 @@
+//! What the attributes write: a function that builds a runtime and runs the user's body on it.
+
+use proc_macro::{Delimiter, Group, Literal, Span, TokenStream, TokenTree};
+
+use crate::parse::{Error, Function, Options};
+
+/// Which attribute is being expanded.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Kind {
+    Main,
+    Test,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Kind::Main => "main",
+            Kind::Test => "test",
+        }
+    }
+}
+
+/// The whole of `#[main]` and `#[test]`.
+///
+/// A mistake becomes a `compile_error!`, and what can be kept of the function is kept beside it, so that one
+/// mistake is answered with one error.
+pub(crate) fn attribute(kind: Kind, options: TokenStream, item: TokenStream) -> TokenStream {
+    let function = match Function::parse(item.clone(), kind.name()) {
+        Ok(function) => function,
+        Err(error) => return [compile_error(error), item].into_iter().collect(),
+    };
+    let body = match check(kind, &function) {
+        Ok(body) => body,
+        Err(error) => return [compile_error(error), stub(function)].into_iter().collect(),
+    };
+    match Options::parse(options) {
+        Ok(options) => expand(kind, options, function, body),
+        Err(error) => {
+            let function = expand(kind, Options::default(), function, body);
+            [compile_error(error), function].into_iter().collect()
+        }
+    }
+}
+
+/// The body of a function that the attribute can run.
+fn check(kind: Kind, function: &Function) -> Result<Group, Error> {
+    let arguments = function.arguments.stream();
+    if let Some(first) = arguments.into_iter().next() {
+        if kind == Kind::Test {
+            let message = "a test has no arguments: nobody could pass them";
+            return Err(Error::new(first.span(), message));
+        }
+        if function.name.to_string() == "main" {
+            let message = "`main` has no arguments: the command line is in `std::env::args()`";
+            return Err(Error::new(first.span(), message));
+        }
+    }
+    if kind == Kind::Test {
+        for token in function.head.clone() {
+            let TokenTree::Group(group) = token else { continue };
+            if group.delimiter() == Delimiter::Bracket && group.stream().to_string() == "test" {
+                let message = "`#[runtime::test]` makes the function a test: take `#[test]` away";
+                return Err(Error::new(group.span(), message));
+            }
+        }
+    }
+    function.body.clone().ok_or_else(|| {
+        let message = format!("`#[runtime::{}]` needs a function with a body", kind.name());
+        Error::new(function.name.span(), message)
+    })
+}
+
+/// The function of the right name with nothing in it.
+fn stub(function: Function) -> TokenStream {
+    let mut out = TokenStream::from_iter([
+        TokenTree::Ident(function.fn_token),
+        TokenTree::Ident(function.name),
+    ]);
+    out.extend(tokens("() {}"));
+    out
+}
+
+fn expand(kind: Kind, options: Options, function: Function, body: Group) -> TokenStream {
+    // If there is no runtime at the path that was given, the error is shown at the path.
+    let span =
+        options.krate.clone().and_then(|krate| krate.into_iter().last()).map(|last| last.span());
+    let span = span.map_or(Span::call_site(), |span| Span::call_site().located_at(span));
+    let krate = options.krate.unwrap_or_else(|| tokens("::runtime"));
+    let path = |rest: &str| {
+        let mut path = krate.clone();
+        path.extend(at(span, tokens(rest)));
+        path
+    };
+
+    let mut builder = path("::Builder::new()");
+    let mut set = |method: &str, value: TokenStream| {
+        builder.extend(tokens(method));
+        builder.extend([parenthesized(value)]);
+    };
+    if let Some(paused) = options.start_paused {
+        set(".start_paused", TokenTree::Ident(paused).into());
+    }
+    if let Some(seed) = options.seed {
+        let mut value = TokenStream::from(TokenTree::Literal(seed));
+        if kind == Kind::Test {
+            let mut arguments =
+                TokenStream::from(TokenTree::Literal(Literal::string(&function.name.to_string())));
+            arguments.extend(tokens(","));
+            arguments.extend(value);
+            value = path("::__private::test_seed");
+            value.extend([parenthesized(arguments)]);
+        }
+        set(".rng_seed", value);
+    }
+    if let Some(variant) = options.unhandled_panic {
+        let mut value = path("::UnhandledPanic::");
+        value.extend([TokenTree::Ident(variant)]);
+        set(".unhandled_panic", value);
+    }
+    builder.extend(tokens(".build()"));
+
+    let mut runs = path("::__private::built");
+    runs.extend([parenthesized(builder)]);
+    runs.extend(tokens(".block_on"));
+    runs.extend([parenthesized(future(function.output.clone(), body))]);
+
+    let mut out = TokenStream::new();
+    if kind == Kind::Test {
+        out.extend(tokens("#[::core::prelude::v1::test]"));
+    }
+    out.extend(function.head);
+    out.extend([TokenTree::Ident(function.fn_token), TokenTree::Ident(function.name)]);
+    out.extend(function.generics);
+    out.extend([TokenTree::Group(function.arguments)]);
+    if let Some(output) = function.output {
+        out.extend(tokens("->"));
+        out.extend(output);
+    }
+    out.extend(function.where_clause);
+    out.extend([braced(runs)]);
+    out
+}
+
+/// `async { if false { return (|| -> Output { unreachable!() })(); } { BODY } }`
+///
+/// The type of an async block cannot be written, and is that of the first `return` in it; hence one that never
+/// runs. A closure cannot return `impl Trait`: the type of such a body is left to the compiler.
+fn future(output: Option<TokenStream>, mut body: Group) -> TokenStream {
+    let output = output.unwrap_or_else(|| tokens("()"));
+    let span = output.clone().into_iter().next().map_or(Span::call_site(), |first| first.span());
+    let mut block = TokenStream::new();
+    if !has_impl(output.clone()) {
+        let mut closure = tokens("|| ->");
+        closure.extend(output);
+        closure.extend(tokens("{ ::core::unreachable!() }"));
+        let mut typed = TokenStream::from(parenthesized(closure));
+        typed.extend(tokens("()"));
+        let typed = at(Span::call_site().located_at(span), typed);
+        let returns = [tokens("return"), typed, tokens(";")].into_iter().collect();
+        block.extend(tokens("#[allow(unreachable_code)] if false"));
+        block.extend([braced(returns)]);
+    }
+    // The braces are in their place but ours, so that no lint finds them superfluous.
+    body.set_span(Span::call_site().located_at(body.span()));
+    block.extend([TokenTree::Group(body)]);
+    let mut out = tokens("async");
+    out.extend([braced(block)]);
+    out
+}
+
+fn has_impl(tokens: TokenStream) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Ident(word) => word.to_string() == "impl",
+        TokenTree::Group(group) => has_impl(group.stream()),
+        _ => false,
+    })
+}
+
+fn compile_error(error: Error) -> TokenStream {
+    let message = TokenTree::Literal(Literal::string(&error.message));
+    let mut out = tokens("::core::compile_error!");
+    out.extend([braced(message.into())]);
+    at(error.span, out)
+}
+
+/// The tokens with their span set: where an error in them is shown.
+fn at(span: Span, tokens: TokenStream) -> TokenStream {
+    let place = |mut token: TokenTree| {
+        token.set_span(span);
+        token
+    };
+    tokens.into_iter().map(place).collect()
+}
+
+fn parenthesized(tokens: impl IntoIterator<Item = TokenTree>) -> TokenTree {
+    TokenTree::Group(Group::new(Delimiter::Parenthesis, tokens.into_iter().collect()))
+}
+
+fn braced(tokens: TokenStream) -> TokenTree {
+    TokenTree::Group(Group::new(Delimiter::Brace, tokens))
+}
+
+fn tokens(source: &str) -> TokenStream {
+    source.parse().expect("the pieces of an expansion are whole tokens")
+}

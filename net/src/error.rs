@@ -1,0 +1,28 @@
+//! Errors that say what was being done, with the system's own error kept inside.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+
+/// An [`io::Error`] of the same kind whose text is `{what}: {error}`; the original is its source.
+pub(crate) fn explain(error: io::Error, what: impl fmt::Display) -> io::Error {
+    io::Error::new(error.kind(), Explained { text: format!("{what}: {error}"), error })
+}
+
+#[derive(Debug)]
+struct Explained {
+    text: String,
+    error: io::Error,
+}
+
+impl fmt::Display for Explained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Error for Explained {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.error)
+    }
+}

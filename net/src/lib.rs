@@ -1,0 +1,39 @@
+//! Sockets: TCP and UDP for `epoll-runtime`, on the engine's public API alone.
+//!
+//! Applications see this crate as `runtime::net`. Names, signatures and meaning are tokio's.
+//!
+//! - [`TcpListener`] and [`TcpStream`], and the stream's halves in [`tcp`]; [`TcpSocket`] where
+//!   options must be set before `bind` or `connect`.
+//! - [`UdpSocket`].
+//! - [`ToSocketAddrs`] and [`lookup_host`].
+//!
+//! Every operation takes `&self`, so tasks share a socket by `&`, `Rc` or `Arc`; any number of them
+//! may wait on it. Sockets are `Send` and `Sync`. A socket registers with the runtime it first waits
+//! on, not when it is made.
+//!
+//! # The path of one read
+//!
+//! 1. [`TcpStream::read`] hands `recv(2)` on the nonblocking socket, as a closure, to the
+//!    [`Source`](runtime_core::io::Source) around it.
+//! 2. The source tries it at once. With data in the queue that was all: one system call. If less
+//!    came than was asked for, the queue is empty now (true of TCP alone), and the source remembers
+//!    that, which saves the next read the try that would fail.
+//! 3. Else the kernel says `EAGAIN`. At the first of these the source adds the socket to epoll; it
+//!    then notes the task's waker and the future is pending.
+//! 4. The turn in which epoll reports the socket readable wakes the task, whose poll tries again.
+//!
+//! Dropping the future at any point forgets the waker and nothing else: the bytes are in the
+//! caller's buffer or still in the kernel's queue.
+
+mod addr;
+mod error;
+mod options;
+mod sys;
+pub mod tcp;
+mod udp;
+
+pub use addr::{ToSocketAddrs, lookup_host};
+pub use tcp::listener::TcpListener;
+pub use tcp::socket::TcpSocket;
+pub use tcp::stream::TcpStream;
+pub use udp::UdpSocket;

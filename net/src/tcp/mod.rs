@@ -1,0 +1,10 @@
+//! The halves of a TCP stream: borrowed ([`ReadHalf`], [`WriteHalf`]) and owned ([`OwnedReadHalf`],
+//! [`OwnedWriteHalf`]).
+
+mod connect;
+pub(crate) mod listener;
+pub(crate) mod socket;
+mod split;
+pub(crate) mod stream;
+
+pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};

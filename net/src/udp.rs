@@ -1,0 +1,633 @@
+//! `UdpSocket`: datagrams to and from anybody, or one peer.
+
+use std::fmt;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::task::{Context, Poll};
+
+use runtime_core::io::{Interest, Ready, Source};
+
+use crate::addr::{ToSocketAddrs, first_of, no_address, resolve};
+use crate::error::explain;
+use crate::options;
+use crate::sys;
+
+/// A UDP socket.
+///
+/// A datagram is sent and received whole: what does not fit the buffer given to a receive is cut
+/// off and lost. Every operation takes `&self`, so tasks share the socket by `&`, `Rc` or `Arc`.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn example() -> std::io::Result<()> {
+/// let socket = runtime::net::UdpSocket::bind("127.0.0.1:9000").await?;
+/// let mut buf = [0; 65536];
+/// loop {
+///     let (len, peer) = socket.recv_from(&mut buf).await?;
+///     socket.send_to(&buf[..len], peer).await?;
+/// }
+/// # }
+/// ```
+pub struct UdpSocket {
+    io: Source<std::net::UdpSocket>,
+}
+
+impl UdpSocket {
+    /// Binds a socket to the first of the addresses that can be; port 0 picks a free one.
+    ///
+    /// # Errors
+    ///
+    /// The last address's error, which names the address; or the look-up's.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost: only the look-up of a name waits.
+    pub async fn bind<A: ToSocketAddrs>(addr: A) -> io::Result<UdpSocket> {
+        first_of(resolve(&addr).await?, |addr| {
+            std::net::UdpSocket::bind(addr)
+                .and_then(UdpSocket::from_std)
+                .map_err(|error| explain(error, format_args!("binding a UDP socket to {addr}")))
+        })
+    }
+
+    /// Sets the peer: [`send`](Self::send) goes there, and only its datagrams are received. Nothing
+    /// is sent.
+    ///
+    /// # Errors
+    ///
+    /// The last address's error, which names the address; or the look-up's.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost: only the look-up of a name waits.
+    pub async fn connect<A: ToSocketAddrs>(&self, addr: A) -> io::Result<()> {
+        first_of(resolve(&addr).await?, |addr| {
+            let connected = self.io.get_ref().connect(addr);
+            connected.map_err(|error| explain(error, format_args!("setting the peer {addr}")))
+        })
+    }
+
+    /// Takes over a socket of the standard library and makes it nonblocking. Neither system call nor
+    /// runtime is needed beyond that.
+    ///
+    /// # Errors
+    ///
+    /// If the socket cannot be made nonblocking.
+    pub fn from_std(socket: std::net::UdpSocket) -> io::Result<UdpSocket> {
+        socket.set_nonblocking(true)?;
+        Ok(UdpSocket { io: Source::new(socket) })
+    }
+
+    /// Gives the socket back to the standard library, deregistered. It stays nonblocking.
+    ///
+    /// # Errors
+    ///
+    /// None: the signature is tokio's.
+    pub fn into_std(self) -> io::Result<std::net::UdpSocket> {
+        Ok(self.io.into_inner())
+    }
+
+    /// Sends a datagram to the peer set by [`connect`](Self::connect); returns its length.
+    ///
+    /// # Errors
+    ///
+    /// Those of send(2). [`ConnectionRefused`](io::ErrorKind::ConnectionRefused) is the answer to an
+    /// earlier datagram.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is sent by a future that is dropped before it is ready.
+    #[inline]
+    pub async fn send(&self, buf: &[u8]) -> io::Result<usize> {
+        self.io.write_with(|socket| socket.send(buf)).await
+    }
+
+    /// As [`send`](Self::send), for futures written by hand.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    #[inline]
+    pub fn poll_send(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.io.poll_write_with(cx, |socket| socket.send(buf))
+    }
+
+    /// As [`send`](Self::send), if there is room now.
+    ///
+    /// # Errors
+    ///
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is none, else as [`send`](Self::send).
+    pub fn try_send(&self, buf: &[u8]) -> io::Result<usize> {
+        self.io.try_io(Interest::WRITABLE, |socket| socket.send(buf))
+    }
+
+    /// Sends a datagram to the first of the addresses of `target`; returns its length.
+    ///
+    /// # Errors
+    ///
+    /// Those of sendto(2), and the look-up's.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is sent by a future that is dropped before it is ready.
+    #[inline]
+    pub async fn send_to<A: ToSocketAddrs>(&self, buf: &[u8], target: A) -> io::Result<usize> {
+        let target = resolve(&target).await?.next().ok_or_else(no_address)?;
+        self.io.write_with(|socket| socket.send_to(buf, target)).await
+    }
+
+    /// As [`send_to`](Self::send_to), for futures written by hand.
+    ///
+    /// # Errors
+    ///
+    /// Those of sendto(2).
+    #[inline]
+    pub fn poll_send_to(
+        &self,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+        target: SocketAddr,
+    ) -> Poll<io::Result<usize>> {
+        self.io.poll_write_with(cx, |socket| socket.send_to(buf, target))
+    }
+
+    /// As [`send_to`](Self::send_to), if there is room now.
+    ///
+    /// # Errors
+    ///
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is none, else those of sendto(2).
+    pub fn try_send_to(&self, buf: &[u8], target: SocketAddr) -> io::Result<usize> {
+        self.io.try_io(Interest::WRITABLE, |socket| socket.send_to(buf, target))
+    }
+
+    /// Receives a datagram; returns how much of it is in `buf`. A datagram may be empty, and an empty
+    /// `buf` takes one too.
+    ///
+    /// # Errors
+    ///
+    /// Those of recv(2): on a connected socket
+    /// [`ConnectionRefused`](io::ErrorKind::ConnectionRefused), once per datagram that nobody took.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost.
+    #[inline]
+    pub async fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
+        self.io.read_with(|socket| socket.recv(buf)).await
+    }
+
+    /// As [`recv`](Self::recv), for futures written by hand.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    #[inline]
+    pub fn poll_recv(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.io.poll_read_with(cx, |socket| socket.recv(buf))
+    }
+
+    /// As [`recv`](Self::recv), if there is a datagram now.
+    ///
+    /// # Errors
+    ///
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is none, else as [`recv`](Self::recv).
+    pub fn try_recv(&self, buf: &mut [u8]) -> io::Result<usize> {
+        self.io.try_io(Interest::READABLE, |socket| socket.recv(buf))
+    }
+
+    /// As [`recv`](Self::recv), with the address the datagram came from.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost.
+    #[inline]
+    pub async fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        self.io.read_with(|socket| socket.recv_from(buf)).await
+    }
+
+    /// As [`recv_from`](Self::recv_from), for futures written by hand.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    #[inline]
+    pub fn poll_recv_from(
+        &self,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<io::Result<(usize, SocketAddr)>> {
+        self.io.poll_read_with(cx, |socket| socket.recv_from(buf))
+    }
+
+    /// As [`recv_from`](Self::recv_from), if there is a datagram now.
+    ///
+    /// # Errors
+    ///
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is none, else as [`recv`](Self::recv).
+    pub fn try_recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        self.io.try_io(Interest::READABLE, |socket| socket.recv_from(buf))
+    }
+
+    /// As [`recv`](Self::recv), but leaves the datagram to be received again, whole.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost.
+    pub async fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
+        self.io.read_with(|socket| socket.peek(buf)).await
+    }
+
+    /// As [`peek`](Self::peek), for futures written by hand.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    pub fn poll_peek(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.io.poll_read_with(cx, |socket| socket.peek(buf))
+    }
+
+    /// As [`peek`](Self::peek), if there is a datagram now.
+    ///
+    /// # Errors
+    ///
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is none, else as [`recv`](Self::recv).
+    pub fn try_peek(&self, buf: &mut [u8]) -> io::Result<usize> {
+        self.io.try_io(Interest::READABLE, |socket| socket.peek(buf))
+    }
+
+    /// As [`peek`](Self::peek), with the address the datagram came from.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost.
+    pub async fn peek_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        self.io.read_with(|socket| socket.peek_from(buf)).await
+    }
+
+    /// As [`peek_from`](Self::peek_from), for futures written by hand.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    pub fn poll_peek_from(
+        &self,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<io::Result<(usize, SocketAddr)>> {
+        self.io.poll_read_with(cx, |socket| socket.peek_from(buf))
+    }
+
+    /// As [`peek_from`](Self::peek_from), if there is a datagram now.
+    ///
+    /// # Errors
+    ///
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is none, else as [`recv`](Self::recv).
+    pub fn try_peek_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        self.io.try_io(Interest::READABLE, |socket| socket.peek_from(buf))
+    }
+
+    /// The address the next datagram comes from; the datagram is left to be received.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost.
+    pub async fn peek_sender(&self) -> io::Result<SocketAddr> {
+        Ok(self.peek_from(&mut []).await?.1)
+    }
+
+    /// Waits until a receive would not block: a datagram or an error is there.
+    ///
+    /// It may be so for another task too, or no longer when this one comes to it: follow with
+    /// [`try_recv`](Self::try_recv), and wait again on `WouldBlock`.
+    ///
+    /// # Errors
+    ///
+    /// If the socket cannot be registered with the runtime.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost.
+    pub async fn readable(&self) -> io::Result<()> {
+        self.io.readable().await
+    }
+
+    /// Waits until a send would not block. As [`readable`](Self::readable) otherwise.
+    ///
+    /// # Errors
+    ///
+    /// If the socket cannot be registered with the runtime.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost.
+    pub async fn writable(&self) -> io::Result<()> {
+        self.io.writable().await
+    }
+
+    /// Waits until anything of `interest` is so, and returns what is. As
+    /// [`readable`](Self::readable) otherwise.
+    ///
+    /// # Errors
+    ///
+    /// If the socket cannot be registered with the runtime.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost.
+    pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
+        self.io.ready(interest).await
+    }
+
+    /// As [`readable`](Self::readable), for futures written by hand.
+    ///
+    /// # Errors
+    ///
+    /// If the socket cannot be registered with the runtime.
+    pub fn poll_recv_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.io.poll_read_ready(cx)
+    }
+
+    /// As [`writable`](Self::writable), for futures written by hand.
+    ///
+    /// # Errors
+    ///
+    /// If the socket cannot be registered with the runtime.
+    pub fn poll_send_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.io.poll_write_ready(cx)
+    }
+
+    /// Does an operation of the caller's own on the socket, once and now. When it fails with
+    /// `WouldBlock`, the runtime takes note that the socket is not ready.
+    ///
+    /// # Errors
+    ///
+    /// Those of `op`. It must return [`WouldBlock`](io::ErrorKind::WouldBlock) only when the socket
+    /// has said so for the directions in `interest`.
+    pub fn try_io<R>(
+        &self,
+        interest: Interest,
+        op: impl FnOnce() -> io::Result<R>,
+    ) -> io::Result<R> {
+        self.io.try_io(interest, |_| op())
+    }
+
+    /// Does an operation of the caller's own on the socket, waiting for `interest` and repeating it
+    /// while it fails with [`WouldBlock`](io::ErrorKind::WouldBlock).
+    ///
+    /// # Errors
+    ///
+    /// Those of `op`, and if the socket cannot be registered with the runtime.
+    ///
+    /// # Cancel safety
+    ///
+    /// The future waits only between calls of `op`.
+    pub async fn async_io<R>(
+        &self,
+        interest: Interest,
+        mut op: impl FnMut() -> io::Result<R>,
+    ) -> io::Result<R> {
+        loop {
+            self.io.ready(interest).await?;
+            match self.io.try_io(interest, |_| op()) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return result,
+            }
+        }
+    }
+
+    /// The address bound to: with it the port that port 0 became.
+    ///
+    /// # Errors
+    ///
+    /// Those of getsockname(2).
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.io.get_ref().local_addr()
+    }
+
+    /// The address set by [`connect`](Self::connect).
+    ///
+    /// # Errors
+    ///
+    /// [`NotConnected`](io::ErrorKind::NotConnected) if none was, and those of getpeername(2).
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.io.get_ref().peer_addr()
+    }
+
+    /// Takes the error that waits on the socket (`SO_ERROR`).
+    ///
+    /// # Errors
+    ///
+    /// Those of getsockopt(2).
+    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
+        self.io.get_ref().take_error()
+    }
+
+    /// Whether datagrams may be sent to a broadcast address (`SO_BROADCAST`).
+    ///
+    /// # Errors
+    ///
+    /// Those of getsockopt(2).
+    pub fn broadcast(&self) -> io::Result<bool> {
+        self.io.get_ref().broadcast()
+    }
+
+    /// Lets datagrams be sent to a broadcast address (`SO_BROADCAST`).
+    ///
+    /// # Errors
+    ///
+    /// Those of setsockopt(2).
+    pub fn set_broadcast(&self, on: bool) -> io::Result<()> {
+        self.io.get_ref().set_broadcast(on)
+    }
+
+    /// The `IP_TTL` of datagrams sent.
+    ///
+    /// # Errors
+    ///
+    /// Those of getsockopt(2).
+    pub fn ttl(&self) -> io::Result<u32> {
+        self.io.get_ref().ttl()
+    }
+
+    /// Sets the `IP_TTL` of datagrams sent.
+    ///
+    /// # Errors
+    ///
+    /// Those of setsockopt(2).
+    pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
+        self.io.get_ref().set_ttl(ttl)
+    }
+
+    /// The type of service of datagrams sent over IPv4 (`IP_TOS`).
+    ///
+    /// # Errors
+    ///
+    /// Those of getsockopt(2).
+    pub fn tos_v4(&self) -> io::Result<u32> {
+        options::number(self.as_fd(), &sys::IP_TOS)
+    }
+
+    /// Sets the type of service of datagrams sent over IPv4 (`IP_TOS`).
+    ///
+    /// # Errors
+    ///
+    /// Those of setsockopt(2).
+    pub fn set_tos_v4(&self, tos: u32) -> io::Result<()> {
+        options::set_number(self.as_fd(), &sys::IP_TOS, tos)
+    }
+
+    /// The traffic class of datagrams sent over IPv6 (`IPV6_TCLASS`).
+    ///
+    /// # Errors
+    ///
+    /// Those of getsockopt(2).
+    pub fn tclass_v6(&self) -> io::Result<u32> {
+        options::number(self.as_fd(), &sys::IPV6_TCLASS)
+    }
+
+    /// Sets the traffic class of datagrams sent over IPv6 (`IPV6_TCLASS`).
+    ///
+    /// # Errors
+    ///
+    /// Those of setsockopt(2).
+    pub fn set_tclass_v6(&self, tclass: u32) -> io::Result<()> {
+        options::set_number(self.as_fd(), &sys::IPV6_TCLASS, tclass)
+    }
+
+    /// Whether IPv4 multicast datagrams sent are received on this machine too (`IP_MULTICAST_LOOP`).
+    ///
+    /// # Errors
+    ///
+    /// Those of getsockopt(2).
+    pub fn multicast_loop_v4(&self) -> io::Result<bool> {
+        self.io.get_ref().multicast_loop_v4()
+    }
+
+    /// Sets whether IPv4 multicast datagrams sent are received on this machine too
+    /// (`IP_MULTICAST_LOOP`).
+    ///
+    /// # Errors
+    ///
+    /// Those of setsockopt(2).
+    pub fn set_multicast_loop_v4(&self, on: bool) -> io::Result<()> {
+        self.io.get_ref().set_multicast_loop_v4(on)
+    }
+
+    /// The TTL of IPv4 multicast datagrams sent, 1 by default (`IP_MULTICAST_TTL`).
+    ///
+    /// # Errors
+    ///
+    /// Those of getsockopt(2).
+    pub fn multicast_ttl_v4(&self) -> io::Result<u32> {
+        self.io.get_ref().multicast_ttl_v4()
+    }
+
+    /// Sets the TTL of IPv4 multicast datagrams sent (`IP_MULTICAST_TTL`).
+    ///
+    /// # Errors
+    ///
+    /// Those of setsockopt(2).
+    pub fn set_multicast_ttl_v4(&self, ttl: u32) -> io::Result<()> {
+        self.io.get_ref().set_multicast_ttl_v4(ttl)
+    }
+
+    /// Whether IPv6 multicast datagrams sent are received on this machine too
+    /// (`IPV6_MULTICAST_LOOP`).
+    ///
+    /// # Errors
+    ///
+    /// Those of getsockopt(2).
+    pub fn multicast_loop_v6(&self) -> io::Result<bool> {
+        self.io.get_ref().multicast_loop_v6()
+    }
+
+    /// Sets whether IPv6 multicast datagrams sent are received on this machine too
+    /// (`IPV6_MULTICAST_LOOP`).
+    ///
+    /// # Errors
+    ///
+    /// Those of setsockopt(2).
+    pub fn set_multicast_loop_v6(&self, on: bool) -> io::Result<()> {
+        self.io.get_ref().set_multicast_loop_v6(on)
+    }
+
+    /// Joins the multicast group on the interface with that address (any, if unspecified).
+    ///
+    /// # Errors
+    ///
+    /// Those of setsockopt(2).
+    pub fn join_multicast_v4(&self, group: Ipv4Addr, interface: Ipv4Addr) -> io::Result<()> {
+        self.io.get_ref().join_multicast_v4(&group, &interface)
+    }
+
+    /// Leaves the multicast group.
+    ///
+    /// # Errors
+    ///
+    /// Those of setsockopt(2).
+    pub fn leave_multicast_v4(&self, group: Ipv4Addr, interface: Ipv4Addr) -> io::Result<()> {
+        self.io.get_ref().leave_multicast_v4(&group, &interface)
+    }
+
+    /// Joins the multicast group on the interface with that index (any, if 0).
+    ///
+    /// # Errors
+    ///
+    /// Those of setsockopt(2).
+    pub fn join_multicast_v6(&self, group: &Ipv6Addr, interface: u32) -> io::Result<()> {
+        self.io.get_ref().join_multicast_v6(group, interface)
+    }
+
+    /// Leaves the multicast group.
+    ///
+    /// # Errors
+    ///
+    /// Those of setsockopt(2).
+    pub fn leave_multicast_v6(&self, group: &Ipv6Addr, interface: u32) -> io::Result<()> {
+        self.io.get_ref().leave_multicast_v6(group, interface)
+    }
+}
+
+impl TryFrom<std::net::UdpSocket> for UdpSocket {
+    type Error = io::Error;
+
+    fn try_from(socket: std::net::UdpSocket) -> io::Result<UdpSocket> {
+        UdpSocket::from_std(socket)
+    }
+}
+
+impl AsFd for UdpSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.io.get_ref().as_fd()
+    }
+}
+
+impl AsRawFd for UdpSocket {
+    fn as_raw_fd(&self) -> RawFd {
+        self.io.get_ref().as_raw_fd()
+    }
+}
+
+impl fmt::Debug for UdpSocket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.io.get_ref().fmt(f)
+    }
+}

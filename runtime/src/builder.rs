@@ -1,0 +1,196 @@
+//! `Builder`: a runtime's options, each with its default and the reason for it.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::blocking::{self, Pool};
+use crate::core::Core;
+use crate::handle::Shared;
+use crate::runtime::Runtime;
+use crate::wakeups;
+
+/// What happens when a task panics and nobody awaits its handle.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub enum UnhandledPanic {
+    /// The panic is written to stderr with the task's name and place, and the others go on.
+    #[default]
+    Log,
+    /// The same, and the process aborts.
+    Abort,
+    /// `block_on` goes on with the panic.
+    Resume,
+}
+
+/// What the engine keeps of the builder.
+pub(crate) struct Options {
+    pub(crate) event_interval: u32,
+    pub(crate) rng_seed: Option<u64>,
+    pub(crate) unhandled_panic: UnhandledPanic,
+    pub(crate) start_paused: bool,
+    pub(crate) auto_advance: bool,
+}
+
+/// Makes runtimes with other options than the defaults.
+///
+/// As tokio's `runtime::Builder`, for one thread.
+///
+/// ```
+/// let runtime = runtime::Builder::new().thread_name("resolver").build()?;
+/// assert_eq!(runtime.block_on(async { 1 + 1 }), 2);
+/// # std::io::Result::Ok(())
+/// ```
+#[must_use = "a builder makes no runtime until `build` is called"]
+pub struct Builder {
+    event_interval: u32,
+    rng_seed: Option<u64>,
+    unhandled_panic: UnhandledPanic,
+    start_paused: bool,
+    auto_advance: bool,
+    max_blocking_threads: usize,
+    thread_keep_alive: Duration,
+    thread_name: String,
+}
+
+impl Default for Builder {
+    fn default() -> Builder {
+        Builder::new()
+    }
+}
+
+impl Builder {
+    /// The defaults, which are said at each method.
+    pub fn new() -> Builder {
+        Builder {
+            event_interval: 64,
+            rng_seed: None,
+            unhandled_panic: UnhandledPanic::default(),
+            start_paused: false,
+            auto_advance: true,
+            max_blocking_threads: 512,
+            thread_keep_alive: Duration::from_secs(10),
+            thread_name: "runtime-blocking".to_string(),
+        }
+    }
+
+    /// How many tasks are polled before the runtime looks for events; 64 by default.
+    ///
+    /// Less answers sockets sooner when many tasks are ready, more spends fewer system calls.
+    ///
+    /// # Panics
+    ///
+    /// If it is 0.
+    #[track_caller]
+    pub fn event_interval(mut self, polls: u32) -> Builder {
+        assert!(polls > 0, "event_interval must be at least 1: no task would ever be polled");
+        self.event_interval = polls;
+        self
+    }
+
+    /// Draws the order of ready tasks and of `select!` branches from this seed, for tests that
+    /// repeat; by default tasks run in the order they were woken, and the branches are drawn from
+    /// an arbitrary seed.
+    pub fn rng_seed(mut self, seed: u64) -> Builder {
+        self.rng_seed = Some(seed);
+        self
+    }
+
+    /// What happens when a task panics and nobody awaits its handle; [`UnhandledPanic::Log`] by
+    /// default.
+    pub fn unhandled_panic(mut self, policy: UnhandledPanic) -> Builder {
+        self.unhandled_panic = policy;
+        self
+    }
+
+    /// Starts with the clock paused, as after [`pause`](crate::time::pause); for tests.
+    pub fn start_paused(mut self, paused: bool) -> Builder {
+        self.start_paused = paused;
+        self
+    }
+
+    /// Whether a paused clock jumps to the next deadline when there is nothing else to do; true by
+    /// default, as in tokio.
+    pub fn auto_advance(mut self, jump: bool) -> Builder {
+        self.auto_advance = jump;
+        self
+    }
+
+    /// The most threads of the `spawn_blocking` pool; 512 by default, as tokio's, since what blocks
+    /// there mostly waits.
+    ///
+    /// # Panics
+    ///
+    /// If it is 0.
+    #[track_caller]
+    pub fn max_blocking_threads(mut self, threads: usize) -> Builder {
+        assert!(
+            threads > 0,
+            "max_blocking_threads must be at least 1: no blocking closure would ever run"
+        );
+        self.max_blocking_threads = threads;
+        self
+    }
+
+    /// How long a thread of the pool stays without work; 10 seconds by default.
+    pub fn thread_keep_alive(mut self, time: Duration) -> Builder {
+        self.thread_keep_alive = time;
+        self
+    }
+
+    /// The name of the pool's threads; "runtime-blocking" by default.
+    ///
+    /// # Panics
+    ///
+    /// If the name holds a NUL byte.
+    #[track_caller]
+    pub fn thread_name(mut self, name: impl Into<String>) -> Builder {
+        self.thread_name = name.into();
+        assert!(!self.thread_name.contains('\0'), "a thread's name cannot hold a NUL byte");
+        self
+    }
+
+    /// Makes the runtime. It makes no system call: descriptors and threads come with the first use.
+    ///
+    /// # Errors
+    ///
+    /// None today; a `Result` as tokio's.
+    ///
+    /// # Panics
+    ///
+    /// When 65,536 runtimes are alive.
+    pub fn build(self) -> io::Result<Runtime> {
+        let (block, name) = wakeups::claim();
+        let pool = Pool::new(blocking::Options {
+            max_threads: self.max_blocking_threads,
+            keep_alive: self.thread_keep_alive,
+            thread_name: self.thread_name,
+            // A paused clock waits for blocking work to be done before it jumps.
+            on_drained: Some(Box::new(move || wakeups::notify(name))),
+        });
+        let options = Options {
+            event_interval: self.event_interval,
+            rng_seed: self.rng_seed,
+            unhandled_panic: self.unhandled_panic,
+            start_paused: self.start_paused,
+            auto_advance: self.auto_advance,
+        };
+        Ok(Runtime::of(Core::new(options, Arc::new(Shared { name, block, pool }))))
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("event_interval", &self.event_interval)
+            .field("rng_seed", &self.rng_seed)
+            .field("unhandled_panic", &self.unhandled_panic)
+            .field("start_paused", &self.start_paused)
+            .field("auto_advance", &self.auto_advance)
+            .field("max_blocking_threads", &self.max_blocking_threads)
+            .field("thread_keep_alive", &self.thread_keep_alive)
+            .field("thread_name", &self.thread_name)
+            .finish()
+    }
+}

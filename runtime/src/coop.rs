@@ -1,0 +1,109 @@
+//! The cooperative budget: how a task that is always ready lets the others run.
+//!
+//! Each poll of a task may do [`BUDGET`] operations on sockets, timers and joins; then they answer
+//! `Pending` and wake the task again. Follows tokio's `task::coop`.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use pin_project_lite::pin_project;
+
+use crate::context;
+
+/// Operations a poll may do.
+pub(crate) const BUDGET: u32 = 128;
+/// Outside of a task nothing is counted.
+pub(crate) const UNLIMITED: u32 = u32::MAX;
+
+/// `Pending`, with the task woken, when the budget is spent.
+#[inline]
+pub(crate) fn poll_proceed(cx: &mut Context<'_>) -> Poll<()> {
+    if context::budget() == 0 {
+        cx.waker().wake_by_ref();
+        return Poll::Pending;
+    }
+    Poll::Ready(())
+}
+
+/// Counts an operation that went through.
+#[inline]
+pub(crate) fn made_progress() {
+    let budget = context::budget();
+    if budget != UNLIMITED {
+        context::set_budget(budget.saturating_sub(1));
+    }
+}
+
+/// Whether the running task has budget left; true outside of tasks.
+///
+/// For futures that poll several others and must not mistake a spent budget for "not ready"; as
+/// tokio's `task::coop::has_budget_remaining`.
+pub fn has_budget_remaining() -> bool {
+    context::budget() != 0
+}
+
+/// Spends one unit of the task's budget, and yields to the other tasks when there is none left.
+///
+/// For loops that compute without awaiting a socket or a timer. As tokio's `consume_budget`.
+///
+/// # Cancel safety
+///
+/// Nothing is lost.
+///
+/// ```
+/// # runtime::block_on(async {
+/// for _ in 0..1_000 {
+///     // a piece of work
+///     runtime::task::consume_budget().await;
+/// }
+/// # });
+/// ```
+pub async fn consume_budget() {
+    std::future::poll_fn(|cx| {
+        std::task::ready!(poll_proceed(cx));
+        made_progress();
+        Poll::Ready(())
+    })
+    .await;
+}
+
+pin_project! {
+    /// A future without a budget: see [`unconstrained`].
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Unconstrained<F> {
+        #[pin]
+        inner: F,
+    }
+}
+
+/// Runs `inner` without the cooperative budget: it may starve other tasks.
+///
+/// As tokio's `unconstrained`.
+///
+/// ```
+/// # runtime::block_on(async {
+/// let sum = runtime::task::unconstrained(async { 1 + 1 }).await;
+/// assert_eq!(sum, 2);
+/// # });
+/// ```
+pub fn unconstrained<F>(inner: F) -> Unconstrained<F> {
+    Unconstrained { inner }
+}
+
+impl<F: Future> Future for Unconstrained<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        struct Restore(u32);
+        impl Drop for Restore {
+            fn drop(&mut self) {
+                context::set_budget(self.0);
+            }
+        }
+        let _restore = Restore(context::budget());
+        context::set_budget(UNLIMITED);
+        self.project().inner.poll(cx)
+    }
+}

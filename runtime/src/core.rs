@@ -1,0 +1,88 @@
+//! `Core`: what one runtime is made of. It never leaves its thread.
+
+use std::cell::{Cell, RefCell};
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+
+use crate::builder::Options;
+use crate::context;
+use crate::fork;
+use crate::handle::Shared;
+use crate::name::RuntimeName;
+use crate::reactor::Reactor;
+use crate::rng::Rng;
+use crate::task::scheduler::{ROOT, Scheduler};
+use crate::task::{Id, Payload};
+use crate::timer::{Clock, Timers};
+
+pub(crate) struct Core {
+    pub(crate) name: RuntimeName,
+    pub(crate) scheduler: Scheduler,
+    pub(crate) timers: Timers,
+    pub(crate) reactor: Reactor,
+    /// What other threads see of this runtime.
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) options: Options,
+    /// A panic that `block_on` is to go on with.
+    pub(crate) resume: RefCell<Option<Payload>>,
+    pub(crate) rng: Rng,
+    /// The era of forks it was made in.
+    pub(crate) era: u32,
+    /// The next of this thread's runtimes (see `context.rs`).
+    pub(crate) next_owned: Cell<*const Core>,
+    this: Weak<Core>,
+}
+
+impl Core {
+    pub(crate) fn new(options: Options, shared: Arc<Shared>) -> Rc<Core> {
+        let order = options.rng_seed.map(Rng::new);
+        let rng = Rng::new(options.rng_seed.unwrap_or_else(Rng::arbitrary_seed));
+        let core = Rc::new_cyclic(|this| Core {
+            name: shared.name,
+            scheduler: Scheduler::new(order),
+            timers: Timers::new(Clock::new(options.start_paused, options.auto_advance)),
+            reactor: Reactor::new(),
+            shared,
+            options,
+            resume: RefCell::new(None),
+            rng,
+            era: fork::era(),
+            next_owned: Cell::new(std::ptr::null()),
+            this: this.clone(),
+        });
+        core.shared.block.grow(ROOT);
+        context::own(&core);
+        core
+    }
+
+    /// Another owner of this; `None` while it is being dropped.
+    pub(crate) fn strong(&self) -> Option<Rc<Core>> {
+        self.this.upgrade()
+    }
+
+    /// Whether this process is a fork of the one whose runtime this is.
+    #[inline]
+    pub(crate) fn is_of_parent(&self) -> bool {
+        self.era != fork::era()
+    }
+
+    /// Makes sure that work put in between turns is found: the host's loop, or a park, is told.
+    #[inline]
+    pub(crate) fn nudge(&self) {
+        if context::turning(self.name, |_| ()).is_none() {
+            self.shared.block.notify();
+        }
+    }
+
+    pub(crate) fn abort_task(&self, index: u32, id: Id) {
+        if self.scheduler.abort(index, id) {
+            self.nudge();
+        }
+    }
+}
+
+impl Drop for Core {
+    fn drop(&mut self) {
+        context::disown(self);
+    }
+}

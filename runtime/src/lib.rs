@@ -1,0 +1,62 @@
+//! The engine of `epoll-runtime`: tasks, readiness, timers and wakeups, on one thread and one epoll
+//! instance.
+//!
+//! Applications use the facade, the crate `epoll-runtime` with the library name `runtime`; the
+//! examples here say `runtime::` for that reason. Where each idea lives:
+//!
+//! - a **task** is an entry in a slab and one allocation (`task/`);
+//! - **readiness** is what epoll has told us of an fd and no `EAGAIN` has withdrawn (`reactor/`);
+//! - a **timer** is an entry in a heap of deadlines (`timer/`);
+//! - a **wakeup** from another thread is a bit, or a command, in an inbox that is never freed
+//!   (`wakeups/`);
+//! - the **loop** that ties them is `turn.rs`, on one page.
+
+#[cfg(not(target_os = "linux"))]
+compile_error!("epoll-runtime is for Linux: it stands on epoll, eventfd and timerfd");
+
+mod blocking;
+mod builder;
+mod context;
+mod coop;
+mod core;
+mod fork;
+mod handle;
+mod name;
+mod reactor;
+mod rng;
+mod runtime;
+mod sync;
+mod sys;
+mod timer;
+mod turn;
+mod wakeups;
+
+pub mod task;
+
+pub use crate::builder::{Builder, UnhandledPanic};
+pub use crate::fork::after_fork;
+pub use crate::handle::{EnterGuard, Handle, Id, TryCurrentError};
+pub use crate::runtime::{Runtime, block_on};
+
+/// Time: sleeping, and the clock that tests can stop.
+pub mod time {
+    pub use crate::timer::{Instant, Sleep, advance, pause, resume, sleep, sleep_until};
+}
+
+/// Readiness of file descriptors.
+pub mod io {
+    pub use crate::reactor::{Interest, Ready, Source};
+}
+
+/// The layer below: epoll and the descriptors that bear events, safe, and usable without the runtime.
+pub mod epoll {
+    pub use crate::sys::epoll::{Epoll, Event, Events, Flags};
+    pub use crate::sys::eventfd::EventFd;
+    pub use crate::sys::timerfd::TimerFd;
+}
+
+/// For this project's macros.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::rng::random_below;
+}

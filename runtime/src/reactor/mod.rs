@@ -1,0 +1,296 @@
+//! The reactor: the table of registered fds; events go in, woken tasks come out.
+//!
+//! Facts about epoll that bind us, and what we do:
+//!
+//! - An edge is reported once. So readiness is kept here until an operation says `EAGAIN`, which
+//!   always clears it, whatever was seen before: readiness that stuck would spin.
+//! - A registration reports the readiness of that moment, as does a modification. So an fd is
+//!   registered when an operation first says `EAGAIN`, for the direction that did, and nothing can fall
+//!   between. Directions are not registered ahead of need: on UDP and Unix sockets each packet
+//!   consumed is an edge of OUT.
+//! - A registration is of the open file, not of the number: one made through a duplicate outlives its
+//!   number and reports events for it. So the user data carries a generation, and an `EEXIST` that no
+//!   live entry explains is such a ghost, which is taken over.
+//! - Several tasks may wait for one fd. Each is woken; waking only the last would let the others
+//!   sleep for ever, and waking the one that is replaced would make two spin.
+
+mod async_fd;
+mod driver;
+mod readiness;
+mod registration;
+mod source;
+mod waiters;
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::io;
+use std::os::fd::RawFd;
+use std::task::Waker;
+
+use slab::Slab;
+
+pub use self::readiness::{Interest, Ready};
+pub use self::source::Source;
+
+use self::driver::Driver;
+use self::readiness::RARE;
+use self::waiters::{Ticket, Waiters};
+use crate::core::Core;
+use crate::sys::epoll::{Event, Flags, explain_add};
+
+/// One registered fd.
+struct Entry {
+    fd: RawFd,
+    generation: u32,
+    /// The directions that epoll watches.
+    armed: Flags,
+    ready: Ready,
+    /// Changes with each event, so that a guard clears only the readiness it has seen.
+    tick: u32,
+    /// Set by the first hang-up, error or urgent data: from then on a short read proves nothing.
+    exact: bool,
+    waiters: Waiters,
+}
+
+pub(crate) struct Reactor {
+    driver: OnceCell<Driver>,
+    entries: RefCell<Slab<Entry>>,
+    generation: Cell<u32>,
+    ticket: Cell<Ticket>,
+}
+
+impl Reactor {
+    pub(crate) fn new() -> Reactor {
+        Reactor {
+            driver: OnceCell::new(),
+            entries: RefCell::new(Slab::new()),
+            generation: Cell::new(0),
+            ticket: Cell::new(0),
+        }
+    }
+
+    /// The kernel side, if anything has needed it yet.
+    #[inline]
+    pub(crate) fn driver(&self) -> Option<&Driver> {
+        self.driver.get()
+    }
+
+    /// The kernel side, made at the first call.
+    pub(crate) fn make_driver(&self, core: &Core) -> io::Result<&Driver> {
+        if self.driver.get().is_none() {
+            let _ = self.driver.set(Driver::new(core.shared.block)?);
+        }
+        Ok(self.driver.get().expect("it was just set"))
+    }
+
+    /// A ticket no other wait of this runtime has.
+    pub(super) fn next_ticket(&self) -> Ticket {
+        self.ticket.set(self.ticket.get() + 1);
+        self.ticket.get()
+    }
+
+    /// Registers an fd for `flags`; the readiness of this moment will come as an event.
+    fn register(&self, core: &Core, fd: RawFd, flags: Flags) -> io::Result<u32> {
+        if core.is_of_parent() {
+            return Err(io::Error::other(
+                "registering a descriptor: this process is a fork of the one whose runtime this is; \
+                 call runtime::after_fork() in the child and make a new runtime there",
+            ));
+        }
+        let driver = self.make_driver(core)?;
+        let generation = self.generation.replace(self.generation.get().wrapping_add(1));
+        let entry = Entry {
+            fd,
+            generation,
+            armed: flags,
+            ready: Ready::EMPTY,
+            tick: 0,
+            exact: false,
+            waiters: Waiters::default(),
+        };
+        let index = self.entries.borrow_mut().insert(entry) as u32;
+        let token = token(generation, index);
+        let added = match driver.epoll().ctl_add(fd, flags | Flags::ET, token) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                self.take_over(driver, fd, index, flags)
+            }
+            added => added.map_err(explain_add),
+        };
+        match added {
+            Ok(()) => Ok(index),
+            Err(error) => {
+                self.entries.borrow_mut().remove(index as usize);
+                Err(error)
+            }
+        }
+    }
+
+    /// epoll knows this number already: from a live entry, or from a ghost that a duplicate keeps.
+    #[cold]
+    fn take_over(&self, driver: &Driver, fd: RawFd, index: u32, flags: Flags) -> io::Result<()> {
+        let token = {
+            let entries = self.entries.borrow();
+            let mut others = entries.iter().filter(|(other, _)| *other != index as usize);
+            if others.any(|(_, entry)| entry.fd == fd) {
+                return Err(io::Error::new(
+                    io::ErrorKind::AlreadyExists,
+                    format!(
+                        "registering descriptor {fd}: something else of this runtime waits for it \
+                         under the same number; share that one, or register a duplicate (dup)"
+                    ),
+                ));
+            }
+            token(entries[index as usize].generation, index)
+        };
+        driver.epoll().ctl_mod(fd, flags | Flags::ET, token).map_err(explain_add)
+    }
+
+    /// Watches more directions of a registered fd.
+    fn arm(&self, core: &Core, index: u32, flags: Flags) -> io::Result<()> {
+        let (fd, token, wanted) = {
+            let entries = self.entries.borrow();
+            let entry = &entries[index as usize];
+            if entry.armed.contains(flags) {
+                return Ok(());
+            }
+            (entry.fd, token(entry.generation, index), entry.armed | flags)
+        };
+        let driver = self.make_driver(core)?;
+        driver.epoll().ctl_mod(fd, wanted | Flags::ET, token).map_err(explain_add)?;
+        self.entries.borrow_mut()[index as usize].armed = wanted;
+        Ok(())
+    }
+
+    /// For a waiter on another thread, which has seen `EAGAIN`: has the kernel report the readiness
+    /// of now. The cached bits go first, or the waiter would be woken at once, for nothing, for ever.
+    fn rearm(&self, core: &Core, index: u32, flags: Flags, mask: Ready) -> io::Result<()> {
+        let (fd, token, wanted) = {
+            let entries = &mut *self.entries.borrow_mut();
+            let Some(entry) = entries.get_mut(index as usize) else { return Ok(()) };
+            entry.ready -= mask;
+            entry.armed |= flags;
+            (entry.fd, token(entry.generation, index), entry.armed)
+        };
+        let driver = self.make_driver(core)?;
+        core.shared.block.rearm(index, || driver.epoll().ctl_mod(fd, wanted | Flags::ET, token))
+    }
+
+    /// Frees the entry of an fd that is about to be closed or given away.
+    fn deregister(&self, core: &Core, index: u32) {
+        let entry = self.entries.borrow_mut().try_remove(index as usize);
+        if let (Some(entry), Some(driver)) = (&entry, self.driver()) {
+            // In a fork's child this would reach the parent's registration.
+            if !core.is_of_parent() {
+                // It fails only if somebody has closed the descriptor under us: then it is gone.
+                let _ = driver.epoll().ctl_del(entry.fd);
+            }
+        }
+        // Its wakers may be foreign code: they go with nothing borrowed.
+        drop(entry);
+    }
+
+    fn has(&self, index: u32) -> bool {
+        self.entries.borrow().contains(index as usize)
+    }
+
+    /// Whether the last word of the kernel on a watched direction was `EAGAIN`.
+    #[inline]
+    fn is_blocked(&self, index: u32, flags: Flags, mask: Ready) -> bool {
+        let entries = self.entries.borrow();
+        let entry = &entries[index as usize];
+        entry.armed.contains(flags) && !entry.ready.intersects(mask)
+    }
+
+    /// An operation said `EAGAIN`.
+    #[inline]
+    fn would_block(&self, index: u32, mask: Ready) {
+        self.entries.borrow_mut()[index as usize].ready -= mask;
+    }
+
+    /// A read of a TCP stream came back short: that proves the queue empty, unless the fd has a past.
+    #[inline]
+    fn short_read(&self, index: u32) {
+        let entry = &mut self.entries.borrow_mut()[index as usize];
+        if !entry.exact {
+            entry.ready -= Ready::READABLE;
+        }
+    }
+
+    /// What is ready of `mask`, and the tick it was seen at.
+    fn readiness(&self, index: u32, mask: Ready) -> (Ready, u32) {
+        let entries = self.entries.borrow();
+        let entry = &entries[index as usize];
+        (entry.ready & mask, entry.tick)
+    }
+
+    /// Withdraws readiness, unless an event has come since `tick`.
+    fn clear(&self, index: u32, mask: Ready, tick: u32) {
+        let entry = &mut self.entries.borrow_mut()[index as usize];
+        if entry.tick == tick {
+            entry.ready -= mask;
+        }
+    }
+
+    /// Adds a waiter, or renews it.
+    fn put_waiter(&self, index: u32, ticket: Ticket, mask: Ready, waker: &Waker) {
+        if self.entries.borrow()[index as usize].waiters.has(ticket, mask, waker) {
+            return;
+        }
+        let waker = waker.clone();
+        let replaced = self.entries.borrow_mut()[index as usize].waiters.put(ticket, mask, waker);
+        drop(replaced);
+    }
+
+    fn remove_waiter(&self, index: u32, ticket: Ticket) {
+        let waker = self
+            .entries
+            .borrow_mut()
+            .get_mut(index as usize)
+            .and_then(|entry| entry.waiters.remove(ticket));
+        drop(waker);
+    }
+
+    /// Notes what the events say and wakes who waits for it.
+    #[inline]
+    pub(crate) fn dispatch(&self, core: &Core, driver: &Driver) {
+        driver.take_events(|event| self.dispatch_one(core, event));
+    }
+
+    #[inline]
+    fn dispatch_one(&self, core: &Core, event: Event) {
+        let taken = {
+            let entries = &mut *self.entries.borrow_mut();
+            let index = event.token() as u32 as usize;
+            let generation = (event.token() >> 32) as u32;
+            let Some(entry) = entries.get_mut(index) else { return };
+            if entry.generation != generation {
+                return;
+            }
+            entry.ready |= Ready::of(event.flags());
+            entry.exact |= event.flags().intersects(RARE);
+            entry.tick = entry.tick.wrapping_add(1);
+            entry.waiters.take(entry.ready)
+        };
+        for waker in taken {
+            core.wake_caught(waker);
+        }
+    }
+
+    /// Everybody who waits, at the end of the runtime.
+    pub(crate) fn take_wakers(&self) -> Vec<Waker> {
+        let entries = &mut *self.entries.borrow_mut();
+        entries.iter_mut().flat_map(|(_, entry)| entry.waiters.take(Ready::ALL)).collect()
+    }
+}
+
+impl Core {
+    /// The entry of an fd that another thread has deregistered.
+    pub(crate) fn release_source(&self, index: u32) {
+        let entry = self.reactor.entries.borrow_mut().try_remove(index as usize);
+        self.shared.block.forget_released(index);
+        drop(entry);
+    }
+}
+
+fn token(generation: u32, index: u32) -> u64 {
+    u64::from(generation) << 32 | u64::from(index)
+}

@@ -1,0 +1,91 @@
+//! Who waits on one fd: any number of wakers, each with what it waits for.
+
+use std::task::Waker;
+
+use crate::reactor::Ready;
+
+/// Tells the waits on an fd apart, so that a future that is dropped takes its own waker with it and no
+/// other. 0 is nobody's: the ticket of polls that have no future to drop.
+pub(crate) type Ticket = u64;
+
+struct Waiter {
+    ticket: Ticket,
+    mask: Ready,
+    waker: Waker,
+}
+
+impl Waiter {
+    /// Waits without a ticket are the same when they wake the same and wait for the same.
+    fn is(&self, ticket: Ticket, mask: Ready, waker: &Waker) -> bool {
+        self.ticket == ticket && (ticket != 0 || self.mask == mask && self.waker.will_wake(waker))
+    }
+}
+
+/// The waiters of an fd. One is the common case and needs no allocation.
+#[derive(Default)]
+pub(super) struct Waiters {
+    first: Option<Waiter>,
+    more: Vec<Waiter>,
+}
+
+/// Wakers taken out, to be woken or dropped when nothing is borrowed.
+pub(super) struct Taken {
+    first: Option<Waiter>,
+    more: Vec<Waiter>,
+}
+
+impl Waiters {
+    /// Whether exactly this wait is there already.
+    pub(super) fn has(&self, ticket: Ticket, mask: Ready, waker: &Waker) -> bool {
+        self.first.iter().chain(&self.more).any(|waiter| {
+            waiter.is(ticket, mask, waker) && waiter.mask == mask && waiter.waker.will_wake(waker)
+        })
+    }
+
+    /// Adds a wait, or renews it: then the waker it had comes back.
+    pub(super) fn put(&mut self, ticket: Ticket, mask: Ready, waker: Waker) -> Option<Waker> {
+        let mut all = self.first.iter_mut().chain(&mut self.more);
+        if let Some(waiter) = all.find(|waiter| waiter.is(ticket, mask, &waker)) {
+            waiter.mask = mask;
+            return Some(std::mem::replace(&mut waiter.waker, waker));
+        }
+        let waiter = Waiter { ticket, mask, waker };
+        match &self.first {
+            None => self.first = Some(waiter),
+            Some(_) => self.more.push(waiter),
+        }
+        None
+    }
+
+    /// Takes out the wait with this ticket.
+    pub(super) fn remove(&mut self, ticket: Ticket) -> Option<Waker> {
+        let waiter = if self.first.as_ref().is_some_and(|first| first.ticket == ticket) {
+            self.first.take()
+        } else {
+            let position = self.more.iter().position(|waiter| waiter.ticket == ticket);
+            position.map(|position| self.more.swap_remove(position))
+        };
+        waiter.map(|waiter| waiter.waker)
+    }
+
+    /// Takes out all who wait for something in `ready`.
+    #[inline]
+    pub(super) fn take(&mut self, ready: Ready) -> Taken {
+        let first = self.first.take_if(|first| first.mask.intersects(ready));
+        let mut more = Vec::new();
+        if !self.more.is_empty() {
+            let all = std::mem::take(&mut self.more);
+            (more, self.more) = all.into_iter().partition(|waiter| waiter.mask.intersects(ready));
+        }
+        Taken { first, more }
+    }
+}
+
+impl Iterator for Taken {
+    type Item = Waker;
+
+    #[inline]
+    fn next(&mut self) -> Option<Waker> {
+        self.first.take().or_else(|| self.more.pop()).map(|waiter| waiter.waker)
+    }
+}

@@ -1,0 +1,77 @@
+//! `task::Builder`: spawning with a name.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::panic::Location;
+use std::rc::Rc;
+
+use crate::context::{self, Current};
+use crate::task::{JoinHandle, cell};
+
+/// Spawns a task with a name, for panics and dumps. A plain `spawn` has its place in the source.
+///
+/// As tokio's `task::Builder`.
+///
+/// ```
+/// # runtime::block_on(async {
+/// let task = runtime::task::Builder::new().name("answer").spawn(async { 42 }).unwrap();
+/// assert_eq!(task.await.unwrap(), 42);
+/// # });
+/// ```
+#[derive(Default, Clone, Copy)]
+#[must_use = "a builder spawns nothing until `spawn` is called"]
+pub struct Builder<'a> {
+    name: Option<&'a str>,
+}
+
+impl<'a> Builder<'a> {
+    /// A task without a name yet.
+    pub fn new() -> Builder<'a> {
+        Builder::default()
+    }
+
+    /// Names the task. Names need not be unique.
+    pub fn name(self, name: &'a str) -> Builder<'a> {
+        Builder { name: Some(name) }
+    }
+
+    /// Spawns the future on the current runtime; see [`spawn`](crate::task::spawn).
+    ///
+    /// # Errors
+    ///
+    /// None today; a `Result` as tokio's.
+    ///
+    /// # Panics
+    ///
+    /// As [`spawn`](crate::task::spawn).
+    #[track_caller]
+    pub fn spawn<F>(self, future: F) -> io::Result<JoinHandle<F::Output>>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        let place = Location::caller();
+        let task = cell::new(future);
+        let spawned = context::with_current(|current| match current {
+            Current::Here(core) => {
+                let spawned = core.spawn(task, place);
+                if let Some(name) = self.name {
+                    core.scheduler.set_name(spawned.index(), spawned.id(), Rc::from(name));
+                }
+                Some(spawned)
+            }
+            Current::Elsewhere(_) | Current::None => None,
+        });
+        Ok(JoinHandle::of_task(spawned.expect(
+            "task::Builder::spawn was called with no runtime of this thread current: call it \
+             inside block_on or #[runtime::main], or under Runtime::enter",
+        )))
+    }
+}
+
+impl fmt::Debug for Builder<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder").field("name", &self.name).finish()
+    }
+}

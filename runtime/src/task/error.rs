@@ -1,0 +1,121 @@
+//! `JoinError`: why a task has no output.
+
+use std::any::Any;
+use std::fmt;
+use std::io;
+use std::sync::{Mutex, PoisonError};
+
+use crate::task::Id;
+
+/// What a panic carries.
+pub(crate) type Payload = Box<dyn Any + Send + 'static>;
+
+/// How a task failed, without its id: cancelled, or panicked with a payload.
+pub(crate) enum Failure {
+    Cancelled,
+    Panicked(Payload),
+}
+
+/// A task did not return: it was cancelled, or it panicked.
+///
+/// As tokio's `task::JoinError`.
+pub struct JoinError {
+    id: Id,
+    /// A payload need not be `Sync`, an error should be: hence the lock, which is never contended.
+    panic: Option<Mutex<Payload>>,
+}
+
+impl JoinError {
+    pub(crate) fn new(id: Id, failure: Failure) -> JoinError {
+        let panic = match failure {
+            Failure::Cancelled => None,
+            Failure::Panicked(payload) => Some(Mutex::new(payload)),
+        };
+        JoinError { id, panic }
+    }
+
+    pub(crate) fn cancelled(id: Id) -> JoinError {
+        JoinError::new(id, Failure::Cancelled)
+    }
+
+    /// Whether the task was cancelled: aborted, or dropped with its runtime.
+    pub fn is_cancelled(&self) -> bool {
+        self.panic.is_none()
+    }
+
+    /// Whether the task panicked.
+    pub fn is_panic(&self) -> bool {
+        self.panic.is_some()
+    }
+
+    /// What the task panicked with, for `std::panic::resume_unwind`.
+    ///
+    /// # Panics
+    ///
+    /// If the task was cancelled; [`try_into_panic`](JoinError::try_into_panic) does not panic.
+    #[track_caller]
+    pub fn into_panic(self) -> Box<dyn Any + Send + 'static> {
+        self.try_into_panic().expect("the task was cancelled: its JoinError carries no panic")
+    }
+
+    /// What the task panicked with.
+    ///
+    /// # Errors
+    ///
+    /// If the task was cancelled, the `JoinError` comes back.
+    pub fn try_into_panic(self) -> Result<Box<dyn Any + Send + 'static>, JoinError> {
+        match self.panic {
+            Some(payload) => Ok(payload.into_inner().unwrap_or_else(PoisonError::into_inner)),
+            None => Err(self),
+        }
+    }
+
+    /// The id of the task.
+    pub fn id(&self) -> Id {
+        self.id
+    }
+}
+
+/// What a panic said, if it said it in words.
+pub(crate) fn message(payload: &Payload) -> Option<&str> {
+    payload
+        .downcast_ref::<&'static str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+}
+
+impl JoinError {
+    /// What the panic said, quoted for a message.
+    fn quoted(&self) -> Option<String> {
+        let payload = self.panic.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
+        message(&payload).map(|words| format!("{words:?}"))
+    }
+}
+
+impl fmt::Display for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.is_panic(), self.quoted()) {
+            (false, _) => write!(f, "task {} was cancelled", self.id),
+            (true, Some(words)) => write!(f, "task {} panicked with message {words}", self.id),
+            (true, None) => write!(f, "task {} panicked", self.id),
+        }
+    }
+}
+
+impl fmt::Debug for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.is_panic(), self.quoted()) {
+            (false, _) => write!(f, "JoinError::Cancelled({:?})", self.id),
+            (true, Some(words)) => write!(f, "JoinError::Panic({:?}, {words}, ...)", self.id),
+            (true, None) => write!(f, "JoinError::Panic({:?}, ...)", self.id),
+        }
+    }
+}
+
+impl std::error::Error for JoinError {}
+
+impl From<JoinError> for io::Error {
+    fn from(error: JoinError) -> io::Error {
+        io::Error::other(error)
+    }
+}

@@ -1,0 +1,330 @@
+//! Join and abort handles: what the spawner holds of a task.
+//!
+//! A handle has two forms. Made on the runtime's thread it is the task's name; made by a `Handle`,
+//! by `spawn_blocking`, or once it is awaited on another thread, it is a slot shared with the task
+//! (`remote_join.rs`). Both are `Send` when the output is.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, ready};
+
+use crate::name::Name;
+use crate::task::cell;
+use crate::task::remote_join::{Remote, Slot};
+use crate::task::scheduler::Join;
+use crate::task::{Id, JoinError};
+use crate::{context, coop, wakeups};
+
+/// A task by name. Its id is never reused, so that a name whose entry is another's by now is told
+/// apart.
+#[derive(Clone)]
+pub(crate) struct TaskRef {
+    name: Name,
+    id: Id,
+    watch: OnceLock<Arc<Watch>>,
+}
+
+/// What another thread knows of whether a task is done.
+#[derive(Default)]
+struct Watch {
+    finished: AtomicBool,
+    asked: AtomicBool,
+}
+
+impl TaskRef {
+    pub(crate) fn new(name: Name, id: Id) -> TaskRef {
+        TaskRef { name, id, watch: OnceLock::new() }
+    }
+
+    pub(crate) fn name(&self) -> Name {
+        self.name
+    }
+
+    pub(crate) fn index(&self) -> u32 {
+        self.name.index()
+    }
+
+    pub(crate) fn id(&self) -> Id {
+        self.id
+    }
+
+    pub(crate) fn abort(&self) {
+        let (index, id) = (self.name.index(), self.id);
+        let local = context::local(self.name.runtime(), |core| core.abort_task(index, id));
+        if local.is_none() {
+            // A runtime that is gone has cancelled the task already.
+            let _ = wakeups::send(
+                self.name.runtime(),
+                Box::new(move |core| core.abort_task(index, id)),
+            );
+        }
+    }
+
+    fn is_finished(&self) -> bool {
+        let (index, id) = (self.name.index(), self.id);
+        context::local(self.name.runtime(), |core| !core.scheduler.is_pending(index, id))
+            .unwrap_or_else(|| self.is_finished_elsewhere())
+    }
+
+    /// Only the owner's thread can look, so the question goes to its inbox and the answer is there
+    /// for one of the next calls.
+    #[cold]
+    fn is_finished_elsewhere(&self) -> bool {
+        let watch = self.watch.get_or_init(Arc::default);
+        if !watch.finished.load(Ordering::Acquire) && !watch.asked.swap(true, Ordering::AcqRel) {
+            let (index, id, answer) = (self.name.index(), self.id, watch.clone());
+            let asked = wakeups::send(
+                self.name.runtime(),
+                Box::new(move |core| {
+                    answer.finished.store(!core.scheduler.is_pending(index, id), Ordering::Release);
+                    answer.asked.store(false, Ordering::Release);
+                }),
+            );
+            if asked.is_err() {
+                watch.finished.store(true, Ordering::Release);
+            }
+        }
+        watch.finished.load(Ordering::Acquire)
+    }
+}
+
+enum Form<T> {
+    Task(TaskRef),
+    Shared(Arc<Slot<T>>),
+    Done(Id),
+}
+
+/// Waits for a task and gives its output; dropping it detaches the task.
+///
+/// As tokio's `task::JoinHandle`. It is `Send` when the output is, and may be awaited on any thread,
+/// also by another executor.
+///
+/// # Cancel safety
+///
+/// `&mut handle` may be awaited, dropped and awaited again: nothing is lost. A handle whose runtime
+/// was dropped gives an error that is "cancelled", also when the task had finished before: its output
+/// went with the runtime.
+///
+/// ```
+/// # runtime::block_on(async {
+/// let handle = runtime::spawn(async { "done" });
+/// assert_eq!(handle.await.unwrap(), "done");
+/// # });
+/// ```
+#[must_use = "dropping a join handle detaches its task; `drop(handle)` says so"]
+pub struct JoinHandle<T> {
+    form: Form<T>,
+}
+
+// Handles are names or shared slots, never the output itself.
+impl<T> Unpin for JoinHandle<T> {}
+impl<T> std::panic::UnwindSafe for JoinHandle<T> {}
+impl<T> std::panic::RefUnwindSafe for JoinHandle<T> {}
+
+impl<T> JoinHandle<T> {
+    pub(crate) fn of_task(task: TaskRef) -> JoinHandle<T> {
+        JoinHandle { form: Form::Task(task) }
+    }
+
+    pub(crate) fn of_slot(slot: Arc<Slot<T>>) -> JoinHandle<T> {
+        JoinHandle { form: Form::Shared(slot) }
+    }
+
+    /// Asks for the task to be cancelled; it ends when its runtime comes to it.
+    ///
+    /// A task that has finished keeps its output, and a blocking closure that has started goes on.
+    /// Awaiting the handle afterwards tells which it was.
+    pub fn abort(&self) {
+        match &self.form {
+            Form::Task(task) => task.abort(),
+            Form::Shared(slot) => slot.remote.abort(),
+            Form::Done(_) => {}
+        }
+    }
+
+    /// A handle that can only abort, which others can keep.
+    pub fn abort_handle(&self) -> AbortHandle {
+        AbortHandle {
+            target: match &self.form {
+                Form::Task(task) => Target::Task(task.clone()),
+                Form::Shared(slot) => Target::Remote(slot.remote.clone()),
+                Form::Done(id) => Target::Done(*id),
+            },
+        }
+    }
+
+    /// Whether the task has ended.
+    ///
+    /// On a thread that is not the runtime's own the answer may lag behind: the first call asks the
+    /// runtime, a later one has the answer.
+    pub fn is_finished(&self) -> bool {
+        match &self.form {
+            Form::Task(task) => task.is_finished(),
+            Form::Shared(slot) => slot.remote.is_finished(),
+            Form::Done(_) => true,
+        }
+    }
+
+    /// The id of the task.
+    pub fn id(&self) -> Id {
+        match &self.form {
+            Form::Task(task) => task.id,
+            Form::Shared(slot) => slot.remote.id(),
+            Form::Done(id) => *id,
+        }
+    }
+}
+
+impl<T: 'static> JoinHandle<T> {
+    /// Aborts the task and waits until its future is gone.
+    ///
+    /// # Errors
+    ///
+    /// "Cancelled" as a rule; `Ok` with the output if the task had finished, a panic if it had
+    /// panicked or its future panicked as it was dropped.
+    ///
+    /// # Cancel safety
+    ///
+    /// The abort has been asked for once this is polled; dropping it detaches the task.
+    ///
+    /// ```
+    /// # runtime::block_on(async {
+    /// let task = runtime::spawn(std::future::pending::<()>());
+    /// assert!(task.cancel().await.unwrap_err().is_cancelled());
+    /// # });
+    /// ```
+    pub async fn cancel(self) -> Result<T, JoinError> {
+        self.abort();
+        self.await
+    }
+}
+
+impl<T: 'static> Future for JoinHandle<T> {
+    type Output = Result<T, JoinError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        ready!(coop::poll_proceed(cx));
+        let id = self.id();
+        let outcome = ready!(self.poll_form(cx));
+        coop::made_progress();
+        self.form = Form::Done(id);
+        Poll::Ready(outcome)
+    }
+}
+
+impl<T: 'static> JoinHandle<T> {
+    fn poll_form(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
+        loop {
+            match &self.form {
+                Form::Task(task) => match poll_local(task, cx) {
+                    Some(polled) => return polled,
+                    None => self.form = Form::Shared(Slot::following(task)),
+                },
+                Form::Shared(slot) => return slot.poll(cx),
+                Form::Done(_) => panic!("a JoinHandle was polled after it had given its output"),
+            }
+        }
+    }
+}
+
+/// Polls a task of this thread; `None` if it is not of this thread.
+#[inline]
+fn poll_local<T: 'static>(
+    task: &TaskRef,
+    cx: &mut Context<'_>,
+) -> Option<Poll<Result<T, JoinError>>> {
+    let join = context::local(task.name.runtime(), |core| {
+        core.scheduler.poll_join(task.name.index(), task.id, cx.waker())
+    })?;
+    Some(match join {
+        Join::Pending => Poll::Pending,
+        Join::Complete(finished) => {
+            Poll::Ready(cell::take(finished).map_err(|failure| JoinError::new(task.id, failure)))
+        }
+        Join::Gone => Poll::Ready(Err(JoinError::cancelled(task.id))),
+    })
+}
+
+impl<T> Drop for JoinHandle<T> {
+    fn drop(&mut self) {
+        if let Form::Task(task) = &self.form {
+            let (index, id) = (task.name.index(), task.id);
+            let local = context::local(task.name.runtime(), |core| core.detach_task(index, id));
+            if local.is_none() {
+                // A runtime that is gone has dropped the task already.
+                let _ = wakeups::send(
+                    task.name.runtime(),
+                    Box::new(move |core| core.detach_task(index, id)),
+                );
+            }
+        }
+    }
+}
+
+impl<T> fmt::Debug for JoinHandle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JoinHandle").field("id", &self.id()).finish_non_exhaustive()
+    }
+}
+
+#[derive(Clone)]
+enum Target {
+    Task(TaskRef),
+    Remote(Arc<Remote>),
+    Done(Id),
+}
+
+/// Aborts a task without the right to its output.
+///
+/// As tokio's `task::AbortHandle`.
+///
+/// ```
+/// # runtime::block_on(async {
+/// let task = runtime::spawn(std::future::pending::<()>());
+/// let abort = task.abort_handle();
+/// abort.abort();
+/// assert!(task.await.unwrap_err().is_cancelled());
+/// # });
+/// ```
+#[derive(Clone)]
+pub struct AbortHandle {
+    target: Target,
+}
+
+impl AbortHandle {
+    /// As [`JoinHandle::abort`].
+    pub fn abort(&self) {
+        match &self.target {
+            Target::Task(task) => task.abort(),
+            Target::Remote(remote) => remote.abort(),
+            Target::Done(_) => {}
+        }
+    }
+
+    /// As [`JoinHandle::is_finished`].
+    pub fn is_finished(&self) -> bool {
+        match &self.target {
+            Target::Task(task) => task.is_finished(),
+            Target::Remote(remote) => remote.is_finished(),
+            Target::Done(_) => true,
+        }
+    }
+
+    /// The id of the task.
+    pub fn id(&self) -> Id {
+        match &self.target {
+            Target::Task(task) => task.id,
+            Target::Remote(remote) => remote.id(),
+            Target::Done(id) => *id,
+        }
+    }
+}
+
+impl fmt::Debug for AbortHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AbortHandle").field("id", &self.id()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,270 @@
+//! Tasks: from `spawn` to the outcome.
+//!
+//! ```text
+//!            spawn                  Ready, panic or abort             handle asks or drops
+//! (nothing) ───────► in the slab, ───────────────────────► complete ─────────────────────► (gone)
+//!                    future in its box                     outcome in the same box
+//!                      │  ▲
+//!            next()    ▼  │  put_back()
+//!                    taken out, being polled: nobody else can reach the future
+//! ```
+//!
+//! The slab entry of a task belongs to the task until it has ended, and to its join handle until that
+//! is dropped; only then is its index free for another. Other threads never touch any of this: they
+//! leave a name in the inbox.
+
+mod builder;
+pub(crate) mod cell;
+mod error;
+pub(crate) mod id;
+mod join;
+pub(crate) mod remote_join;
+pub(crate) mod scheduler;
+pub(crate) mod waker;
+mod yield_now;
+
+use std::future::Future;
+use std::mem;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::process;
+use std::task::{Context, Poll, Waker};
+
+pub use self::builder::Builder;
+pub use self::error::JoinError;
+pub use self::id::{Id, id, try_id};
+pub use self::join::{AbortHandle, JoinHandle};
+pub use self::yield_now::yield_now;
+pub use crate::coop::{Unconstrained, consume_budget, has_budget_remaining, unconstrained};
+
+pub(crate) use self::error::{Failure, Payload};
+
+use self::cell::BoxedTask;
+use self::join::TaskRef;
+use self::scheduler::{Ended, Unwanted};
+use crate::builder::UnhandledPanic;
+use crate::context::{self, Current};
+use crate::coop;
+use crate::core::Core;
+use crate::name::Name;
+
+/// Where a task was spawned.
+pub(crate) type Place = &'static Location<'static>;
+
+/// Spawns a future on the current runtime.
+///
+/// The future need not be `Send`: it never leaves this thread. It starts to run when the runtime
+/// comes to it, never inside this call. Dropping the handle detaches the task. As tokio's `spawn`,
+/// without the bound.
+///
+/// # Panics
+///
+/// With no runtime on this thread, and where a runtime of another thread was entered by
+/// [`Handle::enter`](crate::runtime::Handle::enter): a future that is not `Send` cannot go there, and
+/// `Handle::spawn` takes those that are.
+///
+/// ```
+/// # runtime::block_on(async {
+/// let shared = std::rc::Rc::new(1);
+/// let task = runtime::spawn({
+///     let shared = shared.clone();
+///     async move { *shared + 1 }
+/// });
+/// assert_eq!(task.await.unwrap(), 2);
+/// # });
+/// ```
+#[track_caller]
+pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    let place = Location::caller();
+    let task = cell::new(future);
+    let spawned = context::with_current(|current| match current {
+        Current::Here(core) => Ok(core.spawn(task, place)),
+        Current::Elsewhere(_) => Err(
+            "spawn was called where a runtime of another thread is entered, and its future may not \
+             be Send: use Handle::spawn, or Handle::spawn_with for a future made over there",
+        ),
+        Current::None => {
+            Err("spawn was called with no runtime on this thread: call it inside block_on, \
+             #[runtime::main] or under Runtime::enter, or use Runtime::spawn or Handle::spawn")
+        }
+    });
+    match spawned {
+        Ok(task) => JoinHandle::of_task(task),
+        Err(sentence) => panic!("{sentence}"),
+    }
+}
+
+/// Runs a closure that blocks on a thread of the current runtime's pool.
+///
+/// As tokio's `spawn_blocking`. Threads start on demand and end when idle; the program does not wait
+/// for them when it ends. A closure that has started cannot be aborted.
+///
+/// # Panics
+///
+/// With no runtime on this thread, and if the system refuses the pool's first thread.
+///
+/// ```
+/// # runtime::block_on(async {
+/// let sum = runtime::spawn_blocking(|| (1..=10).sum::<u32>()).await.unwrap();
+/// assert_eq!(sum, 55);
+/// # });
+/// ```
+#[track_caller]
+pub fn spawn_blocking<F, T>(function: F) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    let spawned = context::with_current(|current| match current {
+        Current::Here(core) => remote_join::spawn_blocking(&core.shared.pool, function),
+        Current::Elsewhere(handle) => remote_join::spawn_blocking(handle.pool(), function),
+        Current::None => Err("spawn_blocking was called with no runtime on this thread: call it \
+                              inside block_on or #[runtime::main], or use Handle::spawn_blocking"
+            .to_string()),
+    });
+    match spawned {
+        Ok(handle) => handle,
+        Err(sentence) => panic!("{sentence}"),
+    }
+}
+
+impl Core {
+    /// Takes in a task; what comes back names it. On a runtime that is being dropped the name is
+    /// of nothing: joining it gives "cancelled".
+    #[inline]
+    pub(crate) fn spawn(&self, task: BoxedTask, place: Place) -> TaskRef {
+        let id = self.scheduler.next_id();
+        self.spawn_with_id(task, id, place)
+    }
+
+    pub(crate) fn spawn_with_id(&self, task: BoxedTask, id: Id, place: Place) -> TaskRef {
+        match self.scheduler.insert(task, id, place) {
+            Ok(index) => {
+                self.shared.block.grow(index);
+                self.nudge();
+                TaskRef::new(Name::new(self.name, index), id)
+            }
+            Err(task) => {
+                self.drop_caught(task);
+                TaskRef::new(Name::new(self.name, scheduler::ROOT), id)
+            }
+        }
+    }
+
+    /// Polls a task once and files what came of it.
+    #[inline]
+    pub(crate) fn poll_task(&self, index: u32, serial: u64, mut task: BoxedTask) {
+        let waker = waker::of(Name::new(self.name, index));
+        context::begin_poll(serial, coop::BUDGET);
+        let polled =
+            catch_unwind(AssertUnwindSafe(|| task.as_mut().poll(&mut Context::from_waker(&waker))));
+        match polled {
+            Ok(Poll::Pending) => self.scheduler.put_back(index, task),
+            Ok(Poll::Ready(())) => self.end_task(index, task),
+            Err(payload) => self.fail_task(index, task, Failure::Panicked(payload)),
+        }
+        context::begin_poll(0, coop::UNLIMITED);
+    }
+
+    /// Drops a task's future for its abort, or for the end of the runtime.
+    pub(crate) fn cancel_task(&self, index: u32, serial: u64, task: BoxedTask) {
+        context::begin_poll(serial, coop::UNLIMITED);
+        self.fail_task(index, task, Failure::Cancelled);
+        context::begin_poll(0, coop::UNLIMITED);
+    }
+
+    /// Drops the future and ends the task with `failure`, or with the panic of that drop.
+    #[cold]
+    fn fail_task(&self, index: u32, mut task: BoxedTask, failure: Failure) {
+        let dropped = catch_unwind(AssertUnwindSafe(|| task.as_mut().fail(failure)));
+        if let Err(payload) = dropped {
+            // The future is gone all the same and the first failure kept; the later panic wins
+            // only over a cancellation, which says less.
+            if task.as_mut().panic().is_none() {
+                self.drop_payload(catch_unwind(AssertUnwindSafe(|| {
+                    task.as_mut().fail(Failure::Panicked(payload));
+                })));
+            } else {
+                self.drop_payload(Err(payload));
+            }
+        }
+        self.end_task(index, task);
+    }
+
+    fn end_task(&self, index: u32, task: BoxedTask) {
+        self.clean_up(self.scheduler.end(index, task));
+    }
+
+    /// The join handle was dropped: what it leaves behind is dropped here, where a panic is caught.
+    pub(crate) fn detach_task(&self, index: u32, id: Id) {
+        if let Some(ended) = self.scheduler.detach(index, id) {
+            self.clean_up(ended);
+        }
+    }
+
+    /// Does what the end of a task, or of the interest in it, owes.
+    fn clean_up(&self, Ended { unwanted, joiner }: Ended) {
+        if let Some(unwanted) = unwanted {
+            self.drop_unwanted(unwanted);
+        }
+        if let Some(joiner) = joiner {
+            self.wake_caught(joiner);
+        }
+    }
+
+    /// Drops a finished task nobody will ask about, and reports its panic if it ended by one.
+    fn drop_unwanted(&self, Unwanted { mut task, place, name }: Unwanted) {
+        if let Some(failure) = task.as_mut().panic() {
+            if let Failure::Panicked(payload) = mem::replace(failure, Failure::Cancelled) {
+                self.unhandled_panic(payload, place, name.as_deref());
+            }
+        }
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(task))) {
+            self.unhandled_panic(payload, place, name.as_deref());
+        }
+    }
+
+    /// Does with a panic that nobody looks at what the builder was told.
+    pub(crate) fn unhandled_panic(&self, payload: Payload, place: Place, name: Option<&str>) {
+        let words = error::message(&payload).unwrap_or("(no message)");
+        let named = name.map(|name| format!(" {name:?}")).unwrap_or_default();
+        let report = format!(
+            "runtime: the task{named} spawned at {place} panicked and nobody awaits it: {words}"
+        );
+        match self.options.unhandled_panic {
+            UnhandledPanic::Log => eprintln!("{report}"),
+            UnhandledPanic::Abort => {
+                eprintln!("{report}");
+                process::abort();
+            }
+            UnhandledPanic::Resume => {
+                let replaced = self.resume.replace(Some(payload));
+                self.drop_payload(replaced.map_or(Ok(()), Err));
+                return;
+            }
+        }
+        self.drop_payload(Err(payload));
+    }
+
+    /// Drops a panic's payload, whose own drop may panic: then that one is leaked.
+    fn drop_payload(&self, result: Result<(), Payload>) {
+        if let Err(payload) = result {
+            if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+                mem::forget(second);
+            }
+        }
+    }
+
+    /// Drops what foreign code is in; a panic is caught and dropped (the hook has shown it).
+    pub(crate) fn drop_caught<T>(&self, value: T) {
+        self.drop_payload(catch_unwind(AssertUnwindSafe(|| drop(value))));
+    }
+
+    /// Wakes a waker that may be foreign code: its panic does not end the loop.
+    pub(crate) fn wake_caught(&self, waker: Waker) {
+        self.drop_payload(catch_unwind(AssertUnwindSafe(|| waker.wake())));
+    }
+}

@@ -1,0 +1,291 @@
+//! Joining across threads: a slot shared by a task and its join handle.
+//!
+//! A blocking closure fills its slot itself. A task of a runtime fills its slot by a [`Forward`],
+//! which is the task's joiner on its own thread: woken when the task ends, it takes the outcome
+//! there and leaves it in the slot for whoever polls.
+#![allow(unsafe_code)]
+
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+
+use crate::blocking::{Pool, SubmitError};
+use crate::core::Core;
+use crate::name::RuntimeName;
+use crate::task::cell;
+use crate::task::join::{JoinHandle, TaskRef};
+use crate::task::scheduler::Join;
+use crate::task::{Failure, Id, JoinError, Place};
+use crate::{context, wakeups};
+
+/// What does not depend on the output's type, for abort handles.
+pub(crate) struct Remote {
+    id: Id,
+    aborted: AtomicBool,
+    finished: AtomicBool,
+    /// The task, once it exists; never set for a blocking closure.
+    task: OnceLock<TaskRef>,
+}
+
+impl Remote {
+    fn new(id: Id) -> Arc<Remote> {
+        Arc::new(Remote {
+            id,
+            aborted: AtomicBool::new(false),
+            finished: AtomicBool::new(false),
+            task: OnceLock::new(),
+        })
+    }
+
+    pub(crate) fn id(&self) -> Id {
+        self.id
+    }
+
+    pub(crate) fn is_finished(&self) -> bool {
+        self.finished.load(Ordering::Acquire)
+    }
+
+    /// Either this sees the task, or the task's maker sees the mark: each writes, fences and reads.
+    pub(crate) fn abort(&self) {
+        self.aborted.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        if let Some(task) = self.task.get() {
+            task.abort();
+        }
+    }
+
+    fn is_aborted(&self) -> bool {
+        fence(Ordering::SeqCst);
+        self.aborted.load(Ordering::Relaxed)
+    }
+}
+
+/// Where an outcome waits for its handle.
+pub(crate) struct Slot<T> {
+    pub(crate) remote: Arc<Remote>,
+    state: Mutex<State<T>>,
+}
+
+struct State<T> {
+    outcome: Option<Result<T, JoinError>>,
+    waker: Option<Waker>,
+}
+
+impl<T> Slot<T> {
+    fn new(id: Id) -> Arc<Slot<T>> {
+        let state = Mutex::new(State { outcome: None, waker: None });
+        Arc::new(Slot { remote: Remote::new(id), state })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn complete(&self, outcome: Result<T, Failure>) {
+        let waker = {
+            let mut state = self.lock();
+            state.outcome =
+                Some(outcome.map_err(|failure| JoinError::new(self.remote.id, failure)));
+            state.waker.take()
+        };
+        self.remote.finished.store(true, Ordering::Release);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
+        let waker = cx.waker().clone();
+        let mut state = self.lock();
+        if let Some(outcome) = state.outcome.take() {
+            return Poll::Ready(outcome);
+        }
+        let replaced = state.waker.replace(waker);
+        // A waker's drop may be foreign code, which must not find the lock held.
+        drop(state);
+        drop(replaced);
+        Poll::Pending
+    }
+}
+
+impl<T: 'static> Slot<T> {
+    /// A slot for the output of a task on another thread.
+    pub(crate) fn following(task: &TaskRef) -> Arc<Slot<T>> {
+        let slot = Slot::new(task.id());
+        let _ = slot.remote.task.set(task.clone());
+        let follow = AssertSend((Promise::new(&slot), task.clone()));
+        // If the runtime is gone, the promise in the command that comes back is broken here.
+        let _ = wakeups::send(
+            task.name().runtime(),
+            Box::new(move |core| {
+                let AssertSend((promise, task)) = follow.into_whole();
+                forward(core, promise, task);
+            }),
+        );
+        slot
+    }
+}
+
+/// The duty to fill a slot: dropped unkept, it fills it with "cancelled".
+struct Promise<T>(Option<Arc<Slot<T>>>);
+
+impl<T> Promise<T> {
+    fn new(slot: &Arc<Slot<T>>) -> Promise<T> {
+        Promise(Some(slot.clone()))
+    }
+
+    fn keep(mut self, outcome: Result<T, Failure>) {
+        if let Some(slot) = self.0.take() {
+            slot.complete(outcome);
+        }
+    }
+
+    fn slot(&self) -> &Slot<T> {
+        self.0.as_deref().expect("a promise holds its slot until it is kept")
+    }
+
+    /// Whether the handle that would ask has been dropped.
+    fn is_unwanted(&self) -> bool {
+        self.0.as_ref().is_some_and(|slot| Arc::strong_count(slot) == 1)
+    }
+}
+
+impl<T> Drop for Promise<T> {
+    fn drop(&mut self) {
+        if let Some(slot) = self.0.take() {
+            slot.complete(Err(Failure::Cancelled));
+        }
+    }
+}
+
+/// Moves between threads what the compiler cannot see to be `Send`.
+struct AssertSend<T>(T);
+
+// SAFETY: wrapped are promises for a `T` and the like, which only need `T: Send` to move. They are
+// sent to another thread only by `Slot::following`, for a join handle that is polled on a thread
+// other than its runtime's; it was made on the runtime's, so it was sent, so it is `Send`, which
+// `JoinHandle<T>` is only for `T: Send`. A handle that never left finds its runtime on its own
+// thread, or finds that it is gone: then `wakeups::send` gives the command back, undelivered.
+unsafe impl<T> Send for AssertSend<T> {}
+
+impl<T> AssertSend<T> {
+    /// A method, so that a closure captures the whole and not the field.
+    fn into_whole(self) -> AssertSend<T> {
+        self
+    }
+}
+
+/// The joiner of a task that has a slot: delivers the outcome on the task's own thread.
+struct Forward<T> {
+    promise: Mutex<Option<Promise<T>>>,
+    task: TaskRef,
+    place: Place,
+}
+
+// SAFETY: a `Waker` must be `Send + Sync`, but this one stays on its runtime's thread: `forward` makes
+// it there, its one clone lies in the task's entry there, and it is woken or dropped there. The type
+// `T` in its promise is `Send` for those made by `Handle::spawn`, and for the others by the argument
+// at `AssertSend`.
+unsafe impl<T> Send for Forward<T> {}
+// SAFETY: as above.
+unsafe impl<T> Sync for Forward<T> {}
+
+impl<T: 'static> Wake for Forward<T> {
+    fn wake(self: Arc<Self>) {
+        let promise = self.promise.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(promise) = promise {
+            context::local(self.task.name().runtime(), |core| {
+                core.deliver(promise, &self.task, self.place);
+            });
+        }
+    }
+}
+
+/// Makes a task of this thread fill a slot when it ends.
+fn forward<T: 'static>(core: &Core, promise: Promise<T>, task: TaskRef) {
+    let place = Location::caller();
+    let forward = Arc::new(Forward { promise: Mutex::new(Some(promise)), task, place });
+    let (index, id) = (forward.task.index(), forward.task.id());
+    let waker = Waker::from(forward.clone());
+    match core.scheduler.poll_join(index, id, &waker) {
+        Join::Pending => {}
+        ended => {
+            if let Some(promise) = forward.promise.lock().ok().and_then(|mut held| held.take()) {
+                deliver_ended(core, promise, ended, place);
+            }
+        }
+    }
+}
+
+impl Core {
+    fn deliver<T: 'static>(&self, promise: Promise<T>, task: &TaskRef, place: Place) {
+        let ended = self.scheduler.poll_join(task.index(), task.id(), Waker::noop());
+        deliver_ended(self, promise, ended, place);
+    }
+}
+
+fn deliver_ended<T: 'static>(core: &Core, promise: Promise<T>, ended: Join, place: Place) {
+    match ended {
+        Join::Complete(task) => match cell::take(task) {
+            Err(Failure::Panicked(payload)) if promise.is_unwanted() => {
+                core.unhandled_panic(payload, place, None);
+            }
+            outcome => promise.keep(outcome),
+        },
+        Join::Gone | Join::Pending => drop(promise),
+    }
+}
+
+/// Has a future made and run on the runtime `to`, from any thread.
+pub(crate) fn spawn_on<F, M>(to: RuntimeName, make: M, place: Place) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: Send + 'static,
+    M: FnOnce() -> F + Send + 'static,
+{
+    let slot = Slot::new(Id::alone());
+    let promise = Promise::new(&slot);
+    // If the runtime is gone, the command comes back and is dropped here: future and promise.
+    let _ = wakeups::send(
+        to,
+        Box::new(move |core| {
+            let remote = promise.slot().remote.clone();
+            let future = match catch_unwind(AssertUnwindSafe(make)) {
+                Ok(future) => future,
+                Err(payload) => return promise.keep(Err(Failure::Panicked(payload))),
+            };
+            let task = core.spawn_with_id(cell::new(future), remote.id, place);
+            let _ = remote.task.set(task.clone());
+            if remote.is_aborted() {
+                task.abort();
+            }
+            forward(core, promise, task);
+        }),
+    );
+    JoinHandle::of_slot(slot)
+}
+
+/// Runs a closure on the pool.
+pub(crate) fn spawn_blocking<F, T>(pool: &Arc<Pool>, function: F) -> Result<JoinHandle<T>, String>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    let slot = Slot::new(Id::alone());
+    let promise = Promise::new(&slot);
+    let job = Box::new(move || {
+        if promise.slot().remote.is_aborted() {
+            return;
+        }
+        let outcome = catch_unwind(AssertUnwindSafe(function)).map_err(Failure::Panicked);
+        promise.keep(outcome);
+    });
+    match pool.submit(job) {
+        Ok(()) | Err(SubmitError::ShutDown(_)) => Ok(JoinHandle::of_slot(slot)),
+        Err(SubmitError::NoThread(error, _job)) => Err(format!(
+            "spawn_blocking could not start a thread and has none: {error}; raise the limit on \
+             threads (ulimit -u) or free some"
+        )),
+    }
+}

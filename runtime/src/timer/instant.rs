@@ -1,0 +1,171 @@
+//! `Instant`: a point on the runtime's clock.
+
+use std::fmt;
+use std::ops::{Add, AddAssign, Sub, SubAssign};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use crate::context::{self, Current};
+use crate::sys::clock::{monotonic_ns, saturating_ns};
+
+/// A point in time on the monotonic clock, which stands still while a test has paused it.
+///
+/// As tokio's `time::Instant`. It counts nanoseconds on CLOCK_MONOTONIC, from 292 years before the
+/// machine was started to 292 years after.
+///
+/// ```
+/// use runtime::time::Instant;
+/// let start = Instant::now();
+/// assert!(start.elapsed() >= std::time::Duration::ZERO);
+/// assert_eq!(Instant::from_std(start.into_std()), start);
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Instant(i64);
+
+/// One moment on both clocks, to convert by: std does not show its nanoseconds.
+fn anchor() -> (std::time::Instant, i64) {
+    static ANCHOR: OnceLock<(std::time::Instant, i64)> = OnceLock::new();
+    *ANCHOR.get_or_init(|| {
+        // Both read the same clock, one after the other: the closest of some pairs is best.
+        let pair = || {
+            let before = monotonic_ns();
+            let std = std::time::Instant::now();
+            let after = monotonic_ns();
+            (after - before, std, before)
+        };
+        let (_, std, ns) = (0..8).map(|_| pair()).min_by_key(|pair| pair.0).expect("8 pairs");
+        (std, ns)
+    })
+}
+
+impl Instant {
+    /// The current time: of the current runtime's clock, else of the system's.
+    #[inline]
+    pub fn now() -> Instant {
+        context::with_current(|current| match current {
+            Current::Here(core) => core.timers.clock.now(),
+            Current::Elsewhere(_) | Current::None => Instant(monotonic_ns()),
+        })
+    }
+
+    pub(crate) const fn from_nanos(nanos: i64) -> Instant {
+        Instant(nanos)
+    }
+
+    #[inline]
+    pub(crate) const fn nanos(self) -> i64 {
+        self.0
+    }
+
+    /// Converts from std's, exactly and both ways the same; what is further than 292 years off
+    /// becomes the end of the range.
+    pub fn from_std(std: std::time::Instant) -> Instant {
+        let (zero, nanos) = anchor();
+        Instant(match std.checked_duration_since(zero) {
+            Some(after) => nanos.saturating_add(saturating_ns(after)),
+            None => nanos.saturating_sub(saturating_ns(zero.duration_since(std))),
+        })
+    }
+
+    /// Converts to std's.
+    pub fn into_std(self) -> std::time::Instant {
+        let (zero, nanos) = anchor();
+        let apart = Duration::from_nanos(self.0.abs_diff(nanos));
+        let std = if self.0 >= nanos { zero.checked_add(apart) } else { zero.checked_sub(apart) };
+        std.unwrap_or(zero)
+    }
+
+    /// The time from `earlier` to this; zero if `earlier` is later.
+    pub fn duration_since(&self, earlier: Instant) -> Duration {
+        self.saturating_duration_since(earlier)
+    }
+
+    /// The time from `earlier` to this, or `None` if `earlier` is later.
+    pub fn checked_duration_since(&self, earlier: Instant) -> Option<Duration> {
+        (*self >= earlier).then(|| Duration::from_nanos(self.0.abs_diff(earlier.0)))
+    }
+
+    /// The time from `earlier` to this; zero if `earlier` is later.
+    pub fn saturating_duration_since(&self, earlier: Instant) -> Duration {
+        self.checked_duration_since(earlier).unwrap_or(Duration::ZERO)
+    }
+
+    /// The time that has passed since this; zero if it is to come.
+    pub fn elapsed(&self) -> Duration {
+        Instant::now().saturating_duration_since(*self)
+    }
+
+    /// This and `duration`, or `None` beyond the range.
+    pub fn checked_add(&self, duration: Duration) -> Option<Instant> {
+        let nanos = i64::try_from(duration.as_nanos()).ok()?;
+        self.0.checked_add(nanos).map(Instant)
+    }
+
+    /// This less `duration`, or `None` beyond the range.
+    pub fn checked_sub(&self, duration: Duration) -> Option<Instant> {
+        let nanos = i64::try_from(duration.as_nanos()).ok()?;
+        self.0.checked_sub(nanos).map(Instant)
+    }
+
+    /// This and `duration`; beyond the range its end, which never comes.
+    #[inline]
+    pub(crate) fn saturating_add(self, duration: Duration) -> Instant {
+        Instant(self.0.saturating_add(saturating_ns(duration)))
+    }
+}
+
+impl Add<Duration> for Instant {
+    type Output = Instant;
+
+    /// Beyond the range (292 years) the end of the range, which never comes: no overflow.
+    fn add(self, duration: Duration) -> Instant {
+        self.saturating_add(duration)
+    }
+}
+
+impl AddAssign<Duration> for Instant {
+    fn add_assign(&mut self, duration: Duration) {
+        *self = *self + duration;
+    }
+}
+
+impl Sub<Duration> for Instant {
+    type Output = Instant;
+
+    /// Beyond the range (292 years) the start of the range: no overflow.
+    fn sub(self, duration: Duration) -> Instant {
+        Instant(self.0.saturating_sub(saturating_ns(duration)))
+    }
+}
+
+impl SubAssign<Duration> for Instant {
+    fn sub_assign(&mut self, duration: Duration) {
+        *self = *self - duration;
+    }
+}
+
+impl Sub<Instant> for Instant {
+    type Output = Duration;
+
+    fn sub(self, earlier: Instant) -> Duration {
+        self.saturating_duration_since(earlier)
+    }
+}
+
+impl From<std::time::Instant> for Instant {
+    fn from(std: std::time::Instant) -> Instant {
+        Instant::from_std(std)
+    }
+}
+
+impl From<Instant> for std::time::Instant {
+    fn from(instant: Instant) -> std::time::Instant {
+        instant.into_std()
+    }
+}
+
+impl fmt::Debug for Instant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Instant({}.{:09} s)", self.0 / 1_000_000_000, (self.0 % 1_000_000_000).abs())
+    }
+}

@@ -1,0 +1,318 @@
+//! Wakeups from other threads: a static table of inbox blocks, one for each runtime that is alive.
+//!
+//! Blocks are recycled and never freed, so a waker or a handle may outlive its runtime on any thread
+//! for ever. A block owns its eventfd and never closes it, or a late waker would write into a
+//! stranger's descriptor. What may come in: the names of woken tasks (`bitmap.rs`) and commands. Who
+//! puts something in notifies; `park.rs` decides whether that costs a system call.
+//!
+//! After a fork the child never touches a block of the parent's era: its locks may be held and its
+//! bits half set by threads that the child does not have, and its eventfd is the parent's.
+
+mod bitmap;
+mod park;
+
+use std::io;
+use std::os::fd::RawFd;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+pub(crate) use self::park::{ASLEEP_IN_EPOLL, ASLEEP_ON_FUTEX};
+
+use self::bitmap::Bitmap;
+use self::park::{ParkState, Wake};
+use crate::core::Core;
+use crate::fork;
+use crate::name::{Name, RuntimeName};
+use crate::sys::epoll::Epoll;
+use crate::sys::eventfd::EventFd;
+use crate::sys::futex;
+
+/// What one thread asks a runtime of another to do.
+pub(crate) type Command = Box<dyn FnOnce(&Core) + Send>;
+
+/// Slots there are names for.
+const SLOTS: usize = 1 << 16;
+/// Bucket k of the table holds 2^k blocks.
+const BUCKETS: usize = SLOTS.ilog2() as usize + 1;
+
+static TABLE: [OnceLock<Box<[Block]>>; BUCKETS] = [const { OnceLock::new() }; BUCKETS];
+/// Slots handed out so far.
+static USED: AtomicU32 = AtomicU32::new(0);
+
+/// The meeting place of a runtime and the other threads.
+pub(crate) struct Block {
+    /// Who has the block: an era and one of the states below.
+    claim: AtomicU64,
+    /// The name of the runtime that has it, or had it last.
+    name: AtomicU32,
+    park: ParkState,
+    wakes: Bitmap,
+    has_commands: AtomicBool,
+    eventfd: OnceLock<EventFd>,
+    inbox: Mutex<Inbox>,
+}
+
+/// The part of a block that is used under its lock. Tear-down and recycling take the lock too.
+struct Inbox {
+    /// The runtime that takes commands now.
+    owner: RuntimeName,
+    commands: Vec<Command>,
+    /// The owner's epoll instance, once there is one.
+    epoll: Option<Arc<Epoll>>,
+    /// Sources that were deregistered by another thread and whose entries wait to be released: the
+    /// owner must not touch their descriptor numbers.
+    released: Vec<u32>,
+}
+
+const FREE: u64 = 0;
+const TAKEN: u64 = 1;
+const RETIRED: u64 = 2;
+
+fn claim_of(era: u32, state: u64) -> u64 {
+    u64::from(era) << 2 | state
+}
+
+impl Block {
+    fn new() -> Block {
+        Block {
+            claim: AtomicU64::new(claim_of(0, TAKEN)),
+            name: AtomicU32::new(RuntimeName::NONE.bits()),
+            park: ParkState::new(),
+            wakes: Bitmap::new(),
+            has_commands: AtomicBool::new(false),
+            eventfd: OnceLock::new(),
+            inbox: Mutex::new(Inbox {
+                owner: RuntimeName::NONE,
+                commands: Vec::new(),
+                epoll: None,
+                released: Vec::new(),
+            }),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inbox> {
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn era(&self) -> u32 {
+        (self.claim.load(Ordering::Relaxed) >> 2) as u32
+    }
+
+    /// Whether a runtime of this process, and not of the one that forked it, has the block.
+    fn is_of_this_process(&self) -> bool {
+        self.era() == fork::era()
+    }
+
+    /// Makes the bits up to `index` exist, before a name with it gets out.
+    #[inline]
+    pub(crate) fn grow(&self, index: u32) {
+        self.wakes.grow(index as usize + 1);
+    }
+
+    /// Says that there is something for the owner: at most one system call per sleep of its.
+    pub(crate) fn notify(&self) {
+        match self.park.notify() {
+            Wake::None => {}
+            Wake::Futex => futex::wake_one(self.park.word()),
+            Wake::Epoll => {
+                if let Some(eventfd) = self.eventfd.get() {
+                    // The only failure left is a counter that is full, and that wakes as well.
+                    let _ = eventfd.write(1);
+                }
+            }
+        }
+    }
+
+    /// The eventfd that ends the owner's sleep in epoll, made at the first call.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no descriptor for it.
+    pub(crate) fn eventfd(&self) -> io::Result<&EventFd> {
+        if self.eventfd.get().is_none() {
+            // Only the owner comes here, so nobody else sets it in between.
+            let _ = self.eventfd.set(EventFd::new()?);
+        }
+        Ok(self.eventfd.get().expect("it was just set"))
+    }
+
+    /// Lets other threads deregister descriptors from the owner's epoll.
+    pub(crate) fn publish_epoll(&self, epoll: Arc<Epoll>) {
+        self.lock().epoll = Some(epoll);
+    }
+
+    // What follows is the owner's part.
+
+    /// Whether something may have come in. A plain load: looked at every turn.
+    #[inline]
+    pub(crate) fn is_notified(&self) -> bool {
+        self.park.is_notified()
+    }
+
+    /// Takes what came in: woken tasks and commands. The notification first, or one that comes
+    /// while the rest is taken would be lost with its content still inside.
+    pub(crate) fn take(&self, wake: impl FnMut(u32)) -> Vec<Command> {
+        self.park.take();
+        self.wakes.drain(wake);
+        if !self.has_commands.swap(false, Ordering::AcqRel) {
+            return Vec::new();
+        }
+        std::mem::take(&mut self.lock().commands)
+    }
+
+    /// Announces a sleep; false if something has come in, then the owner must not sleep.
+    pub(crate) fn prepare_park(&self, how: u32) -> bool {
+        self.park.prepare_park(how)
+    }
+
+    pub(crate) fn unpark(&self) {
+        self.park.unpark();
+    }
+
+    /// Sleeps on the futex after `prepare_park(ASLEEP_ON_FUTEX)`, at most until the deadline.
+    pub(crate) fn sleep_on_futex(&self, deadline_ns: Option<i64>) {
+        futex::wait(self.park.word(), ASLEEP_ON_FUTEX, deadline_ns);
+    }
+
+    /// Re-arms an fd for a waiter on another thread, unless a third has deregistered it meanwhile.
+    pub(crate) fn rearm(
+        &self,
+        index: u32,
+        rearm: impl FnOnce() -> io::Result<()>,
+    ) -> io::Result<()> {
+        let inbox = self.lock();
+        if inbox.released.contains(&index) { Ok(()) } else { rearm() }
+    }
+
+    /// The entry of a source that another thread deregistered has been released.
+    pub(crate) fn forget_released(&self, index: u32) {
+        self.lock().released.retain(|&released| released != index);
+    }
+
+    /// Ends the runtime's time in this block, and frees the block for the next. What was still in
+    /// the inbox comes back, to be dropped with no lock held.
+    pub(crate) fn release(&self, name: RuntimeName) -> (Vec<Command>, Option<Arc<Epoll>>) {
+        let (commands, epoll) = {
+            let mut inbox = self.lock();
+            inbox.owner = RuntimeName::NONE;
+            inbox.released.clear();
+            (std::mem::take(&mut inbox.commands), inbox.epoll.take())
+        };
+        // The state before the bits, and those from the top down (see `bitmap.rs`): a late waker
+        // leaves at worst a notification too many, never a bit that nobody is told of.
+        self.park.take();
+        self.wakes.drain(|_| {});
+        self.has_commands.store(false, Ordering::Relaxed);
+        let spent = name.bits() as u16 == u16::MAX;
+        let state = if spent { RETIRED } else { FREE };
+        self.claim.store(claim_of(fork::era(), state), Ordering::Release);
+        (commands, epoll)
+    }
+}
+
+/// Takes a block for a new runtime.
+///
+/// # Panics
+///
+/// When 65,536 runtimes are alive.
+pub(crate) fn claim() -> (&'static Block, RuntimeName) {
+    fork::watch();
+    let era = fork::era();
+    let used = USED.load(Ordering::Acquire).min(SLOTS as u32);
+    for slot in 0..used {
+        let Some(block) = block(slot as u16) else { continue };
+        let (free, taken) = (claim_of(era, FREE), claim_of(era, TAKEN));
+        let claimed =
+            block.claim.compare_exchange(free, taken, Ordering::Acquire, Ordering::Relaxed);
+        if claimed.is_ok() {
+            return (block, install(block, slot as u16));
+        }
+    }
+    let slot = USED.fetch_add(1, Ordering::AcqRel);
+    assert!((slot as usize) < SLOTS, "65,536 runtimes are alive: drop some before making another");
+    let (bucket, _) = place(slot as usize);
+    TABLE[bucket].get_or_init(|| (0..1 << bucket).map(|_| Block::new()).collect());
+    let block = block(slot as u16).expect("its bucket was just filled");
+    block.claim.store(claim_of(era, TAKEN), Ordering::Relaxed);
+    (block, install(block, slot as u16))
+}
+
+/// Gives a claimed block its next name and opens its inbox.
+fn install(block: &Block, slot: u16) -> RuntimeName {
+    let last = RuntimeName::from_bits(block.name.load(Ordering::Relaxed));
+    let name = RuntimeName::new(slot, last.bits() as u16 + 1);
+    block.lock().owner = name;
+    block.name.store(name.bits(), Ordering::Release);
+    name
+}
+
+fn place(slot: usize) -> (usize, usize) {
+    let bucket = (slot + 1).ilog2() as usize;
+    (bucket, slot + 1 - (1 << bucket))
+}
+
+fn block(slot: u16) -> Option<&'static Block> {
+    let (bucket, offset) = place(slot as usize);
+    TABLE[bucket].get()?.get(offset)
+}
+
+/// The block of a runtime that may be gone by now.
+fn block_of(name: RuntimeName) -> Option<&'static Block> {
+    let block = block(name.slot())?;
+    (block.name.load(Ordering::Relaxed) == name.bits() && block.is_of_this_process())
+        .then_some(block)
+}
+
+/// Wakes a task of a runtime that is not turning on this thread. A runtime that is gone, or that
+/// stayed with the parent of a fork, is not woken.
+#[cold]
+pub(crate) fn wake(name: Name) {
+    if let Some(block) = block_of(name.runtime()) {
+        if block.wakes.set(name.index()) {
+            block.notify();
+        }
+    }
+}
+
+/// Has a runtime look around, if it sleeps.
+pub(crate) fn notify(name: RuntimeName) {
+    if let Some(block) = block_of(name) {
+        block.notify();
+    }
+}
+
+/// Leaves a command for a runtime; it comes back if the runtime is gone.
+pub(crate) fn send(to: RuntimeName, command: Command) -> Result<(), Command> {
+    let Some(block) = block_of(to) else { return Err(command) };
+    {
+        let mut inbox = block.lock();
+        if inbox.owner != to {
+            return Err(command);
+        }
+        inbox.commands.push(command);
+        block.has_commands.store(true, Ordering::Release);
+    }
+    block.notify();
+    Ok(())
+}
+
+/// Deregisters an fd from a runtime of another thread, at once, so that it can be closed or given
+/// away; only the entry's release waits for the owner. Does nothing if the runtime is gone.
+pub(crate) fn deregister(name: Name, fd: RawFd) {
+    let Some(block) = block_of(name.runtime()) else { return };
+    {
+        let mut inbox = block.lock();
+        if inbox.owner != name.runtime() {
+            return;
+        }
+        if let Some(epoll) = &inbox.epoll {
+            // It fails only if somebody has closed the descriptor under us: then it is gone too.
+            let _ = epoll.ctl_del(fd);
+        }
+        let index = name.index();
+        inbox.released.push(index);
+        inbox.commands.push(Box::new(move |core| core.release_source(index)));
+        block.has_commands.store(true, Ordering::Release);
+    }
+    block.notify();
+}

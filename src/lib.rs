@@ -1,0 +1,71 @@
+//! An async runtime for when one thread is enough: single-threaded, on Linux epoll.
+//!
+//! ```no_run
+//! use runtime::net::TcpListener;
+//!
+//! #[runtime::main]
+//! async fn main() -> std::io::Result<()> {
+//!     let listener = TcpListener::bind("127.0.0.1:7000").await?;
+//!     loop {
+//!         let (stream, _) = listener.accept().await?;
+//!         runtime::spawn(async move {
+//!             let mut buf = [0; 1024];
+//!             while let Ok(n @ 1..) = stream.read(&mut buf).await {
+//!                 if stream.write_all(&buf[..n]).await.is_err() {
+//!                     break;
+//!                 }
+//!             }
+//!         });
+//!     }
+//! }
+//! ```
+//!
+//! One thread runs everything: tasks need not be `Send`, a switch between them is a function call, and
+//! nothing needs a lock. Where tokio has a name for something, the name, the signature and the meaning
+//! here are tokio's; the items say where they differ.
+//!
+//! # Where things are
+//!
+//! - [`main`] and [`test`](macro@test) make a runtime for a function; [`block_on`] does for a future;
+//!   [`Builder`] and [`Runtime`] give control over it.
+//! - [`spawn`] and [`task`]: running futures beside each other, waiting for them, cancelling them.
+//! - [`net`]: TCP and UDP sockets.
+//! - [`time`]: sleeping, timeouts, intervals, and a clock that tests can stop.
+//! - [`io`]: waiting for any other file descriptor.
+//! - [`join!`], [`try_join!`], [`select!`]: several futures in one task.
+//! - [`Handle`] and [`spawn_blocking`]: other threads.
+//! - [`epoll`]: the layer below, without the runtime.
+//!
+//! Channels and locks are other crates' business: those of `futures`, `async-channel` and `tokio::sync`
+//! run here.
+//!
+//! # Features
+//!
+//! - `macros`, on by default: `#[runtime::main]` and `#[runtime::test]`.
+
+#![forbid(unsafe_code)]
+
+#[doc(hidden)]
+#[path = "private.rs"]
+pub mod __private;
+mod macros;
+
+pub mod task;
+pub mod time;
+
+#[doc(inline)]
+pub use runtime_core::task::{JoinHandle, spawn, spawn_blocking};
+#[doc(inline)]
+pub use runtime_core::{
+    Builder, EnterGuard, Handle, Id, Runtime, TryCurrentError, UnhandledPanic, after_fork, block_on,
+};
+#[cfg(feature = "macros")]
+#[doc(inline)]
+pub use runtime_macros::{main, test};
+
+#[doc(inline)]
+pub use runtime_core::epoll;
+#[doc(inline)]
+pub use runtime_core::io;
+#[doc(inline)]
+pub use runtime_net as net;

@@ -1,0 +1,32 @@
+//! What the tests share: a time limit, so that a hang is a failure.
+
+#![allow(dead_code)] // each test binary uses what it needs
+
+use std::future::Future;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+/// More than any test takes on a loaded machine.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Runs `body`; ends the process with a sentence if that takes too long.
+pub fn limited<T>(body: impl FnOnce() -> T) -> T {
+    let (done, watched) = mpsc::channel::<()>();
+    let test = thread::current().name().unwrap_or("a test").to_string();
+    let watchdog = thread::spawn(move || {
+        if let Err(mpsc::RecvTimeoutError::Timeout) = watched.recv_timeout(LIMIT) {
+            eprintln!("{test} has been running for {LIMIT:?}: it hangs");
+            std::process::abort();
+        }
+    });
+    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body));
+    drop(done);
+    watchdog.join().expect("the watchdog does not panic");
+    result.unwrap_or_else(|payload| std::panic::resume_unwind(payload))
+}
+
+/// Runs a future on a new runtime, within the time limit.
+pub fn run<F: Future>(future: F) -> F::Output {
+    limited(|| runtime::block_on(future))
+}
