@@ -122,7 +122,10 @@ impl Pool {
         let mut state = self.lock();
         state.shut_down = true;
         let unrun = std::mem::take(&mut state.queue);
-        self.work.notify_all();
+        if state.threads > 0 {
+            // Else this system call would be the only one of many a short runtime.
+            self.work.notify_all();
+        }
         if !unrun.is_empty() {
             drop(state);
             let jobs = unrun.len();

@@ -34,12 +34,23 @@ pub(crate) enum Current<'a> {
     None,
 }
 
+/// A runtime and the guard that keeps it entered.
+struct Guarded {
+    serial: u64,
+    entered: Entered,
+}
+
 struct Context {
     /// The runtime whose loop this thread is in, and its name; null and `NONE` outside.
     turning: Cell<*const Core>,
     turning_name: Cell<RuntimeName>,
-    /// The innermost guard since that loop was entered.
-    entered: Cell<ManuallyDrop<Option<Entered>>>,
+    /// What guards have entered and not left, the innermost last.
+    guards: Cell<ManuallyDrop<Vec<Guarded>>>,
+    /// The serial of the last guard there was.
+    last_guard: Cell<u64>,
+    /// Guards up to this serial were there before that loop and do not count in it.
+    outside: Cell<u64>,
+    /// Whether the innermost guard counts.
     is_entered: Cell<bool>,
     /// Every runtime made on this thread and still alive, linked through `Core::next_owned`.
     owned: Cell<*const Core>,
@@ -54,7 +65,9 @@ thread_local! {
         Context {
             turning: Cell::new(ptr::null()),
             turning_name: Cell::new(RuntimeName::NONE),
-            entered: Cell::new(ManuallyDrop::new(None)),
+            guards: Cell::new(ManuallyDrop::new(Vec::new())),
+            last_guard: Cell::new(0),
+            outside: Cell::new(0),
             is_entered: Cell::new(false),
             owned: Cell::new(ptr::null()),
             budget: Cell::new(u32::MAX),
@@ -63,34 +76,45 @@ thread_local! {
     };
 }
 
+/// The context of this thread.
+#[inline]
+fn context() -> &'static Context {
+    // SAFETY: a thread-local without a destructor is there until its thread has run its last
+    // instruction, and the reference cannot leave the thread: `Context` is full of cells, so it is not
+    // `Sync` and the reference not `Send`.
+    CONTEXT.with(|context| unsafe { &*ptr::from_ref(context) })
+}
+
 /// Runs `f` on the runtime `name` if this thread is inside its loop.
 #[inline]
 pub(crate) fn turning<R>(name: RuntimeName, f: impl FnOnce(&Core) -> R) -> Option<R> {
-    CONTEXT.with(|context| {
-        if context.turning_name.get() != name {
-            return None;
-        }
-        // SAFETY: `turning` points to the `Core` that a `turn_scope` on this thread's stack below
-        // us borrows; it is reset before that borrow ends, and we return before that.
-        Some(f(unsafe { &*context.turning.get() }))
-    })
+    let context = context();
+    if context.turning_name.get() != name {
+        return None;
+    }
+    // SAFETY: `turning` points to the `Core` that a `turn_scope` on this thread's stack below us
+    // borrows; it is reset before that borrow ends, and we return before that.
+    Some(f(unsafe { &*context.turning.get() }))
 }
 
 /// Whether this thread is inside any runtime's loop.
 pub(crate) fn is_turning() -> bool {
-    CONTEXT.with(|context| context.turning_name.get() != RuntimeName::NONE)
+    context().turning_name.get() != RuntimeName::NONE
 }
 
 /// Runs `f` on the runtime `name` if it lives on this thread, turning or not.
 #[inline]
 pub(crate) fn local<R>(name: RuntimeName, f: impl FnOnce(&Core) -> R) -> Option<R> {
-    CONTEXT.with(|context| {
-        if context.turning_name.get() == name {
-            // SAFETY: as in `turning`.
-            return Some(f(unsafe { &*context.turning.get() }));
-        }
-        find_owned(context, name).map(|core| f(&core))
-    })
+    let context = context();
+    let found;
+    let core = if context.turning_name.get() == name {
+        // SAFETY: as in `turning`.
+        unsafe { &*context.turning.get() }
+    } else {
+        found = find_owned(context, name)?;
+        &*found
+    };
+    Some(f(core))
 }
 
 /// The runtime `name`, if it lives on this thread.
@@ -120,58 +144,83 @@ fn find_owned(context: &Context, name: RuntimeName) -> Option<Rc<Core>> {
 
 /// Puts a new runtime on this thread's list.
 pub(crate) fn own(core: &Core) {
-    CONTEXT.with(|context| core.next_owned.set(context.owned.replace(core)));
+    core.next_owned.set(context().owned.replace(core));
 }
 
 /// Takes a runtime that is being dropped off the list.
 pub(crate) fn disown(core: &Core) {
-    CONTEXT.with(|context| {
-        let mut link = &context.owned;
-        while !link.get().is_null() {
-            if ptr::eq(link.get(), core) {
-                link.set(core.next_owned.get());
-                return;
-            }
-            // SAFETY: as in `find_owned`.
-            link = unsafe { &(*link.get()).next_owned };
+    let mut link = &context().owned;
+    while !link.get().is_null() {
+        if ptr::eq(link.get(), core) {
+            link.set(core.next_owned.get());
+            return;
         }
-    });
+        // SAFETY: as in `find_owned`.
+        link = unsafe { &(*link.get()).next_owned };
+    }
 }
 
 /// Runs `f` with the current runtime: the innermost guard's, else the one whose loop we are in.
 #[inline]
 pub(crate) fn with_current<R>(f: impl FnOnce(Current<'_>) -> R) -> R {
-    CONTEXT.with(|context| {
-        if context.is_entered.get() {
-            return match entered(context) {
-                Some(Entered::Here(core)) => f(Current::Here(&core)),
-                Some(Entered::Elsewhere(handle)) => f(Current::Elsewhere(&handle)),
-                None => f(Current::None),
-            };
-        }
-        if context.turning.get().is_null() {
-            return f(Current::None);
-        }
-        // SAFETY: as in `turning`.
-        f(Current::Here(unsafe { &*context.turning.get() }))
-    })
+    let context = context();
+    if context.is_entered.get() {
+        return with_entered(context, f);
+    }
+    if context.turning.get().is_null() {
+        return f(Current::None);
+    }
+    // SAFETY: as in `turning`.
+    f(Current::Here(unsafe { &*context.turning.get() }))
+}
+
+/// Out of line, to keep its clean-up out of the frames of hot callers.
+#[cold]
+#[inline(never)]
+fn with_entered<R>(context: &Context, f: impl FnOnce(Current<'_>) -> R) -> R {
+    match entered(context) {
+        Some(Entered::Here(core)) => f(Current::Here(&core)),
+        Some(Entered::Elsewhere(handle)) => f(Current::Elsewhere(&handle)),
+        None => f(Current::None),
+    }
 }
 
 #[cold]
 fn entered(context: &Context) -> Option<Entered> {
-    let held = context.entered.replace(ManuallyDrop::new(None));
-    let copy = (*held).clone();
-    context.entered.set(held);
-    copy
+    with_guards(context, |guards| guards.last().map(|guard| guard.entered.clone()))
 }
 
-/// Makes `new` the entered runtime and returns what was before, each owned by who holds it: guards
-/// dropped in any order, or never, leave nothing dangling.
-pub(crate) fn swap_entered(new: Option<Entered>) -> Option<Entered> {
-    CONTEXT.with(|context| {
-        context.is_entered.set(new.is_some());
-        ManuallyDrop::into_inner(context.entered.replace(ManuallyDrop::new(new)))
-    })
+/// Runs `f`, which must not run foreign code, with the guards taken out of their cell.
+fn with_guards<R>(context: &Context, f: impl FnOnce(&mut Vec<Guarded>) -> R) -> R {
+    let mut guards =
+        ManuallyDrop::into_inner(context.guards.replace(ManuallyDrop::new(Vec::new())));
+    let result = f(&mut guards);
+    if guards.is_empty() {
+        // The cell is never dropped: when the thread ends nothing may be left in it.
+        guards = Vec::new();
+    }
+    context.is_entered.set(guards.last().is_some_and(|guard| guard.serial > context.outside.get()));
+    context.guards.set(ManuallyDrop::new(guards));
+    result
+}
+
+/// Makes `entered` the current runtime until [`leave`] is called with the serial that comes back.
+pub(crate) fn enter(entered: Entered) -> u64 {
+    let context = context();
+    let serial = context.last_guard.get() + 1;
+    context.last_guard.set(serial);
+    with_guards(context, |guards| guards.push(Guarded { serial, entered }));
+    serial
+}
+
+/// Ends what a guard has entered. Guards may go in any order.
+pub(crate) fn leave(serial: u64) {
+    let left = with_guards(context(), |guards| {
+        let position = guards.iter().rposition(|guard| guard.serial == serial)?;
+        Some(guards.remove(position))
+    });
+    // It may be the last owner of its runtime: dropped when the guards are back in their cell.
+    drop(left);
 }
 
 /// Runs `f` with `core` turning on this thread; what was before comes back after, also by panic.
@@ -179,67 +228,64 @@ pub(crate) fn turn_scope<R>(core: &Core, f: impl FnOnce() -> R) -> R {
     struct Restore<'a> {
         turning: *const Core,
         turning_name: RuntimeName,
-        entered: Option<Entered>,
+        outside: u64,
         budget: u32,
         task: u64,
         borrow: PhantomData<&'a Core>,
     }
     impl Drop for Restore<'_> {
         fn drop(&mut self) {
-            CONTEXT.with(|context| {
-                context.turning.set(self.turning);
-                context.turning_name.set(self.turning_name);
-                context.budget.set(self.budget);
-                context.task.set(self.task);
-            });
-            drop(swap_entered(self.entered.take()));
+            let context = context();
+            context.turning.set(self.turning);
+            context.turning_name.set(self.turning_name);
+            context.budget.set(self.budget);
+            context.task.set(self.task);
+            context.outside.set(self.outside);
+            with_guards(context, |_| ());
         }
     }
-    let _restore = CONTEXT.with(|context| Restore {
+    let context = context();
+    context.is_entered.set(false);
+    let _restore = Restore {
         turning: context.turning.replace(core),
         turning_name: context.turning_name.replace(core.name),
-        entered: swap_entered(None),
+        outside: context.outside.replace(context.last_guard.get()),
         budget: context.budget.replace(u32::MAX),
         task: context.task.replace(0),
         borrow: PhantomData,
-    });
+    };
     f()
 }
 
 /// Forgets every runtime of this thread: they stayed with the parent process.
 pub(crate) fn forget_all() {
-    CONTEXT.with(|context| {
-        context.turning.set(ptr::null());
-        context.turning_name.set(RuntimeName::NONE);
-        context.owned.set(ptr::null());
-        context.budget.set(u32::MAX);
-        context.task.set(0);
-    });
-    // Leaked on purpose: its destructor would be the parent's business.
-    std::mem::forget(swap_entered(None));
+    let context = context();
+    context.turning.set(ptr::null());
+    context.turning_name.set(RuntimeName::NONE);
+    context.owned.set(ptr::null());
+    context.budget.set(u32::MAX);
+    context.task.set(0);
+    context.is_entered.set(false);
+    // Leaked on purpose: the destructors would be the parent's business.
+    let _guards = context.guards.replace(ManuallyDrop::new(Vec::new()));
 }
 
+/// What the running task may still do in this poll.
 #[inline]
-pub(crate) fn budget() -> u32 {
-    CONTEXT.with(|context| context.budget.get())
-}
-
-#[inline]
-pub(crate) fn set_budget(budget: u32) {
-    CONTEXT.with(|context| context.budget.set(budget));
+pub(crate) fn budget() -> &'static Cell<u32> {
+    &context().budget
 }
 
 /// The serial of the task being polled, 0 if none.
 #[inline]
 pub(crate) fn task_serial() -> u64 {
-    CONTEXT.with(|context| context.task.get())
+    context().task.get()
 }
 
 /// Sets both facts of a poll at once: whose it is and what it may spend.
 #[inline]
 pub(crate) fn begin_poll(serial: u64, budget: u32) {
-    CONTEXT.with(|context| {
-        context.task.set(serial);
-        context.budget.set(budget);
-    });
+    let context = context();
+    context.task.set(serial);
+    context.budget.set(budget);
 }

@@ -16,31 +16,32 @@ pub(crate) const BUDGET: u32 = 128;
 /// Outside of a task nothing is counted.
 pub(crate) const UNLIMITED: u32 = u32::MAX;
 
-/// `Pending`, with the task woken, when the budget is spent.
+/// Polls an operation if the task has budget left, and counts it if it went through. With nothing left
+/// the task is woken again, and the operation is pending.
 #[inline]
-pub(crate) fn poll_proceed(cx: &mut Context<'_>) -> Poll<()> {
-    if context::budget() == 0 {
+pub(crate) fn poll<R>(
+    cx: &mut Context<'_>,
+    operation: impl FnOnce(&mut Context<'_>) -> Poll<R>,
+) -> Poll<R> {
+    let budget = context::budget();
+    if budget.get() == 0 {
         cx.waker().wake_by_ref();
         return Poll::Pending;
     }
-    Poll::Ready(())
-}
-
-/// Counts an operation that went through.
-#[inline]
-pub(crate) fn made_progress() {
-    let budget = context::budget();
-    if budget != UNLIMITED {
-        context::set_budget(budget.saturating_sub(1));
+    let polled = operation(cx);
+    if polled.is_ready() && budget.get() != UNLIMITED {
+        budget.set(budget.get().saturating_sub(1));
     }
+    polled
 }
 
 /// Whether the running task has budget left; true outside of tasks.
 ///
 /// For futures that poll several others and must not mistake a spent budget for "not ready"; as
 /// tokio's `task::coop::has_budget_remaining`.
+#[inline]
 pub fn has_budget_remaining() -> bool {
-    context::budget() != 0
+    context::budget().get() != 0
 }
 
 /// Spends one unit of the task's budget, and yields to the other tasks when there is none left.
@@ -60,12 +61,7 @@ pub fn has_budget_remaining() -> bool {
 /// # });
 /// ```
 pub async fn consume_budget() {
-    std::future::poll_fn(|cx| {
-        std::task::ready!(poll_proceed(cx));
-        made_progress();
-        Poll::Ready(())
-    })
-    .await;
+    std::future::poll_fn(|cx| poll(cx, |_| Poll::Ready(()))).await;
 }
 
 pin_project! {
@@ -99,11 +95,10 @@ impl<F: Future> Future for Unconstrained<F> {
         struct Restore(u32);
         impl Drop for Restore {
             fn drop(&mut self) {
-                context::set_budget(self.0);
+                context::budget().set(self.0);
             }
         }
-        let _restore = Restore(context::budget());
-        context::set_budget(UNLIMITED);
+        let _restore = Restore(context::budget().replace(UNLIMITED));
         self.project().inner.poll(cx)
     }
 }

@@ -1,6 +1,7 @@
 //! `Core`: what one runtime is made of. It never leaves its thread.
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use crate::rng::Rng;
 use crate::task::scheduler::{ROOT, Scheduler};
 use crate::task::{Id, Payload};
 use crate::timer::{Clock, Timers};
+use crate::wakeups::Command;
 
 pub(crate) struct Core {
     pub(crate) name: RuntimeName,
@@ -23,6 +25,12 @@ pub(crate) struct Core {
     /// What other threads see of this runtime.
     pub(crate) shared: Arc<Shared>,
     pub(crate) options: Options,
+    /// What other threads sent and nobody has carried out yet.
+    pub(crate) commands: RefCell<VecDeque<Command>>,
+    /// Indices below this have their bit in the inbox.
+    pub(crate) reachable: Cell<u32>,
+    /// It has been dropped; only a guard keeps it.
+    pub(crate) torn_down: Cell<bool>,
     /// A panic that `block_on` is to go on with.
     pub(crate) resume: RefCell<Option<Payload>>,
     pub(crate) rng: Rng,
@@ -44,6 +52,9 @@ impl Core {
             reactor: Reactor::new(),
             shared,
             options,
+            commands: RefCell::new(VecDeque::new()),
+            reachable: Cell::new(1),
+            torn_down: Cell::new(false),
             resume: RefCell::new(None),
             rng,
             era: fork::era(),
@@ -84,5 +95,8 @@ impl Core {
 impl Drop for Core {
     fn drop(&mut self) {
         context::disown(self);
+        if !self.is_of_parent() {
+            self.shared.block.free(self.name);
+        }
     }
 }

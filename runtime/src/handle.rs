@@ -48,10 +48,13 @@ impl Handle {
     /// With no runtime on this thread.
     #[track_caller]
     pub fn current() -> Handle {
-        Handle::try_current().expect(
-            "Handle::current was called with no runtime on this thread: call it inside block_on or \
-             #[runtime::main], or under Runtime::enter",
-        )
+        match Handle::try_current() {
+            Ok(handle) => handle,
+            Err(_) => panic!(
+                "Handle::current was called with no runtime on this thread: call it inside \
+                 block_on or #[runtime::main], or under Runtime::enter"
+            ),
+        }
     }
 
     /// The handle of the current runtime, if there is one.
@@ -190,31 +193,32 @@ impl fmt::Display for Id {
 
 /// Keeps a runtime current on this thread; made by [`Handle::enter`].
 ///
-/// The runtime may be dropped while this is alive: it is then current and closed.
+/// The runtime may be dropped while this is alive: it is then current and closed. Guards may be
+/// dropped in any order: the innermost that is left counts.
 #[must_use = "the runtime is current only as long as this guard lives"]
 pub struct EnterGuard<'a> {
     // The `Drop` is the field's, which has no lifetime, so that the runtime that was borrowed can
     // be dropped before the guard.
-    _restore: Restore,
+    _leave: Leave,
     _borrow: PhantomData<&'a Handle>,
 }
 
-struct Restore {
-    before: Option<Entered>,
+struct Leave {
+    serial: u64,
     /// Guards belong to the thread whose context they set.
     _not_send: PhantomData<*const ()>,
 }
 
 impl EnterGuard<'_> {
     pub(crate) fn new(entered: Entered) -> Self {
-        let before = context::swap_entered(Some(entered));
-        EnterGuard { _restore: Restore { before, _not_send: PhantomData }, _borrow: PhantomData }
+        let serial = context::enter(entered);
+        EnterGuard { _leave: Leave { serial, _not_send: PhantomData }, _borrow: PhantomData }
     }
 }
 
-impl Drop for Restore {
+impl Drop for Leave {
     fn drop(&mut self) {
-        drop(context::swap_entered(self.before.take()));
+        context::leave(self.serial);
     }
 }
 

@@ -45,7 +45,8 @@ pub mod time {
 
 /// Readiness of file descriptors.
 pub mod io {
-    pub use crate::reactor::{Interest, Ready, Source};
+    pub use crate::reactor::{AsyncFd, AsyncFdReadyGuard, AsyncFdReadyMutGuard};
+    pub use crate::reactor::{AsyncFdTryNewError, Interest, Ready, Source, TryIoError};
 }
 
 /// The layer below: epoll and the descriptors that bear events, safe, and usable without the runtime.

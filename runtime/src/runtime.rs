@@ -13,6 +13,7 @@ use crate::builder::Builder;
 use crate::context::{self, Entered};
 use crate::core::Core;
 use crate::handle::{EnterGuard, Handle};
+use crate::task::scheduler::ROOT;
 use crate::task::{JoinHandle, cell};
 use crate::turn::Root;
 
@@ -160,8 +161,8 @@ impl fmt::Debug for Runtime {
 
 /// Drives `core` until `future` is done.
 pub(crate) fn block_on_core<F: Future>(core: &Rc<Core>, future: F) -> F::Output {
-    // Pinned outside of the scope, so that it is dropped inside: locals go in reverse.
     context::turn_scope(core, || {
+        // Pinned inside of the scope, so that it is dropped there too.
         let mut future = pin!(future);
         let mut output = None;
         let mut poll = |cx: &mut Context<'_>| match future.as_mut().poll(cx) {
@@ -172,14 +173,13 @@ pub(crate) fn block_on_core<F: Future>(core: &Rc<Core>, future: F) -> F::Output 
             Poll::Pending => Poll::Pending,
         };
         let mut root = Root::new(&mut poll);
-        core.scheduler.wake(crate::task::scheduler::ROOT);
+        core.scheduler.wake(ROOT);
         while !root.is_done() {
             core.turn(&mut root);
             if let Some(payload) = core.resume.take() {
                 panic::resume_unwind(payload);
             }
         }
-        drop(root);
         output.expect("the root is done when it has left its output")
     })
 }
@@ -192,7 +192,7 @@ impl Drop for Runtime {
 
 impl Core {
     /// Drops every future, in one walk over the indices, with the reactor and the timers still
-    /// usable from their destructors; then wakes who waits here from elsewhere, and frees the block.
+    /// usable from their destructors; then closes the inbox, and wakes who waits here from elsewhere.
     fn tear_down(&self) {
         self.scheduler.close();
         let mut from = 0;
@@ -200,15 +200,25 @@ impl Core {
             self.cancel_task(index, serial, task);
             from = index + 1;
         }
+        // The outcomes that join handles have not taken: they may panic in their drops too.
+        let mut from = 0;
+        while let Some((index, unwanted)) = self.scheduler.next_complete(from) {
+            self.drop_unwanted(unwanted);
+            from = index + 1;
+        }
+        let resume = self.resume.take();
+        self.drop_caught(resume);
         if self.is_of_parent() {
             // Nothing here is ours but the memory: the locks may be held by the parent's threads.
             return;
         }
-        let (commands, epoll) = self.shared.block.release(self.name);
-        commands.into_iter().for_each(|command| self.drop_caught(command));
+        self.torn_down.set(true);
+        let (commands, epoll) = self.shared.block.close();
+        let taken = self.commands.take();
+        taken.into_iter().chain(commands).for_each(|command| self.drop_caught(command));
         drop(epoll);
         for waker in self.reactor.take_wakers().into_iter().chain(self.timers.take_wakers()) {
-            self.wake_caught(waker);
+            self.wake(waker);
         }
         self.shared.pool.shut_down(None);
     }

@@ -1,6 +1,7 @@
 //! One turn of the loop, in order. Nothing else polls tasks, and nothing else waits for events.
 
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -8,10 +9,12 @@ use crate::context;
 use crate::coop;
 use crate::core::Core;
 use crate::name::Name;
+use crate::task::Failure;
+use crate::task::cell::BoxedTask;
 use crate::task::scheduler::{Next, ROOT};
 use crate::task::waker;
 use crate::timer::Idle;
-use crate::wakeups::{ASLEEP_IN_EPOLL, ASLEEP_ON_FUTEX};
+use crate::wakeups::{ASLEEP_IN_EPOLL, ASLEEP_ON_FUTEX, Command};
 
 /// The future given to `block_on`, which lies on that call's stack.
 pub(crate) struct Root<'a> {
@@ -29,6 +32,13 @@ impl<'a> Root<'a> {
     }
 }
 
+/// How far a batch has come. It outlives a panic in it.
+struct Batch {
+    left: u32,
+    /// The task that is being polled.
+    running: Option<(u32, BoxedTask)>,
+}
+
 impl Core {
     /// Takes what other threads left, runs a batch of tasks, looks at the kernel, fires timers.
     /// Sleeps in the kernel only if no task is ready.
@@ -38,7 +48,7 @@ impl Core {
         if self.run_batch(root).is_break() {
             return;
         }
-        if !self.scheduler.is_idle() {
+        if self.has_work() {
             self.look();
         } else {
             match self.timers.when_idle(|| self.shared.pool.in_flight() > 0) {
@@ -49,22 +59,61 @@ impl Core {
         self.timers.fire(self);
     }
 
-    /// Tasks woken and commands sent by other threads.
+    /// Tasks woken and commands sent by other threads. Of commands a batch as large as of polls: else
+    /// threads that send faster than they are carried out would keep the tasks here from running.
     fn take_inbox(&self) {
         if self.shared.block.is_notified() {
-            for command in self.shared.block.take(|index| self.scheduler.wake(index)) {
-                command(self);
-            }
+            let sent = self.shared.block.take(|index| self.scheduler.wake(index));
+            self.commands.borrow_mut().extend(sent);
         }
+        for _ in 0..self.options.event_interval {
+            let Some(command) = self.next_command() else { return };
+            command(self);
+        }
+    }
+
+    /// A function, so that the borrow ends before the command runs.
+    #[inline]
+    fn next_command(&self) -> Option<Command> {
+        self.commands.borrow_mut().pop_front()
+    }
+
+    /// Whether a task is ready, or a command taken in.
+    fn has_work(&self) -> bool {
+        !self.scheduler.is_idle() || !self.commands.borrow().is_empty()
     }
 
     /// Polls tasks until none is ready, at most `event_interval` of them. Breaks when the root is
     /// done or a panic is to be passed on.
     fn run_batch(&self, root: &mut Root<'_>) -> ControlFlow<()> {
-        for _ in 0..self.options.event_interval {
+        let mut batch = Batch { left: self.options.event_interval, running: None };
+        loop {
+            // One net for the whole batch: a net for each poll costs more than some polls.
+            match catch_unwind(AssertUnwindSafe(|| self.poll_tasks(&mut batch, root))) {
+                Ok(flow) => return flow,
+                Err(panic) => match batch.running.take() {
+                    Some((index, task)) => self.fail_task(index, task, Failure::Panicked(panic)),
+                    None => resume_unwind(panic),
+                },
+            }
+        }
+    }
+
+    fn poll_tasks(&self, batch: &mut Batch, root: &mut Root<'_>) -> ControlFlow<()> {
+        while batch.left > 0 {
+            batch.left -= 1;
             match self.scheduler.next() {
                 None => break,
-                Some(Next::Poll { index, serial, task }) => self.poll_task(index, serial, task),
+                Some(Next::Poll { index, serial, task }) => {
+                    let (_, task) = batch.running.insert((index, task));
+                    let polled = self.poll_task(index, serial, task);
+                    if let Some((index, task)) = batch.running.take() {
+                        match polled {
+                            Poll::Pending => self.scheduler.put_back(index, task),
+                            Poll::Ready(()) => self.end_task(index, task),
+                        }
+                    }
+                }
                 Some(Next::Cancel { index, serial, task }) => self.cancel_task(index, serial, task),
                 Some(Next::Root) => {
                     self.poll_root(root);
@@ -74,6 +123,7 @@ impl Core {
                 }
             }
         }
+        context::begin_poll(0, coop::UNLIMITED);
         match &*self.resume.borrow() {
             Some(_panic) => ControlFlow::Break(()),
             None => ControlFlow::Continue(()),
@@ -84,7 +134,6 @@ impl Core {
         let waker = waker::of(Name::new(self.name, ROOT));
         context::begin_poll(0, coop::BUDGET);
         root.done = (root.poll)(&mut Context::from_waker(&waker)).is_ready();
-        context::begin_poll(0, coop::UNLIMITED);
     }
 
     /// Takes the events that are there and wakes who waits for them.
@@ -122,7 +171,7 @@ impl Core {
     /// something for us.
     fn jump_unless_events_come(&self) {
         self.look();
-        if self.scheduler.is_idle() && !self.shared.block.is_notified() {
+        if !self.has_work() && !self.shared.block.is_notified() {
             self.timers.jump();
         }
     }

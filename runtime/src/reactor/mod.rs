@@ -18,16 +18,21 @@ mod async_fd;
 mod driver;
 mod readiness;
 mod registration;
+mod request;
 mod source;
 mod waiters;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::io;
 use std::os::fd::RawFd;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::Waker;
 
 use slab::Slab;
 
+pub use self::async_fd::{AsyncFd, AsyncFdReadyGuard, AsyncFdReadyMutGuard};
+pub use self::async_fd::{AsyncFdTryNewError, TryIoError};
 pub use self::readiness::{Interest, Ready};
 pub use self::source::Source;
 
@@ -36,6 +41,10 @@ use self::readiness::RARE;
 use self::waiters::{Ticket, Waiters};
 use crate::core::Core;
 use crate::sys::epoll::{Event, Flags, explain_add};
+
+/// Tickets are handed out from chunks, each of which is one runtime's.
+const TICKETS: Ticket = 1 << 16;
+static CHUNKS: AtomicU64 = AtomicU64::new(TICKETS);
 
 /// One registered fd.
 struct Entry {
@@ -55,6 +64,7 @@ pub(crate) struct Reactor {
     driver: OnceCell<Driver>,
     entries: RefCell<Slab<Entry>>,
     generation: Cell<u32>,
+    /// The next; at a chunk's end, one is to be taken first.
     ticket: Cell<Ticket>,
 }
 
@@ -82,10 +92,13 @@ impl Reactor {
         Ok(self.driver.get().expect("it was just set"))
     }
 
-    /// A ticket no other wait of this runtime has.
-    pub(super) fn next_ticket(&self) -> Ticket {
-        self.ticket.set(self.ticket.get() + 1);
-        self.ticket.get()
+    /// A ticket that no other wait has, of this runtime or another.
+    fn next_ticket(&self) -> Ticket {
+        let next = self.ticket.get();
+        // The chunk is used up: the next one starts where no other does.
+        let next = if next % TICKETS == 0 { CHUNKS.fetch_add(TICKETS, Relaxed) } else { next };
+        self.ticket.set(next + 1);
+        next
     }
 
     /// Registers an fd for `flags`; the readiness of this moment will come as an event.
@@ -94,6 +107,11 @@ impl Reactor {
             return Err(io::Error::other(
                 "registering a descriptor: this process is a fork of the one whose runtime this is; \
                  call runtime::after_fork() in the child and make a new runtime there",
+            ));
+        }
+        if core.torn_down.get() {
+            return Err(io::Error::other(
+                "registering a descriptor: the runtime that is current here has been shut down",
             ));
         }
         let driver = self.make_driver(core)?;
@@ -271,7 +289,7 @@ impl Reactor {
             entry.waiters.take(entry.ready)
         };
         for waker in taken {
-            core.wake_caught(waker);
+            core.wake(waker);
         }
     }
 

@@ -5,29 +5,35 @@
 //! the owner, which has the kernel report the readiness of now. The registration stays where it is: if
 //! it moved to whoever polls, a reader here and a writer there would steal it from each other.
 
+use std::future::Future;
 use std::io;
 use std::os::fd::RawFd;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll, Waker};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, Waker, ready};
 
 use crate::context::{self, Current};
+use crate::coop;
 use crate::core::Core;
 use crate::name::Name;
 use crate::reactor::readiness::{Interest, Ready};
-use crate::reactor::waiters::Ticket;
+use crate::reactor::request::Request;
+use crate::reactor::waiters::{Ticket, UNUSED};
 use crate::sys::epoll::Flags;
 use crate::wakeups;
 
 /// The name of an fd that nobody has registered.
 const NONE: u64 = 0;
 
-/// Tickets for waits on other threads; with this bit they differ from a runtime's own.
-const FOREIGN_TICKET: Ticket = 1 << 63;
-static FOREIGN_TICKETS: AtomicU64 = AtomicU64::new(FOREIGN_TICKET);
+/// Tickets for waits that begin on other threads; their highest bit tells them from a runtime's own.
+static FOREIGN_TICKETS: AtomicU64 = AtomicU64::new(1 << 63);
 
 pub(crate) struct Registration {
     fd: RawFd,
     name: AtomicU64,
+    /// Made when the first wait is on a thread that is not the current runtime's.
+    request: OnceLock<Arc<Request>>,
 }
 
 /// What an operation waits for: what epoll watches for it, and which readiness answers.
@@ -45,12 +51,12 @@ impl Wanted {
     };
     pub(crate) const WRITE: Wanted = Wanted { flags: Flags::OUT, mask: Interest::WRITABLE.mask() };
 
-    pub(crate) fn of(interest: Interest) -> Wanted {
+    pub(crate) const fn of(interest: Interest) -> Wanted {
         Wanted { flags: interest.flags(), mask: interest.mask() }
     }
 
-    pub(crate) fn mask(self) -> Ready {
-        self.mask
+    pub(crate) const fn flags(self) -> Flags {
+        self.flags
     }
 }
 
@@ -64,13 +70,20 @@ pub(crate) struct Seen {
 impl Registration {
     /// Of nobody yet.
     pub(crate) const fn new(fd: RawFd) -> Registration {
-        Registration { fd, name: AtomicU64::new(NONE) }
+        Registration { fd, name: AtomicU64::new(NONE), request: OnceLock::new() }
     }
 
     /// With the current runtime, now.
     pub(crate) fn eager(fd: RawFd, interest: Interest) -> io::Result<Registration> {
         let registration = Registration::new(fd);
-        registration.register(interest.flags())?;
+        context::with_current(|current| match current {
+            Current::Here(core) => registration.register(core, interest.flags()),
+            Current::Elsewhere(_) => Err(io::Error::other(
+                "registering a descriptor: the runtime entered here is of another thread, and \
+                 cannot be asked at once; use io::Source, or do this in a task of that runtime",
+            )),
+            Current::None => Err(no_runtime()),
+        })?;
         Ok(registration)
     }
 
@@ -91,14 +104,14 @@ impl Registration {
 
     /// Whether it is known, without asking the kernel, that the operation would block.
     #[inline]
-    pub(crate) fn is_blocked(&self, wanted: Wanted) -> bool {
+    fn is_blocked(&self, wanted: Wanted) -> bool {
         self.local(|core, index| core.reactor.is_blocked(index, wanted.flags, wanted.mask))
             .unwrap_or(false)
     }
 
     /// The operation said `EAGAIN`.
     #[inline]
-    pub(crate) fn would_block(&self, wanted: Wanted) {
+    fn would_block(&self, wanted: Wanted) {
         self.local(|core, index| core.reactor.would_block(index, wanted.mask));
     }
 
@@ -108,8 +121,49 @@ impl Registration {
         self.local(|core, index| core.reactor.short_read(index));
     }
 
+    /// One page of the path of a read: try, and if that would block, wait.
+    #[inline]
+    pub(crate) fn poll_op<R>(
+        &self,
+        wanted: Wanted,
+        ticket: &mut Ticket,
+        cx: &mut Context<'_>,
+        mut op: impl FnMut() -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        coop::poll(cx, |cx| {
+            loop {
+                if !self.is_blocked(wanted) {
+                    match op() {
+                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                            self.would_block(wanted);
+                        }
+                        Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                        result => return Poll::Ready(result),
+                    }
+                }
+                ready!(self.poll_wait(wanted, ticket, cx))?;
+            }
+        })
+    }
+
+    /// Tries an operation once, now.
+    #[inline]
+    pub(crate) fn try_io<R>(
+        &self,
+        interest: Interest,
+        op: impl FnOnce() -> io::Result<R>,
+    ) -> io::Result<R> {
+        let result = op();
+        if let Err(error) = &result {
+            if error.kind() == io::ErrorKind::WouldBlock {
+                self.would_block(Wanted::of(interest));
+            }
+        }
+        result
+    }
+
     /// Waits, after an `EAGAIN`, until the operation should be tried again.
-    pub(crate) fn poll_wait(
+    fn poll_wait(
         &self,
         wanted: Wanted,
         ticket: &mut Ticket,
@@ -117,7 +171,7 @@ impl Registration {
     ) -> Poll<io::Result<()>> {
         loop {
             let Some(name) = self.name() else {
-                self.register(wanted.flags)?;
+                ready!(self.poll_register(wanted, ticket, cx))?;
                 continue;
             };
             let polled = context::local(name.runtime(), |core| {
@@ -131,7 +185,6 @@ impl Registration {
             }
             // The owner is gone: whoever polls registers anew.
             self.abandon(name);
-            *ticket = 0;
         }
     }
 
@@ -147,7 +200,7 @@ impl Registration {
         if !core.reactor.readiness(index, wanted.mask).0.is_empty() {
             return Poll::Ready(Ok(()));
         }
-        if *ticket == 0 {
+        if *ticket == UNUSED {
             *ticket = core.reactor.next_ticket();
         }
         core.reactor.put_waiter(index, *ticket, wanted.mask, cx.waker());
@@ -161,15 +214,14 @@ impl Registration {
         ticket: &mut Ticket,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<Seen>> {
-        loop {
-            if let Some(seen) = self.seen(wanted)? {
-                return Poll::Ready(Ok(seen));
+        coop::poll(cx, |cx| {
+            loop {
+                if let Some(seen) = self.seen(wanted)? {
+                    return Poll::Ready(Ok(seen));
+                }
+                ready!(self.poll_wait(wanted, ticket, cx))?;
             }
-            match self.poll_wait(wanted, ticket, cx)? {
-                Poll::Ready(()) => {}
-                Poll::Pending => return Poll::Pending,
-            }
-        }
+        })
     }
 
     /// What is known to be ready. On a foreign thread the kernel is asked, never the cache.
@@ -185,14 +237,22 @@ impl Registration {
         Ok((!ready.is_empty()).then_some(Seen { ready, tick }))
     }
 
-    /// Withdraws readiness that was seen, unless an event has come since.
+    /// Withdraws `mask` of the readiness that was seen, unless an event has come since.
     pub(crate) fn clear(&self, seen: Seen, mask: Ready) {
         self.local(|core, index| core.reactor.clear(index, mask, seen.tick));
     }
 
     /// Takes back the wait of a future that is dropped.
     pub(crate) fn forget(&self, ticket: Ticket) {
-        let Some(name) = self.name() else { return };
+        if ticket == UNUSED {
+            return;
+        }
+        let Some(name) = self.name() else {
+            if let Some(request) = self.request.get() {
+                request.forget(ticket);
+            }
+            return;
+        };
         let index = name.index();
         let local = context::local(name.runtime(), |core| {
             core.reactor.remove_waiter(index, ticket);
@@ -206,29 +266,43 @@ impl Registration {
         }
     }
 
-    /// Registers with the current runtime. If another thread was faster, its registration stands.
+    /// Registers with the current runtime. `Pending` if that is of another thread: then this already
+    /// waits there for `wanted`.
     #[cold]
-    fn register(&self, flags: Flags) -> io::Result<()> {
+    fn poll_register(
+        &self,
+        wanted: Wanted,
+        ticket: &mut Ticket,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
         context::with_current(|current| match current {
-            Current::Here(core) => {
-                let index = core.reactor.register(core, self.fd, flags)?;
-                let name = Name::new(core.name, index);
-                let set = self.name.compare_exchange(
-                    NONE,
-                    name.bits(),
-                    Ordering::AcqRel,
-                    Ordering::Acquire,
-                );
-                if set.is_err() {
-                    core.reactor.deregister(core, index);
+            Current::Here(core) => Poll::Ready(self.register(core, wanted.flags)),
+            Current::Elsewhere(handle) => {
+                let request = self.request.get_or_init(Arc::default);
+                let ticket = foreign(ticket);
+                let to = handle.shared.name;
+                let name = ready!(request.poll(self.fd, to, wanted, ticket, cx))?;
+                if !self.claim(name) {
+                    request.withdraw(self.fd);
                 }
-                Ok(())
+                Poll::Ready(Ok(()))
             }
-            Current::Elsewhere(_) | Current::None => Err(io::Error::other(
-                "waiting for a descriptor: there is no runtime on this thread to wait with; do \
-                 this inside block_on or #[runtime::main]",
-            )),
+            Current::None => Poll::Ready(Err(no_runtime())),
         })
+    }
+
+    fn register(&self, core: &Core, flags: Flags) -> io::Result<()> {
+        let index = core.reactor.register(core, self.fd, flags)?;
+        if !self.claim(Name::new(core.name, index)) {
+            core.reactor.deregister(core, index);
+        }
+        Ok(())
+    }
+
+    /// Takes the name of a new entry. False if another thread was faster: its registration stands.
+    fn claim(&self, name: Name) -> bool {
+        let (acquire, release) = (Ordering::Acquire, Ordering::AcqRel);
+        self.name.compare_exchange(NONE, name.bits(), release, acquire).is_ok()
     }
 
     /// Sends the waker to the owner. False if the owner is gone.
@@ -240,10 +314,7 @@ impl Registration {
         ticket: &mut Ticket,
         waker: Waker,
     ) -> bool {
-        if *ticket == 0 {
-            *ticket = FOREIGN_TICKETS.fetch_add(1, Ordering::Relaxed) + 1;
-        }
-        let (index, ticket) = (name.index(), *ticket);
+        let (index, ticket) = (name.index(), foreign(ticket));
         wakeups::send(
             name.runtime(),
             Box::new(move |core| core.wait_for_another_thread(index, wanted, ticket, &waker)),
@@ -252,13 +323,103 @@ impl Registration {
     }
 
     fn abandon(&self, name: Name) {
+        if let Some(request) = self.request.get() {
+            request.reset();
+        }
         // If this fails another thread has registered it since.
         let _ = self.name.compare_exchange(name.bits(), NONE, Ordering::AcqRel, Ordering::Acquire);
     }
 }
 
+/// The ticket of a wait, drawn now if it has none.
+fn foreign(ticket: &mut Ticket) -> Ticket {
+    if *ticket == UNUSED {
+        *ticket = FOREIGN_TICKETS.fetch_add(1, Ordering::Relaxed) + 1;
+    }
+    *ticket
+}
+
+#[cold]
+fn no_runtime() -> io::Error {
+    io::Error::other(
+        "waiting for a descriptor: there is no runtime on this thread to wait with; do this inside \
+         block_on or #[runtime::main]",
+    )
+}
+
+/// An operation until it is done. `op` is called again only after it said `WouldBlock`.
+#[must_use = "futures do nothing unless polled"]
+pub(crate) struct Operation<'a, F> {
+    registration: &'a Registration,
+    wanted: Wanted,
+    ticket: Ticket,
+    op: F,
+}
+
+impl<'a, F> Operation<'a, F> {
+    #[inline]
+    pub(crate) fn new(registration: &'a Registration, wanted: Wanted, op: F) -> Self {
+        Operation { registration, wanted, ticket: UNUSED, op }
+    }
+}
+
+// Nothing in it is pinned: `op` is called, never polled.
+impl<F> Unpin for Operation<'_, F> {}
+
+impl<R, F: FnMut() -> io::Result<R>> Future for Operation<'_, F> {
+    type Output = io::Result<R>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<R>> {
+        let this = self.get_mut();
+        this.registration.poll_op(this.wanted, &mut this.ticket, cx, &mut this.op)
+    }
+}
+
+impl<F> Drop for Operation<'_, F> {
+    #[inline]
+    fn drop(&mut self) {
+        self.registration.forget(self.ticket);
+    }
+}
+
+/// A wait for readiness.
+#[must_use = "futures do nothing unless polled"]
+pub(crate) struct Readiness<'a> {
+    registration: &'a Registration,
+    wanted: Wanted,
+    ticket: Ticket,
+}
+
+impl<'a> Readiness<'a> {
+    pub(crate) fn new(registration: &'a Registration, wanted: Wanted) -> Self {
+        Readiness { registration, wanted, ticket: UNUSED }
+    }
+}
+
+impl Future for Readiness<'_> {
+    type Output = io::Result<Seen>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<Seen>> {
+        let this = self.get_mut();
+        this.registration.poll_ready(this.wanted, &mut this.ticket, cx)
+    }
+}
+
+impl Drop for Readiness<'_> {
+    fn drop(&mut self) {
+        self.registration.forget(self.ticket);
+    }
+}
+
 impl Core {
-    fn wait_for_another_thread(&self, index: u32, wanted: Wanted, ticket: Ticket, waker: &Waker) {
+    pub(super) fn wait_for_another_thread(
+        &self,
+        index: u32,
+        wanted: Wanted,
+        ticket: Ticket,
+        waker: &Waker,
+    ) {
         if !self.reactor.has(index) {
             // It was deregistered while the command was on its way.
             return;
@@ -273,6 +434,9 @@ impl Core {
 
 impl Drop for Registration {
     fn drop(&mut self) {
+        if let Some(request) = self.request.get() {
+            request.close(self.fd, self.name());
+        }
         let Some(name) = self.name() else { return };
         let local = context::local(name.runtime(), |core| {
             core.reactor.deregister(core, name.index());

@@ -4,13 +4,11 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
-use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use crate::coop;
 use crate::reactor::readiness::{Interest, Ready};
-use crate::reactor::registration::{Registration, Seen, Wanted};
-use crate::reactor::waiters::Ticket;
+use crate::reactor::registration::{Operation, Readiness, Registration, Wanted};
+use crate::reactor::waiters::SHARED;
 
 /// A nonblocking descriptor, waited for by the runtime on first need.
 ///
@@ -75,9 +73,9 @@ impl<T: AsFd> Source<T> {
     pub fn poll_read_with<R>(
         &self,
         cx: &mut Context<'_>,
-        op: impl FnMut(&T) -> io::Result<R>,
+        mut op: impl FnMut(&T) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
-        self.poll_op(Wanted::READ, &mut 0, cx, op)
+        self.registration.poll_op(Wanted::READ, &mut { SHARED }, cx, || op(&self.io))
     }
 
     /// As [`poll_read_with`](Source::poll_read_with), to write.
@@ -89,9 +87,9 @@ impl<T: AsFd> Source<T> {
     pub fn poll_write_with<R>(
         &self,
         cx: &mut Context<'_>,
-        op: impl FnMut(&T) -> io::Result<R>,
+        mut op: impl FnMut(&T) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
-        self.poll_op(Wanted::WRITE, &mut 0, cx, op)
+        self.registration.poll_op(Wanted::WRITE, &mut { SHARED }, cx, || op(&self.io))
     }
 
     /// As [`poll_read_with`](Source::poll_read_with), for TCP streams: `op` asks for at most `len`
@@ -110,7 +108,8 @@ impl<T: AsFd> Source<T> {
         len: usize,
         mut op: impl FnMut(&T) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
-        let read = ready!(self.poll_op(Wanted::READ, &mut 0, cx, &mut op));
+        let read =
+            ready!(self.registration.poll_op(Wanted::READ, &mut { SHARED }, cx, || op(&self.io)));
         Poll::Ready(self.note_short_read(len, read))
     }
 
@@ -124,11 +123,11 @@ impl<T: AsFd> Source<T> {
     ///
     /// `op` is called again only after it said `WouldBlock`: dropping the future loses nothing.
     #[inline]
-    pub fn read_with<R, F>(&self, op: F) -> impl Future<Output = io::Result<R>>
+    pub fn read_with<R, F>(&self, mut op: F) -> impl Future<Output = io::Result<R>>
     where
         F: FnMut(&T) -> io::Result<R>,
     {
-        Operation { source: self, wanted: Wanted::READ, ticket: 0, op }
+        Operation::new(&self.registration, Wanted::READ, move || op(&self.io))
     }
 
     /// Writes by `op`, waiting for writability as long as it says `WouldBlock`.
@@ -141,11 +140,11 @@ impl<T: AsFd> Source<T> {
     ///
     /// As [`read_with`](Source::read_with).
     #[inline]
-    pub fn write_with<R, F>(&self, op: F) -> impl Future<Output = io::Result<R>>
+    pub fn write_with<R, F>(&self, mut op: F) -> impl Future<Output = io::Result<R>>
     where
         F: FnMut(&T) -> io::Result<R>,
     {
-        Operation { source: self, wanted: Wanted::WRITE, ticket: 0, op }
+        Operation::new(&self.registration, Wanted::WRITE, move || op(&self.io))
     }
 
     /// As [`read_with`](Source::read_with), for TCP streams; see
@@ -163,12 +162,9 @@ impl<T: AsFd> Source<T> {
     where
         F: FnMut(&T) -> io::Result<usize>,
     {
-        Operation {
-            source: self,
-            wanted: Wanted::READ,
-            ticket: 0,
-            op: move |io: &T| self.note_short_read(len, op(io)),
-        }
+        Operation::new(&self.registration, Wanted::READ, move || {
+            self.note_short_read(len, op(&self.io))
+        })
     }
 
     /// Tries an operation once, now.
@@ -182,13 +178,7 @@ impl<T: AsFd> Source<T> {
         interest: Interest,
         op: impl FnOnce(&T) -> io::Result<R>,
     ) -> io::Result<R> {
-        let result = op(&self.io);
-        if let Err(error) = &result {
-            if error.kind() == io::ErrorKind::WouldBlock {
-                self.registration.would_block(Wanted::of(interest));
-            }
-        }
-        result
+        self.registration.try_io(interest, || op(&self.io))
     }
 
     /// Waits until a read would not block.
@@ -197,7 +187,7 @@ impl<T: AsFd> Source<T> {
     ///
     /// That of registering.
     pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.registration.poll_ready(Wanted::READ, &mut 0, cx).map_ok(|_| ())
+        self.registration.poll_ready(Wanted::READ, &mut { SHARED }, cx).map_ok(|_| ())
     }
 
     /// Waits until a write would not block.
@@ -206,7 +196,7 @@ impl<T: AsFd> Source<T> {
     ///
     /// That of registering.
     pub fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.registration.poll_ready(Wanted::WRITE, &mut 0, cx).map_ok(|_| ())
+        self.registration.poll_ready(Wanted::WRITE, &mut { SHARED }, cx).map_ok(|_| ())
     }
 
     /// Waits until a read would not block.
@@ -219,7 +209,7 @@ impl<T: AsFd> Source<T> {
     ///
     /// Nothing is lost.
     pub async fn readable(&self) -> io::Result<()> {
-        self.wait(Wanted::READ).await.map(|_| ())
+        Readiness::new(&self.registration, Wanted::READ).await.map(|_| ())
     }
 
     /// Waits until a write would not block.
@@ -232,7 +222,7 @@ impl<T: AsFd> Source<T> {
     ///
     /// Nothing is lost.
     pub async fn writable(&self) -> io::Result<()> {
-        self.wait(Wanted::WRITE).await.map(|_| ())
+        Readiness::new(&self.registration, Wanted::WRITE).await.map(|_| ())
     }
 
     /// Waits until something of `interest` is ready, and says what.
@@ -245,38 +235,7 @@ impl<T: AsFd> Source<T> {
     ///
     /// Nothing is lost.
     pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
-        self.wait(Wanted::of(interest)).await.map(|seen| seen.ready)
-    }
-
-    fn wait(&self, wanted: Wanted) -> Readiness<'_> {
-        Readiness { registration: &self.registration, wanted, ticket: 0 }
-    }
-
-    /// One page of the path of a read: try, and if that would block, wait.
-    #[inline]
-    fn poll_op<R>(
-        &self,
-        wanted: Wanted,
-        ticket: &mut Ticket,
-        cx: &mut Context<'_>,
-        mut op: impl FnMut(&T) -> io::Result<R>,
-    ) -> Poll<io::Result<R>> {
-        ready!(coop::poll_proceed(cx));
-        loop {
-            if !self.registration.is_blocked(wanted) {
-                match op(&self.io) {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                        self.registration.would_block(wanted);
-                    }
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                    result => {
-                        coop::made_progress();
-                        return Poll::Ready(result);
-                    }
-                }
-            }
-            ready!(self.registration.poll_wait(wanted, ticket, cx))?;
-        }
+        Readiness::new(&self.registration, Wanted::of(interest)).await.map(|seen| seen.ready)
     }
 
     #[inline]
@@ -305,63 +264,5 @@ impl<T: AsFd> AsRawFd for Source<T> {
 impl<T: fmt::Debug> fmt::Debug for Source<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Source").field(&self.io).finish()
-    }
-}
-
-/// An operation until it is done.
-#[must_use = "futures do nothing unless polled"]
-struct Operation<'a, T, F> {
-    source: &'a Source<T>,
-    wanted: Wanted,
-    ticket: Ticket,
-    op: F,
-}
-
-// Nothing in it is pinned: `op` is called, never polled.
-impl<T, F> Unpin for Operation<'_, T, F> {}
-
-impl<T: AsFd, R, F: FnMut(&T) -> io::Result<R>> Future for Operation<'_, T, F> {
-    type Output = io::Result<R>;
-
-    #[inline]
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<R>> {
-        let this = self.get_mut();
-        this.source.poll_op(this.wanted, &mut this.ticket, cx, &mut this.op)
-    }
-}
-
-impl<T, F> Drop for Operation<'_, T, F> {
-    #[inline]
-    fn drop(&mut self) {
-        if self.ticket != 0 {
-            self.source.registration.forget(self.ticket);
-        }
-    }
-}
-
-/// A wait for readiness.
-pub(super) struct Readiness<'a> {
-    pub(super) registration: &'a Registration,
-    pub(super) wanted: Wanted,
-    pub(super) ticket: Ticket,
-}
-
-impl Future for Readiness<'_> {
-    type Output = io::Result<Seen>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<Seen>> {
-        let this = self.get_mut();
-        ready!(coop::poll_proceed(cx));
-        let seen = ready!(this.registration.poll_ready(this.wanted, &mut this.ticket, cx));
-        coop::made_progress();
-        Poll::Ready(seen)
-    }
-}
-
-impl Drop for Readiness<'_> {
-    fn drop(&mut self) {
-        if self.ticket != 0 {
-            self.registration.forget(self.ticket);
-        }
     }
 }

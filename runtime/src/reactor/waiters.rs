@@ -5,8 +5,13 @@ use std::task::Waker;
 use crate::reactor::Ready;
 
 /// Tells the waits on an fd apart, so that a future that is dropped takes its own waker with it and no
-/// other. 0 is nobody's: the ticket of polls that have no future to drop.
+/// other. No two waits ever have the same, for a future may outlive the runtime it first waited on.
 pub(crate) type Ticket = u64;
+
+/// The ticket of polls that have no future to drop: theirs are told apart by what they wake.
+pub(crate) const SHARED: Ticket = 0;
+/// What a future has until it waits.
+pub(crate) const UNUSED: Ticket = 1;
 
 struct Waiter {
     ticket: Ticket,
@@ -15,9 +20,9 @@ struct Waiter {
 }
 
 impl Waiter {
-    /// Waits without a ticket are the same when they wake the same and wait for the same.
     fn is(&self, ticket: Ticket, mask: Ready, waker: &Waker) -> bool {
-        self.ticket == ticket && (ticket != 0 || self.mask == mask && self.waker.will_wake(waker))
+        self.ticket == ticket
+            && (ticket != SHARED || self.mask == mask && self.waker.will_wake(waker))
     }
 }
 

@@ -9,6 +9,7 @@ pub(crate) mod eventfd;
 pub(crate) mod fork;
 pub(crate) mod futex;
 pub(crate) mod poll;
+pub(crate) mod socket;
 pub(crate) mod timerfd;
 
 use std::borrow::Cow;

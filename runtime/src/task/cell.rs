@@ -24,7 +24,6 @@ pin_project! {
     enum Stage<F: Future> {
         Running { #[pin] future: F },
         Finished { outcome: Outcome<F::Output> },
-        Taken,
     }
 }
 
@@ -37,7 +36,7 @@ pub(crate) trait Task {
     fn fail(self: Pin<&mut Self>, failure: Failure);
 
     /// Moves the outcome into `into`, an `Option<Outcome<T>>` of the task's own output type.
-    fn take(self: Pin<&mut Self>, into: &mut dyn Any);
+    fn take(self: Pin<Box<Self>>, into: &mut dyn Any);
 
     /// The panic that ended the task, if one did.
     fn panic(self: Pin<&mut Self>) -> Option<&mut Failure>;
@@ -50,7 +49,7 @@ where
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let output = match self.as_mut().project() {
             StageProjection::Running { future } => ready!(future.poll(cx)),
-            _ => unreachable!("a finished task is never polled"),
+            StageProjection::Finished { .. } => unreachable!("a finished task is never polled"),
         };
         self.set(Stage::Finished { outcome: Ok(output) });
         Poll::Ready(())
@@ -60,12 +59,11 @@ where
         self.set(Stage::Finished { outcome: Err(failure) });
     }
 
-    fn take(mut self: Pin<&mut Self>, into: &mut dyn Any) {
+    fn take(mut self: Pin<Box<Self>>, into: &mut dyn Any) {
         let into = into.downcast_mut::<Option<Outcome<F::Output>>>();
         let into = into.expect("a join handle asks for its own task's output");
         if let StageProjection::Finished { outcome } = self.as_mut().project() {
             *into = Some(mem::replace(outcome, Err(Failure::Cancelled)));
-            self.set(Stage::Taken);
         }
     }
 
@@ -90,8 +88,9 @@ where
 }
 
 /// Moves a finished task's outcome out of it.
-pub(crate) fn take<T: 'static>(mut task: BoxedTask) -> Outcome<T> {
+#[inline(always)]
+pub(crate) fn take<T: 'static>(task: BoxedTask) -> Outcome<T> {
     let mut outcome: Option<Outcome<T>> = None;
-    task.as_mut().take(&mut outcome);
+    task.take(&mut outcome);
     outcome.expect("a task's outcome is taken once, after it has finished")
 }

@@ -19,19 +19,23 @@ pub(crate) enum Failure {
 /// A task did not return: it was cancelled, or it panicked.
 ///
 /// As tokio's `task::JoinError`.
-pub struct JoinError {
+pub struct JoinError(Box<Inner>);
+
+/// Boxed, so that a `Result` with it is no larger than its output: a join moves it several times.
+struct Inner {
     id: Id,
     /// A payload need not be `Sync`, an error should be: hence the lock, which is never contended.
     panic: Option<Mutex<Payload>>,
 }
 
 impl JoinError {
+    #[cold]
     pub(crate) fn new(id: Id, failure: Failure) -> JoinError {
         let panic = match failure {
             Failure::Cancelled => None,
             Failure::Panicked(payload) => Some(Mutex::new(payload)),
         };
-        JoinError { id, panic }
+        JoinError(Box::new(Inner { id, panic }))
     }
 
     pub(crate) fn cancelled(id: Id) -> JoinError {
@@ -40,12 +44,12 @@ impl JoinError {
 
     /// Whether the task was cancelled: aborted, or dropped with its runtime.
     pub fn is_cancelled(&self) -> bool {
-        self.panic.is_none()
+        self.0.panic.is_none()
     }
 
     /// Whether the task panicked.
     pub fn is_panic(&self) -> bool {
-        self.panic.is_some()
+        self.0.panic.is_some()
     }
 
     /// What the task panicked with, for `std::panic::resume_unwind`.
@@ -63,8 +67,8 @@ impl JoinError {
     /// # Errors
     ///
     /// If the task was cancelled, the `JoinError` comes back.
-    pub fn try_into_panic(self) -> Result<Box<dyn Any + Send + 'static>, JoinError> {
-        match self.panic {
+    pub fn try_into_panic(mut self) -> Result<Box<dyn Any + Send + 'static>, JoinError> {
+        match self.0.panic.take() {
             Some(payload) => Ok(payload.into_inner().unwrap_or_else(PoisonError::into_inner)),
             None => Err(self),
         }
@@ -72,7 +76,7 @@ impl JoinError {
 
     /// The id of the task.
     pub fn id(&self) -> Id {
-        self.id
+        self.0.id
     }
 }
 
@@ -87,7 +91,7 @@ pub(crate) fn message(payload: &Payload) -> Option<&str> {
 impl JoinError {
     /// What the panic said, quoted for a message.
     fn quoted(&self) -> Option<String> {
-        let payload = self.panic.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
+        let payload = self.0.panic.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
         message(&payload).map(|words| format!("{words:?}"))
     }
 }
@@ -95,9 +99,9 @@ impl JoinError {
 impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.is_panic(), self.quoted()) {
-            (false, _) => write!(f, "task {} was cancelled", self.id),
-            (true, Some(words)) => write!(f, "task {} panicked with message {words}", self.id),
-            (true, None) => write!(f, "task {} panicked", self.id),
+            (false, _) => write!(f, "task {} was cancelled", self.0.id),
+            (true, Some(words)) => write!(f, "task {} panicked with message {words}", self.0.id),
+            (true, None) => write!(f, "task {} panicked", self.0.id),
         }
     }
 }
@@ -105,9 +109,9 @@ impl fmt::Display for JoinError {
 impl fmt::Debug for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.is_panic(), self.quoted()) {
-            (false, _) => write!(f, "JoinError::Cancelled({:?})", self.id),
-            (true, Some(words)) => write!(f, "JoinError::Panic({:?}, {words}, ...)", self.id),
-            (true, None) => write!(f, "JoinError::Panic({:?}, ...)", self.id),
+            (false, _) => write!(f, "JoinError::Cancelled({:?})", self.0.id),
+            (true, Some(words)) => write!(f, "JoinError::Panic({:?}, {words}, ...)", self.0.id),
+            (true, None) => write!(f, "JoinError::Panic({:?}, ...)", self.0.id),
         }
     }
 }

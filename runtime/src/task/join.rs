@@ -20,11 +20,10 @@ use crate::{context, coop, wakeups};
 
 /// A task by name. Its id is never reused, so that a name whose entry is another's by now is told
 /// apart.
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 pub(crate) struct TaskRef {
     name: Name,
     id: Id,
-    watch: OnceLock<Arc<Watch>>,
 }
 
 /// What another thread knows of whether a task is done.
@@ -34,9 +33,12 @@ struct Watch {
     asked: AtomicBool,
 }
 
+/// Made when another thread first asks.
+type LazyWatch = OnceLock<Arc<Watch>>;
+
 impl TaskRef {
     pub(crate) fn new(name: Name, id: Id) -> TaskRef {
-        TaskRef { name, id, watch: OnceLock::new() }
+        TaskRef { name, id }
     }
 
     pub(crate) fn name(&self) -> Name {
@@ -63,17 +65,17 @@ impl TaskRef {
         }
     }
 
-    fn is_finished(&self) -> bool {
+    fn is_finished(&self, watch: &LazyWatch) -> bool {
         let (index, id) = (self.name.index(), self.id);
         context::local(self.name.runtime(), |core| !core.scheduler.is_pending(index, id))
-            .unwrap_or_else(|| self.is_finished_elsewhere())
+            .unwrap_or_else(|| self.is_finished_elsewhere(watch))
     }
 
     /// Only the owner's thread can look, so the question goes to its inbox and the answer is there
     /// for one of the next calls.
     #[cold]
-    fn is_finished_elsewhere(&self) -> bool {
-        let watch = self.watch.get_or_init(Arc::default);
+    fn is_finished_elsewhere(&self, watch: &LazyWatch) -> bool {
+        let watch = watch.get_or_init(Arc::default);
         if !watch.finished.load(Ordering::Acquire) && !watch.asked.swap(true, Ordering::AcqRel) {
             let (index, id, answer) = (self.name.index(), self.id, watch.clone());
             let asked = wakeups::send(
@@ -94,7 +96,6 @@ impl TaskRef {
 enum Form<T> {
     Task(TaskRef),
     Shared(Arc<Slot<T>>),
-    Done(Id),
 }
 
 /// Waits for a task and gives its output; dropping it detaches the task.
@@ -114,9 +115,11 @@ enum Form<T> {
 /// assert_eq!(handle.await.unwrap(), "done");
 /// # });
 /// ```
-#[must_use = "dropping a join handle detaches its task; `drop(handle)` says so"]
 pub struct JoinHandle<T> {
     form: Form<T>,
+    /// It has given its output.
+    done: bool,
+    watch: LazyWatch,
 }
 
 // Handles are names or shared slots, never the output itself.
@@ -126,11 +129,11 @@ impl<T> std::panic::RefUnwindSafe for JoinHandle<T> {}
 
 impl<T> JoinHandle<T> {
     pub(crate) fn of_task(task: TaskRef) -> JoinHandle<T> {
-        JoinHandle { form: Form::Task(task) }
+        JoinHandle { form: Form::Task(task), done: false, watch: OnceLock::new() }
     }
 
     pub(crate) fn of_slot(slot: Arc<Slot<T>>) -> JoinHandle<T> {
-        JoinHandle { form: Form::Shared(slot) }
+        JoinHandle { form: Form::Shared(slot), done: false, watch: OnceLock::new() }
     }
 
     /// Asks for the task to be cancelled; it ends when its runtime comes to it.
@@ -141,7 +144,6 @@ impl<T> JoinHandle<T> {
         match &self.form {
             Form::Task(task) => task.abort(),
             Form::Shared(slot) => slot.remote.abort(),
-            Form::Done(_) => {}
         }
     }
 
@@ -149,10 +151,10 @@ impl<T> JoinHandle<T> {
     pub fn abort_handle(&self) -> AbortHandle {
         AbortHandle {
             target: match &self.form {
-                Form::Task(task) => Target::Task(task.clone()),
+                Form::Task(task) => Target::Task(*task),
                 Form::Shared(slot) => Target::Remote(slot.remote.clone()),
-                Form::Done(id) => Target::Done(*id),
             },
+            watch: OnceLock::new(),
         }
     }
 
@@ -162,9 +164,8 @@ impl<T> JoinHandle<T> {
     /// runtime, a later one has the answer.
     pub fn is_finished(&self) -> bool {
         match &self.form {
-            Form::Task(task) => task.is_finished(),
+            Form::Task(task) => self.done || task.is_finished(&self.watch),
             Form::Shared(slot) => slot.remote.is_finished(),
-            Form::Done(_) => true,
         }
     }
 
@@ -173,7 +174,6 @@ impl<T> JoinHandle<T> {
         match &self.form {
             Form::Task(task) => task.id,
             Form::Shared(slot) => slot.remote.id(),
-            Form::Done(id) => *id,
         }
     }
 }
@@ -205,27 +205,31 @@ impl<T: 'static> JoinHandle<T> {
 impl<T: 'static> Future for JoinHandle<T> {
     type Output = Result<T, JoinError>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        ready!(coop::poll_proceed(cx));
-        let id = self.id();
-        let outcome = ready!(self.poll_form(cx));
-        coop::made_progress();
-        self.form = Form::Done(id);
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        let outcome = ready!(coop::poll(cx, |cx| match &this.form {
+            Form::Task(task) if !this.done => match poll_local(task, cx) {
+                Some(polled) => polled,
+                None => this.poll_shared(cx),
+            },
+            _ => this.poll_shared(cx),
+        }));
+        this.done = true;
         Poll::Ready(outcome)
     }
 }
 
 impl<T: 'static> JoinHandle<T> {
-    fn poll_form(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
-        loop {
-            match &self.form {
-                Form::Task(task) => match poll_local(task, cx) {
-                    Some(polled) => return polled,
-                    None => self.form = Form::Shared(Slot::following(task)),
-                },
-                Form::Shared(slot) => return slot.poll(cx),
-                Form::Done(_) => panic!("a JoinHandle was polled after it had given its output"),
-            }
+    /// Polls the slot that the task fills, which is made now if the task is of another thread.
+    #[cold]
+    fn poll_shared(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
+        assert!(!self.done, "a JoinHandle was polled after it had given its output");
+        if let Form::Task(task) = &self.form {
+            self.form = Form::Shared(Slot::following(task));
+        }
+        match &self.form {
+            Form::Shared(slot) => slot.poll(cx),
+            Form::Task(_) => unreachable!("it was just replaced"),
         }
     }
 }
@@ -249,8 +253,9 @@ fn poll_local<T: 'static>(
 }
 
 impl<T> Drop for JoinHandle<T> {
+    #[inline(always)]
     fn drop(&mut self) {
-        if let Form::Task(task) = &self.form {
+        if let (Form::Task(task), false) = (&self.form, self.done) {
             let (index, id) = (task.name.index(), task.id);
             let local = context::local(task.name.runtime(), |core| core.detach_task(index, id));
             if local.is_none() {
@@ -274,7 +279,6 @@ impl<T> fmt::Debug for JoinHandle<T> {
 enum Target {
     Task(TaskRef),
     Remote(Arc<Remote>),
-    Done(Id),
 }
 
 /// Aborts a task without the right to its output.
@@ -292,6 +296,7 @@ enum Target {
 #[derive(Clone)]
 pub struct AbortHandle {
     target: Target,
+    watch: LazyWatch,
 }
 
 impl AbortHandle {
@@ -300,16 +305,14 @@ impl AbortHandle {
         match &self.target {
             Target::Task(task) => task.abort(),
             Target::Remote(remote) => remote.abort(),
-            Target::Done(_) => {}
         }
     }
 
     /// As [`JoinHandle::is_finished`].
     pub fn is_finished(&self) -> bool {
         match &self.target {
-            Target::Task(task) => task.is_finished(),
+            Target::Task(task) => task.is_finished(&self.watch),
             Target::Remote(remote) => remote.is_finished(),
-            Target::Done(_) => true,
         }
     }
 
@@ -318,7 +321,6 @@ impl AbortHandle {
         match &self.target {
             Target::Task(task) => task.id,
             Target::Remote(remote) => remote.id(),
-            Target::Done(id) => *id,
         }
     }
 }

@@ -24,6 +24,7 @@ pub(crate) mod waker;
 mod yield_now;
 
 use std::future::Future;
+use std::io::{self, Write};
 use std::mem;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::process;
@@ -40,7 +41,7 @@ pub(crate) use self::error::{Failure, Payload};
 
 use self::cell::BoxedTask;
 use self::join::TaskRef;
-use self::scheduler::{Ended, Unwanted};
+use self::scheduler::Unwanted;
 use crate::builder::UnhandledPanic;
 use crate::context::{self, Current};
 use crate::coop;
@@ -59,7 +60,7 @@ pub(crate) type Place = &'static Location<'static>;
 /// # Panics
 ///
 /// With no runtime on this thread, and where a runtime of another thread was entered by
-/// [`Handle::enter`](crate::runtime::Handle::enter): a future that is not `Send` cannot go there, and
+/// [`Handle::enter`](crate::Handle::enter): a future that is not `Send` cannot go there, and
 /// `Handle::spawn` takes those that are.
 ///
 /// ```
@@ -78,8 +79,12 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    let place = Location::caller();
-    let task = cell::new(future);
+    JoinHandle::of_task(spawn_boxed(cell::new(future), Location::caller()))
+}
+
+/// The part of `spawn` that does not depend on the future's type.
+#[track_caller]
+fn spawn_boxed(task: BoxedTask, place: Place) -> TaskRef {
     let spawned = context::with_current(|current| match current {
         Current::Here(core) => Ok(core.spawn(task, place)),
         Current::Elsewhere(_) => Err(
@@ -92,7 +97,7 @@ where
         }
     });
     match spawned {
-        Ok(task) => JoinHandle::of_task(task),
+        Ok(task) => task,
         Err(sentence) => panic!("{sentence}"),
     }
 }
@@ -134,16 +139,19 @@ where
 impl Core {
     /// Takes in a task; what comes back names it. On a runtime that is being dropped the name is
     /// of nothing: joining it gives "cancelled".
-    #[inline]
+    #[inline(always)]
     pub(crate) fn spawn(&self, task: BoxedTask, place: Place) -> TaskRef {
         let id = self.scheduler.next_id();
         self.spawn_with_id(task, id, place)
     }
 
+    #[inline(always)]
     pub(crate) fn spawn_with_id(&self, task: BoxedTask, id: Id, place: Place) -> TaskRef {
         match self.scheduler.insert(task, id, place) {
             Ok(index) => {
-                self.shared.block.grow(index);
+                if index >= self.reachable.get() {
+                    self.make_reachable(index);
+                }
                 self.nudge();
                 TaskRef::new(Name::new(self.name, index), id)
             }
@@ -154,19 +162,20 @@ impl Core {
         }
     }
 
-    /// Polls a task once and files what came of it.
+    /// Lets other threads wake tasks up to `index`, and as many again, so that it is rarely called.
+    #[cold]
+    fn make_reachable(&self, index: u32) {
+        let reachable = index.saturating_mul(2).max(64);
+        self.shared.block.grow(reachable);
+        self.reachable.set(reachable + 1);
+    }
+
+    /// Polls a task once.
     #[inline]
-    pub(crate) fn poll_task(&self, index: u32, serial: u64, mut task: BoxedTask) {
+    pub(crate) fn poll_task(&self, index: u32, serial: u64, task: &mut BoxedTask) -> Poll<()> {
         let waker = waker::of(Name::new(self.name, index));
         context::begin_poll(serial, coop::BUDGET);
-        let polled =
-            catch_unwind(AssertUnwindSafe(|| task.as_mut().poll(&mut Context::from_waker(&waker))));
-        match polled {
-            Ok(Poll::Pending) => self.scheduler.put_back(index, task),
-            Ok(Poll::Ready(())) => self.end_task(index, task),
-            Err(payload) => self.fail_task(index, task, Failure::Panicked(payload)),
-        }
-        context::begin_poll(0, coop::UNLIMITED);
+        task.as_mut().poll(&mut Context::from_waker(&waker))
     }
 
     /// Drops a task's future for its abort, or for the end of the runtime.
@@ -178,7 +187,7 @@ impl Core {
 
     /// Drops the future and ends the task with `failure`, or with the panic of that drop.
     #[cold]
-    fn fail_task(&self, index: u32, mut task: BoxedTask, failure: Failure) {
+    pub(crate) fn fail_task(&self, index: u32, mut task: BoxedTask, failure: Failure) {
         let dropped = catch_unwind(AssertUnwindSafe(|| task.as_mut().fail(failure)));
         if let Err(payload) = dropped {
             // The future is gone all the same and the first failure kept; the later panic wins
@@ -194,29 +203,27 @@ impl Core {
         self.end_task(index, task);
     }
 
-    fn end_task(&self, index: u32, task: BoxedTask) {
-        self.clean_up(self.scheduler.end(index, task));
+    #[inline(always)]
+    pub(crate) fn end_task(&self, index: u32, task: BoxedTask) {
+        match self.scheduler.end(index, task) {
+            Ok(None) => {}
+            Ok(Some(joiner)) => self.wake(joiner),
+            Err(unwanted) => self.drop_unwanted(unwanted),
+        }
     }
 
     /// The join handle was dropped: what it leaves behind is dropped here, where a panic is caught.
+    #[inline]
     pub(crate) fn detach_task(&self, index: u32, id: Id) {
-        if let Some(ended) = self.scheduler.detach(index, id) {
-            self.clean_up(ended);
-        }
-    }
-
-    /// Does what the end of a task, or of the interest in it, owes.
-    fn clean_up(&self, Ended { unwanted, joiner }: Ended) {
+        let (unwanted, joiner) = self.scheduler.detach(index, id);
+        drop(joiner);
         if let Some(unwanted) = unwanted {
             self.drop_unwanted(unwanted);
-        }
-        if let Some(joiner) = joiner {
-            self.wake_caught(joiner);
         }
     }
 
     /// Drops a finished task nobody will ask about, and reports its panic if it ended by one.
-    fn drop_unwanted(&self, Unwanted { mut task, place, name }: Unwanted) {
+    pub(crate) fn drop_unwanted(&self, Unwanted { mut task, place, name }: Unwanted) {
         if let Some(failure) = task.as_mut().panic() {
             if let Failure::Panicked(payload) = mem::replace(failure, Failure::Cancelled) {
                 self.unhandled_panic(payload, place, name.as_deref());
@@ -232,12 +239,14 @@ impl Core {
         let words = error::message(&payload).unwrap_or("(no message)");
         let named = name.map(|name| format!(" {name:?}")).unwrap_or_default();
         let report = format!(
-            "runtime: the task{named} spawned at {place} panicked and nobody awaits it: {words}"
+            "runtime: the task{named} spawned at {place} panicked and nobody awaits it: {words}\n"
         );
+        // In one piece; and a stderr that is gone is no reason to panic here.
+        let log = || drop(io::stderr().write_all(report.as_bytes()));
         match self.options.unhandled_panic {
-            UnhandledPanic::Log => eprintln!("{report}"),
+            UnhandledPanic::Log => log(),
             UnhandledPanic::Abort => {
-                eprintln!("{report}");
+                log();
                 process::abort();
             }
             UnhandledPanic::Resume => {
@@ -263,8 +272,13 @@ impl Core {
         self.drop_payload(catch_unwind(AssertUnwindSafe(|| drop(value))));
     }
 
-    /// Wakes a waker that may be foreign code: its panic does not end the loop.
-    pub(crate) fn wake_caught(&self, waker: Waker) {
-        self.drop_payload(catch_unwind(AssertUnwindSafe(|| waker.wake())));
+    /// Wakes a waker. One of our own tasks' is a push on the run queue; any other may be foreign
+    /// code, whose panic does not end the loop.
+    #[inline(always)]
+    pub(crate) fn wake(&self, waker: Waker) {
+        match waker::name_of(&waker) {
+            Some(name) if name.runtime() == self.name => self.scheduler.wake(name.index()),
+            _ => self.drop_payload(catch_unwind(AssertUnwindSafe(|| waker.wake()))),
+        }
     }
 }

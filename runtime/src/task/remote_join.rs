@@ -5,7 +5,7 @@
 //! there and leaves it in the slot for whoever polls.
 #![allow(unsafe_code)]
 
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
@@ -15,7 +15,7 @@ use crate::core::Core;
 use crate::name::RuntimeName;
 use crate::task::cell;
 use crate::task::join::{JoinHandle, TaskRef};
-use crate::task::scheduler::Join;
+use crate::task::scheduler::{Join, Origin};
 use crate::task::{Failure, Id, JoinError, Place};
 use crate::{context, wakeups};
 
@@ -113,8 +113,8 @@ impl<T: 'static> Slot<T> {
     /// A slot for the output of a task on another thread.
     pub(crate) fn following(task: &TaskRef) -> Arc<Slot<T>> {
         let slot = Slot::new(task.id());
-        let _ = slot.remote.task.set(task.clone());
-        let follow = AssertSend((Promise::new(&slot), task.clone()));
+        let _ = slot.remote.task.set(*task);
+        let follow = AssertSend((Promise::new(&slot), *task));
         // If the runtime is gone, the promise in the command that comes back is broken here.
         let _ = wakeups::send(
             task.name().runtime(),
@@ -180,7 +180,6 @@ impl<T> AssertSend<T> {
 struct Forward<T> {
     promise: Mutex<Option<Promise<T>>>,
     task: TaskRef,
-    place: Place,
 }
 
 // SAFETY: a `Waker` must be `Send + Sync`, but this one stays on its runtime's thread: `forward` makes
@@ -196,7 +195,7 @@ impl<T: 'static> Wake for Forward<T> {
         let promise = self.promise.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(promise) = promise {
             context::local(self.task.name().runtime(), |core| {
-                core.deliver(promise, &self.task, self.place);
+                core.deliver(promise, &self.task);
             });
         }
     }
@@ -204,34 +203,40 @@ impl<T: 'static> Wake for Forward<T> {
 
 /// Makes a task of this thread fill a slot when it ends.
 fn forward<T: 'static>(core: &Core, promise: Promise<T>, task: TaskRef) {
-    let place = Location::caller();
-    let forward = Arc::new(Forward { promise: Mutex::new(Some(promise)), task, place });
+    let forward = Arc::new(Forward { promise: Mutex::new(Some(promise)), task });
     let (index, id) = (forward.task.index(), forward.task.id());
     let waker = Waker::from(forward.clone());
+    let origin = core.scheduler.origin(index, id);
     match core.scheduler.poll_join(index, id, &waker) {
         Join::Pending => {}
         ended => {
             if let Some(promise) = forward.promise.lock().ok().and_then(|mut held| held.take()) {
-                deliver_ended(core, promise, ended, place);
+                deliver_ended(core, promise, ended, origin);
             }
         }
     }
 }
 
 impl Core {
-    fn deliver<T: 'static>(&self, promise: Promise<T>, task: &TaskRef, place: Place) {
+    fn deliver<T: 'static>(&self, promise: Promise<T>, task: &TaskRef) {
+        let origin = self.scheduler.origin(task.index(), task.id());
         let ended = self.scheduler.poll_join(task.index(), task.id(), Waker::noop());
-        deliver_ended(self, promise, ended, place);
+        deliver_ended(self, promise, ended, origin);
     }
 }
 
-fn deliver_ended<T: 'static>(core: &Core, promise: Promise<T>, ended: Join, place: Place) {
+fn deliver_ended<T: 'static>(
+    core: &Core,
+    promise: Promise<T>,
+    ended: Join,
+    origin: Option<Origin>,
+) {
     match ended {
-        Join::Complete(task) => match cell::take(task) {
-            Err(Failure::Panicked(payload)) if promise.is_unwanted() => {
-                core.unhandled_panic(payload, place, None);
+        Join::Complete(task) => match (cell::take(task), origin) {
+            (Err(Failure::Panicked(payload)), Some((place, name))) if promise.is_unwanted() => {
+                core.unhandled_panic(payload, place, name.as_deref());
             }
-            outcome => promise.keep(outcome),
+            (outcome, _) => promise.keep(outcome),
         },
         Join::Gone | Join::Pending => drop(promise),
     }
@@ -256,7 +261,7 @@ where
                 Err(payload) => return promise.keep(Err(Failure::Panicked(payload))),
             };
             let task = core.spawn_with_id(cell::new(future), remote.id, place);
-            let _ = remote.task.set(task.clone());
+            let _ = remote.task.set(task);
             if remote.is_aborted() {
                 task.abort();
             }
@@ -282,7 +287,12 @@ where
         promise.keep(outcome);
     });
     match pool.submit(job) {
-        Ok(()) | Err(SubmitError::ShutDown(_)) => Ok(JoinHandle::of_slot(slot)),
+        Ok(()) => Ok(JoinHandle::of_slot(slot)),
+        Err(SubmitError::ShutDown(job)) => {
+            // With its promise, which says "cancelled".
+            drop(job);
+            Ok(JoinHandle::of_slot(slot))
+        }
         Err(SubmitError::NoThread(error, _job)) => Err(format!(
             "spawn_blocking could not start a thread and has none: {error}; raise the limit on \
              threads (ulimit -u) or free some"

@@ -4,17 +4,15 @@
 //! waker, an output): dropping or calling that is the caller's, with no cell borrowed.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::panic::Location;
 use std::rc::Rc;
 use std::task::Waker;
 
-use slab::Slab;
-
 use crate::rng::Rng;
 use crate::task::cell::BoxedTask;
 use crate::task::id::IdBlock;
-use crate::task::{Id, Place};
+use crate::task::{Id, Place, waker};
 
 /// The index of the future given to `block_on`; it lives on that call's stack, not here.
 pub(crate) const ROOT: u32 = 0;
@@ -34,13 +32,29 @@ struct Entry {
     /// Absent while the task is being polled.
     task: Option<BoxedTask>,
     joiner: Option<Waker>,
+    /// The task's id, 0 in a vacant entry.
     serial: u64,
-    place: &'static Location<'static>,
+    place: Place,
     state: u8,
+    /// The next vacant entry, in a vacant one.
+    next_vacant: u32,
 }
 
+impl Entry {
+    /// Takes the task out if it has ended.
+    fn finished(&mut self) -> Option<BoxedTask> {
+        if self.state & COMPLETE != 0 { self.task.take() } else { None }
+    }
+}
+
+/// Ends the list of vacant entries.
+const NO_MORE: u32 = u32::MAX;
+
+/// A slab of our own, since a task's entry is filled and vacated in place, a field at a time: moving
+/// entries in and out of the `slab` crate's cost 60 instructions a task.
 struct Tasks {
-    entries: Slab<Entry>,
+    entries: Vec<Entry>,
+    vacant: u32,
     ready: VecDeque<u32>,
     /// Draws the next task when the order is seeded.
     order: Option<Rng>,
@@ -48,7 +62,8 @@ struct Tasks {
 
 pub(crate) struct Scheduler {
     tasks: RefCell<Tasks>,
-    names: RefCell<HashMap<u64, Rc<str>>>,
+    /// By serial. Not hashed: the seed of a hash map is a system call.
+    names: RefCell<BTreeMap<u64, Rc<str>>>,
     ids: IdBlock,
     /// No spawns any more: the runtime is being dropped.
     closed: Cell<bool>,
@@ -70,6 +85,9 @@ pub(crate) enum Next {
     },
 }
 
+/// Where a task was spawned, and its name.
+pub(crate) type Origin = (Place, Option<Rc<str>>);
+
 /// What a join handle finds.
 pub(crate) enum Join {
     Pending,
@@ -77,12 +95,6 @@ pub(crate) enum Join {
     Complete(BoxedTask),
     /// No such task.
     Gone,
-}
-
-/// A task that has ended, with what its end owes to others.
-pub(crate) struct Ended {
-    pub(crate) unwanted: Option<Unwanted>,
-    pub(crate) joiner: Option<Waker>,
 }
 
 /// A finished task nobody will ask about, out of its entry: to be dropped, and its panic reported.
@@ -94,29 +106,21 @@ pub(crate) struct Unwanted {
 
 impl Scheduler {
     pub(crate) fn new(order: Option<Rng>) -> Scheduler {
-        let mut entries = Slab::new();
-        let root = entries.insert(Entry {
-            task: None,
-            joiner: None,
-            serial: 0,
-            place: Location::caller(),
-            state: 0,
-        });
-        debug_assert_eq!(root, ROOT as usize);
+        let mut tasks =
+            Tasks { entries: Vec::new(), vacant: NO_MORE, ready: VecDeque::new(), order };
+        let root = tasks.insert(None, 0, Location::caller(), 0);
+        debug_assert_eq!(root, ROOT);
         Scheduler {
-            tasks: RefCell::new(Tasks { entries, ready: VecDeque::new(), order }),
-            names: RefCell::new(HashMap::new()),
+            tasks: RefCell::new(tasks),
+            names: RefCell::new(BTreeMap::new()),
             ids: IdBlock::new(),
             closed: Cell::new(false),
         }
     }
 
+    #[inline]
     pub(crate) fn next_id(&self) -> Id {
         self.ids.next()
-    }
-
-    pub(crate) fn is_closed(&self) -> bool {
-        self.closed.get()
     }
 
     /// Takes in a task and schedules it. Gives it back when the runtime is being dropped.
@@ -126,14 +130,7 @@ impl Scheduler {
             return Err(task);
         }
         let tasks = &mut *self.tasks.borrow_mut();
-        let index = tasks.entries.insert(Entry {
-            task: Some(task),
-            joiner: None,
-            serial: id.serial(),
-            place,
-            state: SCHEDULED | JOINABLE,
-        });
-        let index = u32::try_from(index).expect("a runtime holds at most 2^32 tasks at once");
+        let index = tasks.insert(Some(task), id.serial(), place, SCHEDULED | JOINABLE);
         tasks.ready.push_back(index);
         Ok(index)
     }
@@ -194,24 +191,26 @@ impl Scheduler {
         entry.task = Some(task);
     }
 
-    /// Ends a task: its outcome waits for the join handle, if there is one.
-    pub(crate) fn end(&self, index: u32, task: BoxedTask) -> Ended {
+    /// Ends a task: its outcome waits for the join handle, whose waker is returned, or comes back
+    /// if there is no handle.
+    #[inline(always)]
+    pub(crate) fn end(&self, index: u32, task: BoxedTask) -> Result<Option<Waker>, Unwanted> {
         let tasks = &mut *self.tasks.borrow_mut();
         let entry = &mut tasks.entries[index as usize];
-        entry.state |= COMPLETE;
-        let joiner = entry.joiner.take();
+        // Its last poll may have put it in the queue once more: what comes up then is no task.
+        entry.state = entry.state & !SCHEDULED | COMPLETE;
         if entry.state & JOINABLE != 0 {
             entry.task = Some(task);
-            return Ended { unwanted: None, joiner };
+            return Ok(entry.joiner.take());
         }
         let (place, name) = self.remove(tasks, index);
-        Ended { unwanted: Some(Unwanted { task, place, name }), joiner }
+        Err(Unwanted { task, place, name })
     }
 
     /// Asks for a task's outcome, and leaves `waker` if it is not there yet.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn poll_join(&self, index: u32, id: Id, waker: &Waker) -> Join {
-        {
+        let replaced = {
             let tasks = &mut *self.tasks.borrow_mut();
             let Some(entry) = tasks.find(index, id.serial()) else { return Join::Gone };
             if entry.state & COMPLETE != 0 {
@@ -222,28 +221,38 @@ impl Scheduler {
             if entry.joiner.as_ref().is_some_and(|joiner| joiner.will_wake(waker)) {
                 return Join::Pending;
             }
-        }
-        let waker = waker.clone();
-        let replaced = match self.tasks.borrow_mut().find(index, id.serial()) {
-            Some(entry) => entry.joiner.replace(waker),
-            None => Some(waker),
+            if waker::name_of(waker).is_some() {
+                Some(entry.joiner.replace(waker.clone()))
+            } else {
+                None
+            }
         };
-        drop(replaced);
+        drop(replaced.unwrap_or_else(|| self.replace_joiner(index, id, waker.clone())));
         Join::Pending
     }
 
-    /// The join handle goes: returns what it leaves behind.
-    pub(crate) fn detach(&self, index: u32, id: Id) -> Option<Ended> {
+    /// For a waker that is foreign code, which was cloned with nothing borrowed.
+    #[cold]
+    fn replace_joiner(&self, index: u32, id: Id, waker: Waker) -> Option<Waker> {
+        match self.tasks.borrow_mut().find(index, id.serial()) {
+            Some(entry) => entry.joiner.replace(waker),
+            None => Some(waker),
+        }
+    }
+
+    /// The join handle goes: returns what it leaves behind, the task and its waker.
+    #[inline]
+    pub(crate) fn detach(&self, index: u32, id: Id) -> (Option<Unwanted>, Option<Waker>) {
         let tasks = &mut *self.tasks.borrow_mut();
-        let entry = tasks.find(index, id.serial())?;
+        let Some(entry) = tasks.find(index, id.serial()) else { return (None, None) };
         entry.state &= !JOINABLE;
         let joiner = entry.joiner.take();
         if entry.state & COMPLETE == 0 {
-            return Some(Ended { unwanted: None, joiner });
+            return (None, joiner);
         }
         let task = entry.task.take().expect("a complete task has its outcome");
         let (place, name) = self.remove(tasks, index);
-        Some(Ended { unwanted: Some(Unwanted { task, place, name }), joiner })
+        (Some(Unwanted { task, place, name }), joiner)
     }
 
     /// Has a task cancelled when it comes up next, which it does. False if it is gone or done.
@@ -267,16 +276,19 @@ impl Scheduler {
         tasks.find(index, id.serial()).is_some_and(|entry| entry.state & COMPLETE == 0)
     }
 
+    /// Where a task was spawned, and its name.
+    pub(crate) fn origin(&self, index: u32, id: Id) -> Option<Origin> {
+        let tasks = &mut *self.tasks.borrow_mut();
+        let entry = tasks.find(index, id.serial())?;
+        let named = entry.state & NAMED != 0;
+        let name = named.then(|| self.names.borrow().get(&id.serial()).cloned()).flatten();
+        Some((entry.place, name))
+    }
+
     /// Whether nothing is ready to run.
     #[inline]
     pub(crate) fn is_idle(&self) -> bool {
         self.tasks.borrow().ready.is_empty()
-    }
-
-    /// Tasks that have not ended.
-    pub(crate) fn alive(&self) -> usize {
-        let tasks = self.tasks.borrow();
-        tasks.entries.iter().filter(|(_, entry)| entry.state & COMPLETE == 0).count() - 1
     }
 
     /// Refuses spawns from now on.
@@ -287,8 +299,7 @@ impl Scheduler {
     /// The task to cancel next at teardown, at `from` or behind it: one walk over the indices.
     pub(crate) fn next_alive(&self, from: u32) -> Option<(u32, u64, BoxedTask)> {
         let tasks = &mut *self.tasks.borrow_mut();
-        for index in from as usize..tasks.entries.capacity() {
-            let Some(entry) = tasks.entries.get_mut(index) else { continue };
+        for (index, entry) in tasks.entries.iter_mut().enumerate().skip(from as usize) {
             if entry.state & COMPLETE == 0 {
                 if let Some(task) = entry.task.take() {
                     return Some((index as u32, entry.serial, task));
@@ -298,17 +309,62 @@ impl Scheduler {
         None
     }
 
+    /// The finished task to drop next at teardown, at `from` or behind it, out of its entry.
+    pub(crate) fn next_complete(&self, from: u32) -> Option<(u32, Unwanted)> {
+        let tasks = &mut *self.tasks.borrow_mut();
+        for index in from as usize..tasks.entries.len() {
+            if let Some(task) = tasks.entries[index].finished() {
+                let index = index as u32;
+                let (place, name) = self.remove(tasks, index);
+                return Some((index, Unwanted { task, place, name }));
+            }
+        }
+        None
+    }
+
     /// Frees an entry; the caller has taken what was in it that could run foreign code.
+    #[inline(always)]
     fn remove(&self, tasks: &mut Tasks, index: u32) -> (Place, Option<Rc<str>>) {
-        let entry = tasks.entries.remove(index as usize);
+        let entry = &mut tasks.entries[index as usize];
         debug_assert!(entry.task.is_none() && entry.joiner.is_none());
-        let named = entry.state & NAMED != 0;
-        let name = named.then(|| self.names.borrow_mut().remove(&entry.serial)).flatten();
+        let name = if entry.state & NAMED != 0 { self.remove_name(entry.serial) } else { None };
+        entry.serial = 0;
+        entry.state = COMPLETE;
+        entry.next_vacant = tasks.vacant;
+        tasks.vacant = index;
         (entry.place, name)
+    }
+
+    #[cold]
+    fn remove_name(&self, serial: u64) -> Option<Rc<str>> {
+        self.names.borrow_mut().remove(&serial)
     }
 }
 
 impl Tasks {
+    #[inline]
+    fn insert(&mut self, task: Option<BoxedTask>, serial: u64, place: Place, state: u8) -> u32 {
+        let index = self.vacant;
+        let Some(entry) = self.entries.get_mut(index as usize) else {
+            return self.push(task, serial, place, state);
+        };
+        self.vacant = entry.next_vacant;
+        entry.task = task;
+        entry.serial = serial;
+        entry.place = place;
+        entry.state = state;
+        index
+    }
+
+    #[cold]
+    fn push(&mut self, task: Option<BoxedTask>, serial: u64, place: Place, state: u8) -> u32 {
+        let index = self.entries.len();
+        assert!(index < NO_MORE as usize, "a runtime holds at most 2^32 - 1 tasks at once");
+        let next_vacant = NO_MORE;
+        self.entries.push(Entry { task, joiner: None, serial, place, state, next_vacant });
+        index as u32
+    }
+
     /// The entry of a task, told apart from a later one at the same index by its serial.
     #[inline]
     fn find(&mut self, index: u32, serial: u64) -> Option<&mut Entry> {

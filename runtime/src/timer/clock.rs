@@ -42,6 +42,12 @@ impl Clock {
         self.paused_at.get().is_some()
     }
 
+    /// Whether it stands, and at `deadline` or after it: what is due is then ready at once, so that
+    /// tests need not give it a turn.
+    pub(crate) fn stands_at(&self, deadline: Instant) -> bool {
+        self.paused_at.get().is_some_and(|now| deadline <= now)
+    }
+
     /// Whether it moves by itself when there is nothing else to do.
     pub(crate) fn jumps(&self) -> bool {
         self.auto_advance && self.is_paused()
@@ -76,7 +82,10 @@ fn with_clock<R>(call: &str, f: impl FnOnce(&Clock) -> R) -> R {
     });
     match result {
         Some(result) => result,
-        None => panic!("time::{call} was called outside of a runtime of this thread"),
+        None => panic!(
+            "time::{call} was called with no runtime of this thread current: call it inside block_on \
+             or #[runtime::test]"
+        ),
     }
 }
 

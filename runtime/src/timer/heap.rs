@@ -4,12 +4,14 @@
 //! a level and compares without leaving the heap's own memory. Each value's entry carries its position
 //! in the heap: cancel and reset find it without a search.
 //!
-//! Invariant: for every `i`, `slab[heap[i].key].position == i`; every other entry is `FIRED`.
+//! Invariant: for every `i`, `slab[heap[i].key].position == i`; every other entry is `FIRED` or
+//! `VACANT`.
 
-use slab::Slab;
-
-/// The position of an entry that is not in the heap.
+/// The position of an entry that has fired.
 const FIRED: u32 = u32::MAX;
+
+/// The position of an entry that is nobody's.
+const VACANT: u32 = u32::MAX - 1;
 
 /// Children of a node. Four share one cache line, and the tree is half as deep as a binary one.
 const ARITY: usize = 4;
@@ -23,7 +25,10 @@ struct Slot {
 
 struct Entry<V> {
     position: u32,
-    value: V,
+    /// The next vacant entry, in a vacant one.
+    next_vacant: u32,
+    /// There until it fires.
+    value: Option<V>,
 }
 
 /// Values by deadline, in nanoseconds of whatever clock the caller keeps.
@@ -32,42 +37,69 @@ struct Entry<V> {
 /// the heap, never out of the slab, so that its key is not reused while its owner holds it.
 ///
 /// Equal deadlines fire in no particular order.
+///
+/// The slab is our own, since entries are filled and vacated in place: the `slab` crate's moves of
+/// them cost a tenth of a time-out.
 pub(crate) struct Heap<V> {
     heap: Vec<Slot>,
-    slab: Slab<Entry<V>>,
+    slab: Vec<Entry<V>>,
+    vacant: u32,
 }
 
 impl<V> Heap<V> {
     /// An empty heap, which owns no memory yet.
     pub(crate) const fn new() -> Self {
-        Heap { heap: Vec::new(), slab: Slab::new() }
+        Heap { heap: Vec::new(), slab: Vec::new(), vacant: VACANT }
     }
 
     /// Adds `value` to fire at `deadline` and returns its key.
+    #[inline]
     pub(crate) fn insert(&mut self, deadline: i64, value: V) -> u32 {
         let position = self.heap.len() as u32;
-        let index = self.slab.insert(Entry { position, value });
-        // Positions are below the slab's length, so this also keeps them apart from `FIRED`.
-        assert!(index < FIRED as usize, "insert a timer: at most 4294967295 can exist at a time");
-        let key = index as u32;
+        let key = self.vacant;
+        let key = match self.slab.get_mut(key as usize) {
+            Some(entry) => {
+                self.vacant = entry.next_vacant;
+                entry.position = position;
+                entry.value = Some(value);
+                key
+            }
+            None => self.append(position, value),
+        };
         self.push(Slot { deadline, key });
         key
     }
 
-    /// Takes the entry out, fired or not, and frees its key.
+    #[cold]
+    fn append(&mut self, position: u32, value: V) -> u32 {
+        let key = self.slab.len();
+        // Positions are below the slab's length, so this also keeps them apart from the marks.
+        assert!(key < VACANT as usize, "insert a timer: at most 4294967294 can exist at a time");
+        self.slab.push(Entry { position, next_vacant: VACANT, value: Some(value) });
+        key as u32
+    }
+
+    /// Takes the entry out and frees its key. The value comes back unless it has fired.
     ///
     /// # Panics
     ///
     /// If `key` is vacant: its owner removed it already.
-    pub(crate) fn remove(&mut self, key: u32) -> V {
-        let Entry { position, value } = self.slab.remove(key as usize);
+    pub(crate) fn remove(&mut self, key: u32) -> Option<V> {
+        let entry = &mut self.slab[key as usize];
+        let position = entry.position;
+        let value = entry.value.take();
+        assert!(position != VACANT, "remove a timer: its key is vacant");
+        entry.position = VACANT;
+        entry.next_vacant = self.vacant;
+        self.vacant = key;
         if position != FIRED {
             self.take(position as usize);
         }
         value
     }
 
-    /// Moves the entry to another deadline, earlier or later; one that fired waits again.
+    /// Moves the entry to another deadline, earlier or later; one that fired waits again, and has no
+    /// value until [`set`](Heap::set).
     ///
     /// # Panics
     ///
@@ -75,6 +107,7 @@ impl<V> Heap<V> {
     pub(crate) fn reset(&mut self, key: u32, deadline: i64) {
         let slot = Slot { deadline, key };
         match self.slab[key as usize].position {
+            VACANT => panic!("reset a timer: its key is vacant"),
             FIRED => {
                 self.slab[key as usize].position = self.heap.len() as u32;
                 self.push(slot);
@@ -83,21 +116,20 @@ impl<V> Heap<V> {
         }
     }
 
-    /// The entry's value, if `key` is not vacant.
-    pub(crate) fn get_mut(&mut self, key: u32) -> Option<&mut V> {
-        self.slab.get_mut(key as usize).map(|entry| &mut entry.value)
+    /// The entry's value, unless it has fired or is vacant.
+    pub(crate) fn get(&self, key: u32) -> Option<&V> {
+        self.slab.get(key as usize)?.value.as_ref()
     }
 
-    /// When the entry fires; `None` once it has.
+    /// Gives the entry another value; the one it had comes back.
     ///
     /// # Panics
     ///
     /// If `key` is vacant.
-    pub(crate) fn deadline(&self, key: u32) -> Option<i64> {
-        match self.slab[key as usize].position {
-            FIRED => None,
-            position => Some(self.heap[position as usize].deadline),
-        }
+    pub(crate) fn set(&mut self, key: u32, value: V) -> Option<V> {
+        let entry = &mut self.slab[key as usize];
+        assert!(entry.position != VACANT, "set a timer: its key is vacant");
+        entry.value.replace(value)
     }
 
     /// Whether the entry has fired since it was inserted or last reset.
@@ -114,31 +146,28 @@ impl<V> Heap<V> {
         self.heap.first().map(|slot| slot.deadline)
     }
 
-    /// Fires the earliest entry if its deadline is not after `now`, and returns its key.
-    pub(crate) fn pop_due(&mut self, now: i64) -> Option<u32> {
+    /// Fires the earliest entry if its deadline is not after `now`: hands out its key and its value.
+    pub(crate) fn pop_due(&mut self, now: i64) -> Option<(u32, Option<V>)> {
         let first = *self.heap.first()?;
         if first.deadline > now {
             return None;
         }
         self.take(0);
-        self.slab[first.key as usize].position = FIRED;
-        Some(first.key)
+        let entry = &mut self.slab[first.key as usize];
+        entry.position = FIRED;
+        Some((first.key, entry.value.take()))
     }
 
-    /// How many entries have yet to fire.
-    pub(crate) fn len(&self) -> usize {
-        self.heap.len()
-    }
-
-    /// Empties the heap and hands out every value, fired ones too; all keys are vacant at once.
+    /// Empties the heap and hands out every value; all keys are vacant at once.
     ///
     /// The iterator owns the values: whoever dare not drop them while the heap is borrowed need not.
     pub(crate) fn take_values(&mut self) -> impl Iterator<Item = V> + use<V> {
-        let Heap { heap: _, slab } = std::mem::replace(self, Heap::new());
-        slab.into_iter().map(|(_, entry)| entry.value)
+        let Heap { slab, .. } = std::mem::replace(self, Heap::new());
+        slab.into_iter().filter_map(|entry| entry.value)
     }
 
     /// Adds a slot whose entry already says that it is the last one, as most stay.
+    #[inline]
     fn push(&mut self, slot: Slot) {
         let position = self.heap.len();
         self.heap.push(slot);
@@ -212,23 +241,31 @@ impl<V> Heap<V> {
         self.heap[position] = slot;
         self.slab[slot.key as usize].position = position as u32;
     }
+}
+
+/// For tests/heap_model.rs, which includes this file.
+#[cfg(test)]
+#[allow(dead_code)]
+impl<V> Heap<V> {
+    pub(crate) fn len(&self) -> usize {
+        self.heap.len()
+    }
+
+    pub(crate) fn deadline(&self, key: u32) -> Option<i64> {
+        let position = self.slab[key as usize].position;
+        (position != FIRED).then(|| self.heap[position as usize].deadline)
+    }
 
     /// Checks the order of the heap and the invariant at this file's head.
-    #[cfg(test)]
-    #[allow(dead_code)] // only tests/heap_model.rs, which includes this file, calls it
     pub(crate) fn assert_sound(&self) {
         for (position, slot) in self.heap.iter().enumerate() {
             let parent = self.heap[position.saturating_sub(1) / ARITY];
             assert!(parent.deadline <= slot.deadline, "slot {position} is earlier than its parent");
-            let entry = self.slab.get(slot.key as usize);
-            let known = entry.map(|entry| entry.position as usize);
-            assert_eq!(
-                known,
-                Some(position),
-                "the position that the entry of slot {position} knows"
-            );
+            let known = self.slab.get(slot.key as usize).map(|entry| entry.position as usize);
+            let slot = format!("the position that the entry of slot {position} knows");
+            assert_eq!(known, Some(position), "{slot}");
         }
-        let waiting = self.slab.iter().filter(|(_, entry)| entry.position != FIRED).count();
+        let waiting = self.slab.iter().filter(|entry| entry.position < VACANT).count();
         assert_eq!(waiting, self.heap.len(), "entries that say they wait against slots");
     }
 }

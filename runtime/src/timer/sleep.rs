@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::context::{self, Current};
 use crate::coop;
 use crate::name::{Name, RuntimeName};
+use crate::sys::clock::monotonic_ns;
 use crate::task::{JoinHandle, remote_join};
 use crate::timer::Instant;
 use crate::wakeups;
@@ -34,7 +35,7 @@ use crate::wakeups;
 /// ```
 #[track_caller]
 pub fn sleep(duration: Duration) -> Sleep {
-    let (home, now) = home("time::sleep");
+    let (home, now) = home();
     let wait = if duration.is_zero() { Wait::Elapsed } else { Wait::Unpolled };
     Sleep { deadline: now.saturating_add(duration), home, wait }
 }
@@ -50,26 +51,33 @@ pub fn sleep(duration: Duration) -> Sleep {
 /// Dropping it cancels the wait.
 #[track_caller]
 pub fn sleep_until(deadline: Instant) -> Sleep {
-    let (home, now) = home("time::sleep_until");
+    let (home, now) = home();
     let wait = if deadline <= now { Wait::Elapsed } else { Wait::Unpolled };
     Sleep { deadline, home, wait }
 }
 
 /// The current runtime, and its time.
+#[inline]
 #[track_caller]
-fn home(call: &str) -> (RuntimeName, Instant) {
-    let home = context::with_current(|current| match current {
-        Current::Here(core) => Some((core.name, core.timers.clock.now())),
-        Current::Elsewhere(handle) => Some((handle.shared.name, Instant::now())),
-        Current::None => None,
+fn home() -> (RuntimeName, Instant) {
+    let (home, now) = context::with_current(|current| match current {
+        Current::Here(core) => (core.name, core.timers.clock.now()),
+        Current::Elsewhere(handle) => (handle.shared.name, Instant::from_nanos(monotonic_ns())),
+        Current::None => (RuntimeName::NONE, Instant::from_nanos(0)),
     });
-    match home {
-        Some(home) => home,
-        None => panic!(
-            "{call} was called with no runtime on this thread: call it inside block_on or \
-             #[runtime::main], or under Runtime::enter"
-        ),
+    if home == RuntimeName::NONE {
+        no_runtime();
     }
+    (home, now)
+}
+
+#[cold]
+#[track_caller]
+fn no_runtime() -> ! {
+    panic!(
+        "a timer was asked for with no runtime on this thread: call sleep, timeout and interval \
+         inside block_on or #[runtime::main], or under Runtime::enter"
+    )
 }
 
 /// Where a sleep waits.
@@ -78,7 +86,7 @@ enum Wait {
     /// In the heap of a runtime, whose entry it owns.
     Registered(Name),
     /// Under an executor that is not ours: a task of the home runtime waits for it.
-    Remote(JoinHandle<()>),
+    Remote(Box<JoinHandle<()>>),
     Elapsed,
 }
 
@@ -128,94 +136,102 @@ impl Sleep {
     }
 
     /// Leaves the heap it is in.
+    #[inline]
     fn cancel(&mut self) {
-        match std::mem::replace(&mut self.wait, Wait::Elapsed) {
+        match self.wait {
             Wait::Registered(name) => {
                 let key = name.index();
                 if context::local(name.runtime(), |core| core.timers.remove(key)).is_none() {
-                    // A runtime that is gone has dropped its timers.
-                    let _ = wakeups::send(
-                        name.runtime(),
-                        Box::new(move |core| core.timers.remove(key)),
-                    );
+                    remove_elsewhere(name);
                 }
             }
-            Wait::Remote(task) => task.abort(),
+            Wait::Remote(ref task) => task.abort(),
             Wait::Unpolled | Wait::Elapsed => {}
         }
+        self.wait = Wait::Elapsed;
     }
 
     /// Starts to wait: in the heap of the runtime that polls, or of the home runtime.
-    fn register(&mut self, cx: &mut Context<'_>) {
+    #[inline]
+    fn register(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let deadline = self.deadline;
-        let name = context::with_current(|current| match current {
+        let wait = context::with_current(|current| match current {
+            Current::Here(core) if core.timers.clock.stands_at(deadline) => Wait::Elapsed,
             Current::Here(core) => {
-                Some(Name::new(core.name, core.timers.insert(deadline, cx.waker())))
+                let key = core.timers.insert(deadline, cx.waker());
+                Wait::Registered(Name::new(core.name, key))
             }
-            Current::Elsewhere(_) | Current::None => None,
+            Current::Elsewhere(_) | Current::None => Wait::Unpolled,
         });
-        self.wait = match name {
-            Some(name) => Wait::Registered(name),
-            None => Wait::Remote(remote_join::spawn_on(
-                self.home,
-                move || sleep_until(deadline),
-                Location::caller(),
-            )),
-        };
-    }
-
-    fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
-            match &mut self.wait {
-                Wait::Elapsed => return Poll::Ready(()),
-                Wait::Unpolled => {
-                    self.register(cx);
-                    if let Wait::Registered(_) = self.wait {
-                        return Poll::Pending;
-                    }
-                }
-                Wait::Registered(name) => {
-                    let name = *name;
-                    let polled = context::turning(name.runtime(), |core| {
-                        core.timers.poll(name.index(), cx.waker())
-                    });
-                    match polled {
-                        Some(polled) => return polled,
-                        // It was sent to another runtime, or its own is gone: it waits here now.
-                        None => {
-                            self.cancel();
-                            self.wait = Wait::Unpolled;
-                        }
-                    }
-                }
-                Wait::Remote(task) => {
-                    return match ready!(Pin::new(task).poll(cx)) {
-                        Ok(()) => Poll::Ready(()),
-                        Err(_) => panic!(
-                            "a Sleep was polled on a thread without a runtime after its own had \
-                             been dropped: nobody can wake it"
-                        ),
-                    };
-                }
+        match wait {
+            Wait::Unpolled => self.poll_remote(cx),
+            wait => {
+                self.wait = wait;
+                if let Wait::Elapsed = self.wait { Poll::Ready(()) } else { Poll::Pending }
             }
         }
     }
+
+    /// Has the home runtime wait.
+    #[cold]
+    fn poll_remote(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !matches!(self.wait, Wait::Remote(_)) {
+            let deadline = self.deadline;
+            let wait = move || sleep_until(deadline);
+            let task = remote_join::spawn_on(self.home, wait, Location::caller());
+            self.wait = Wait::Remote(Box::new(task));
+        }
+        match &mut self.wait {
+            Wait::Remote(task) => match ready!(Pin::new(&mut **task).poll(cx)) {
+                Ok(()) => Poll::Ready(()),
+                Err(_) => panic!(
+                    "a Sleep was polled on a thread without a runtime after its own had been \
+                     dropped: nobody can wake it"
+                ),
+            },
+            _ => unreachable!("it was just made"),
+        }
+    }
+
+    fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self.wait {
+            Wait::Elapsed => Poll::Ready(()),
+            Wait::Unpolled => self.register(cx),
+            Wait::Registered(name) => {
+                let polled = context::turning(name.runtime(), |core| {
+                    core.timers.poll(name.index(), cx.waker())
+                });
+                polled.unwrap_or_else(|| {
+                    // It was sent to another runtime, or its own is gone: it waits here now.
+                    self.cancel();
+                    self.register(cx)
+                })
+            }
+            Wait::Remote(_) => self.poll_remote(cx),
+        }
+    }
+}
+
+/// Frees the entry in a runtime of another thread; one that is gone has dropped its timers.
+#[cold]
+fn remove_elsewhere(name: Name) {
+    let key = name.index();
+    let _ = wakeups::send(name.runtime(), Box::new(move |core| core.timers.remove(key)));
 }
 
 impl Future for Sleep {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        ready!(coop::poll_proceed(cx));
         let this = self.get_mut();
-        ready!(this.poll_wait(cx));
-        coop::made_progress();
+        ready!(coop::poll(cx, |cx| this.poll_wait(cx)));
         this.cancel();
         Poll::Ready(())
     }
 }
 
 impl Drop for Sleep {
+    #[inline]
     fn drop(&mut self) {
         self.cancel();
     }

@@ -189,15 +189,17 @@ impl Block {
         self.lock().released.retain(|&released| released != index);
     }
 
-    /// Ends the runtime's time in this block, and frees the block for the next. What was still in
-    /// the inbox comes back, to be dropped with no lock held.
-    pub(crate) fn release(&self, name: RuntimeName) -> (Vec<Command>, Option<Arc<Epoll>>) {
-        let (commands, epoll) = {
-            let mut inbox = self.lock();
-            inbox.owner = RuntimeName::NONE;
-            inbox.released.clear();
-            (std::mem::take(&mut inbox.commands), inbox.epoll.take())
-        };
+    /// Takes no more commands. What was still in the inbox comes back, to be dropped with no lock
+    /// held.
+    pub(crate) fn close(&self) -> (Vec<Command>, Option<Arc<Epoll>>) {
+        let mut inbox = self.lock();
+        inbox.owner = RuntimeName::NONE;
+        inbox.released.clear();
+        (std::mem::take(&mut inbox.commands), inbox.epoll.take())
+    }
+
+    /// Frees a closed block for the next runtime, when nobody can turn this one any more.
+    pub(crate) fn free(&self, name: RuntimeName) {
         // The state before the bits, and those from the top down (see `bitmap.rs`): a late waker
         // leaves at worst a notification too many, never a bit that nobody is told of.
         self.park.take();
@@ -206,7 +208,6 @@ impl Block {
         let spent = name.bits() as u16 == u16::MAX;
         let state = if spent { RETIRED } else { FREE };
         self.claim.store(claim_of(fork::era(), state), Ordering::Release);
-        (commands, epoll)
     }
 }
 
