@@ -181,8 +181,9 @@ macro_rules! __join {
 ///
 /// Each time the task is woken, the branch that is polled first is drawn anew, so that of several futures
 /// that are always ready each wins at times. The draws are the runtime's, and repeat if it was built with
-/// `rng_seed`. With `biased;` the futures are polled as they are written, without a draw: then it is yours
-/// to see that a busy branch stands below those it must not starve.
+/// `rng_seed`; under a foreign executor there are none, and the first branch comes first. With `biased;` the
+/// futures are polled as they are written, without a draw: then it is yours to see that a busy branch stands
+/// below those it must not starve.
 ///
 /// # Panics
 ///
@@ -356,7 +357,6 @@ macro_rules! __select {
         } {
             $($crate::__private::Out::$name($pattern) => $handler,)+
             $crate::__private::Out::Disabled => $else,
-            #[allow(unreachable_patterns)]
             _ => ::core::unreachable!(),
         }
     };

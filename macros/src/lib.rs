@@ -9,16 +9,21 @@
 //!
 //! ```text
 //! fn main() -> Result<(), Error> {
-//!     ::runtime::__private::built(::runtime::Builder::new().start_paused(true).build())
-//!         .block_on((async || -> Result<(), Error> { BODY })())
+//!     ::runtime::__private::built(::runtime::Builder::new().start_paused(true).build()).block_on(async {
+//!         if false {
+//!             return (|| -> Result<(), Error> { unreachable!() })();
+//!         }
+//!         { BODY }
+//!     })
 //! }
 //! ```
 //!
 //! and `#[runtime::test]` puts `#[::core::prelude::v1::test]` on top. The body keeps its spans, and the
-//! closure names the return type, so a type error points at the user's line as in any `async fn`.
+//! `return` that never runs gives the block the type of the function, so that a type error points at the
+//! user's line, as in any `async fn`.
 //!
-//! The attributes stand on `proc_macro` alone: [`parse`] knows the few tokens that matter to them,
-//! [`expand`] writes what is above, and the rest goes through unread.
+//! The attributes stand on `proc_macro` alone: `parse` knows the few tokens that matter to them,
+//! `expand` writes what is above, and the rest goes through unread.
 
 #![forbid(unsafe_code)]
 

@@ -172,7 +172,7 @@ impl Function {
         let not_a_function =
             |span| Error::new(span, format!("`#[runtime::{attribute}]` belongs on an `async fn`"));
 
-        let mut tokens = item.into_iter().flat_map(open).peekable();
+        let mut tokens = item.into_iter();
         let mut head = TokenStream::new();
         let mut is_async = false;
         let fn_token = loop {

@@ -1,4 +1,0 @@
-//! Time: sleeping, and the clock that tests can stop.
-
-#[doc(inline)]
-pub use runtime_core::time::*;
