@@ -129,14 +129,11 @@ impl TcpListener {
     /// cloned, polled or dropped.
     fn poll_pause(&self, until: Instant, cx: &mut Context<'_>) -> Poll<()> {
         let mut sleep = Box::pin(sleep_until(until));
-        ready!(sleep.as_mut().poll(cx));
+        if sleep.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
         let sleeper = (cx.waker().clone(), sleep);
         let gone = self.exhaustion().put(sleeper);
-        eprintln!(
-            "DBG until {until:?} now {:?} gone {gone:?} waiting {:?}",
-            Instant::now(),
-            self.exhaustion().sleepers
-        );
         drop(gone);
         Poll::Pending
     }

@@ -15,8 +15,8 @@ use crate::sys;
 use crate::tcp::connect::connect_any;
 use crate::tcp::split::{self, OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 
-/// How much `read_to_end` reads before it lets other tasks have their turn.
-const READ_TO_END_CHUNK: usize = 256 * 1024;
+/// How much `read_to_end` reads as one operation of the task's budget.
+const READ_TO_END_CHUNK: usize = 64 * 1024;
 
 /// A TCP connection.
 ///
