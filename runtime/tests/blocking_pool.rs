@@ -47,6 +47,17 @@ fn all_done(pool: &Pool) {
     until("in_flight() == 0", || pool.in_flight() == 0);
 }
 
+/// Shuts down and waits for all threads, from a thread of its own: a hang is a message that does not
+/// come.
+fn shut_down_and_wait(pool: &Arc<Pool>) {
+    let (pool, (shut, shut_down)) = (Arc::clone(pool), channel());
+    thread::spawn(move || {
+        pool.shut_down(Some(FOR_EVER));
+        shut.send(()).unwrap();
+    });
+    recv(&shut_down);
+}
+
 /// A job that says which thread it is on, then stays until it is told to go on or the sender drops.
 fn occupy(pool: &Arc<Pool>, started: &Sender<ThreadId>) -> Sender<()> {
     let (go_on, wait) = channel();
@@ -233,7 +244,7 @@ fn shut_down_drops_what_is_queued_and_leaves_what_runs() {
     pool.shut_down(Some(Duration::ZERO));
     assert_eq!(pool.threads(), 1, "waited no longer than told");
     drop(running);
-    pool.shut_down(Some(HANG));
+    shut_down_and_wait(&pool);
     assert_eq!((pool.in_flight(), pool.threads()), (0, 0), "waited for");
     pool.shut_down(Some(FOR_EVER));
 }
@@ -250,7 +261,7 @@ fn shut_down_ends_idle_threads_at_once() {
     }
     all_done(&pool);
     assert_eq!(pool.threads(), 4);
-    pool.shut_down(Some(HANG));
+    shut_down_and_wait(&pool);
     assert_eq!(pool.threads(), 0);
 }
 
@@ -285,12 +296,15 @@ fn foreign_code_runs_without_the_lock() {
     // On a thread of its own, so that a deadlock is a message that does not come.
     let (shut, shut_down) = channel();
     let clone = Arc::clone(&pool);
-    thread::spawn(move || shut.send(clone.shut_down(None)));
+    thread::spawn(move || {
+        clone.shut_down(None);
+        shut.send(()).unwrap();
+    });
     assert_eq!(recv(&in_flight), 2, "the queued one as well, in shut_down");
     recv(&shut_down);
     drop(running);
     assert_eq!(recv(&in_flight), 0);
-    pool.shut_down(Some(HANG));
+    shut_down_and_wait(&pool);
 }
 
 #[test]
@@ -317,7 +331,7 @@ fn a_job_that_panics_costs_neither_thread_nor_count() {
     pool.shut_down(None);
     assert_eq!((pool.in_flight(), ran.load(Ordering::SeqCst)), (1, false));
     drop(running);
-    pool.shut_down(Some(HANG));
+    shut_down_and_wait(&pool);
     assert_eq!((pool.threads(), pool.in_flight()), (0, 0));
 }
 
@@ -377,5 +391,5 @@ fn refused_another_thread_those_that_exist_do_all() {
     all_done(&pool);
     let ids = Vec::from_iter(ids.try_iter());
     assert_eq!((ids.len(), HashSet::<ThreadId>::from_iter(ids).len()), (8, threads));
-    pool.shut_down(Some(HANG));
+    pool.shut_down(None);
 }

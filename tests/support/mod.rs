@@ -3,6 +3,7 @@
 #![allow(dead_code)] // each test binary uses what it needs
 
 use std::future::Future;
+use std::io::{self, Write};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -11,12 +12,14 @@ use std::time::Duration;
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// Runs `body`; ends the process with a sentence if that takes too long.
-pub fn limited<T>(body: impl FnOnce() -> T) -> T {
+pub(crate) fn limited<T>(body: impl FnOnce() -> T) -> T {
     let (done, watched) = mpsc::channel::<()>();
     let test = thread::current().name().unwrap_or("a test").to_string();
     let watchdog = thread::spawn(move || {
         if let Err(mpsc::RecvTimeoutError::Timeout) = watched.recv_timeout(LIMIT) {
-            eprintln!("{test} has been running for {LIMIT:?}: it hangs");
+            let sentence = format!("{test} has been running for {LIMIT:?}: it hangs\n");
+            // Past the test's captured output, which nobody sees after an abort.
+            let _ = io::stderr().write_all(sentence.as_bytes());
             std::process::abort();
         }
     });
@@ -27,6 +30,6 @@ pub fn limited<T>(body: impl FnOnce() -> T) -> T {
 }
 
 /// Runs a future on a new runtime, within the time limit.
-pub fn run<F: Future>(future: F) -> F::Output {
+pub(crate) fn run<F: Future>(future: F) -> F::Output {
     limited(|| runtime::block_on(future))
 }

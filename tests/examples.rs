@@ -1,0 +1,287 @@
+//! The examples, run as a user runs them: what they print, and what their servers answer.
+//!
+//! `cargo test` builds them first; `cargo test --test examples` does not, and takes what is there.
+
+use std::env;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// More than anything here takes on a loaded machine.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// An example that runs, and is killed when this is dropped.
+struct Program {
+    name: &'static str,
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Program {
+    fn start(name: &'static str, args: &[&str]) -> Program {
+        let test = env::current_exe().expect("the path of this test");
+        let built = test.parent().and_then(|deps| deps.parent()).expect("target/PROFILE");
+        let path = built.join("examples").join(name);
+        let mut child = Command::new(&path)
+            .args(args)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| {
+                panic!("{}: {error}; `cargo build --examples` makes it", path.display())
+            });
+        let stdout = child.stdout.take().expect("it is piped");
+        let (sender, lines) = mpsc::channel();
+        thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Program { name, child, lines }
+    }
+
+    /// Starts a server on a free port, and reads from its first line which one that is.
+    fn serve(name: &'static str, args: &[&str]) -> (Program, SocketAddr) {
+        let server = Program::start(name, &[&["127.0.0.1:0"], args].concat());
+        let line = server.lines.recv_timeout(LIMIT).expect("a server says where it listens");
+        let address = line.strip_prefix("listening on ").expect(&line);
+        let address = address.split(',').next().and_then(|address| address.parse().ok());
+        (server, address.unwrap_or_else(|| panic!("no address: {line}")))
+    }
+
+    /// Waits for its end, and returns what it printed.
+    fn finish(mut self) -> (ExitStatus, String) {
+        let deadline = Instant::now() + LIMIT;
+        let mut printed = String::new();
+        loop {
+            match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(line) => printed += &(line + "\n"),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {
+                    panic!("{} has been running for {LIMIT:?}, and printed: {printed}", self.name)
+                }
+            }
+        }
+        let status = self.child.wait().expect("a child of ours");
+        if !status.success() {
+            print!("{}", self.errors());
+        }
+        (status, printed)
+    }
+
+    /// What it wrote to stderr. Only once it has ended: this reads to the end.
+    fn errors(&mut self) -> String {
+        let mut errors = String::new();
+        if let Some(mut stderr) = self.child.stderr.take() {
+            let _ = stderr.read_to_string(&mut errors);
+        }
+        errors
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // Both fail only if it has been waited for.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            let errors = self.errors();
+            println!("{} wrote to stderr: {errors}", self.name);
+        }
+    }
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).expect("the example listens there");
+    stream.set_read_timeout(Some(LIMIT)).unwrap();
+    stream.set_write_timeout(Some(LIMIT)).unwrap();
+    stream
+}
+
+#[test]
+fn hello() {
+    let (status, printed) = Program::start("hello", &[]).finish();
+    assert!(status.success(), "{status}");
+    assert_eq!(printed, "hello, world\n");
+}
+
+#[test]
+fn timeout() {
+    let (status, printed) = Program::start("timeout", &[]).finish();
+    assert!(status.success(), "{status}");
+    assert!(printed.ends_with("the answer is \"42\"\n"), "{printed}");
+}
+
+#[test]
+fn tour() {
+    let (status, printed) = Program::start("tour", &[]).finish();
+    assert!(status.success(), "{status}: {printed}");
+    for name in [
+        "round trips",
+        "round trips per second",
+        "latency p50",
+        "latency p99",
+        "latency max",
+        "tasks spawned",
+        "wakes from the other thread",
+        "timer lateness p50",
+        "timer lateness max",
+    ] {
+        let value = printed.lines().find_map(|line| {
+            let value = line.trim().strip_prefix(name)?.trim().replace(',', "");
+            let digits = value.trim_end_matches(|unit: char| !unit.is_ascii_digit());
+            digits.parse::<f64>().ok()
+        });
+        assert!(value.is_some_and(|value| value > 0.0), "{name}: {value:?} in:\n{printed}");
+    }
+}
+
+#[test]
+fn echo() {
+    let (_server, address) = Program::serve("echo", &[]);
+    assert_echoes(address);
+}
+
+#[test]
+fn proxy_in_front_of_echo() {
+    let (_echo, upstream) = Program::serve("echo", &[]);
+    let (_proxy, address) = Program::serve("proxy", &[&upstream.to_string()]);
+    assert_echoes(address);
+}
+
+/// More than the buffers between hold, so that all must read while they write. The end comes only
+/// after ours has gone all the way: a half-close.
+fn assert_echoes(address: SocketAddr) {
+    let mut stream = connect(address);
+    let sent: Vec<u8> =
+        (0..8 << 20).map(|n: u32| (n.wrapping_mul(0x9e37_79b9) >> 24) as u8).collect();
+    let mut echoed = Vec::new();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            (&stream).write_all(&sent).unwrap();
+            stream.shutdown(Shutdown::Write).unwrap();
+        });
+        (&stream).read_to_end(&mut echoed).unwrap();
+    });
+    assert!(echoed == sent, "{} bytes came back, of {}", echoed.len(), sent.len());
+
+    // Another client is served as well.
+    stream = connect(address);
+    stream.write_all(b"still there?").unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    echoed.clear();
+    stream.read_to_end(&mut echoed).unwrap();
+    assert_eq!(echoed, b"still there?");
+}
+
+#[test]
+fn proxy_carries_a_half_close_of_the_server() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let upstream = listener.local_addr().unwrap().to_string();
+    let (_proxy, address) = Program::serve("proxy", &[&upstream]);
+    let mut client = connect(address);
+    // Connecting upstream is the proxy's first act, so that this does not wait for long.
+    let (mut server, _) = listener.accept().unwrap();
+    server.set_read_timeout(Some(LIMIT)).unwrap();
+
+    server.write_all(b"all I have").unwrap();
+    server.shutdown(Shutdown::Write).unwrap();
+    let mut read = String::new();
+    client.read_to_string(&mut read).unwrap();
+    assert_eq!(read, "all I have");
+
+    client.write_all(b"and yet").unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    read.clear();
+    server.read_to_string(&mut read).unwrap();
+    assert_eq!(read, "and yet");
+}
+
+#[test]
+fn proxy_without_a_server_closes() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let (_proxy, address) = Program::serve("proxy", &[&free]);
+    assert_eq!(connect(address).read(&mut [0]).unwrap_or(0), 0);
+}
+
+/// Somebody in the chat.
+struct Member {
+    lines: BufReader<TcpStream>,
+}
+
+impl Member {
+    fn connect(address: SocketAddr) -> Member {
+        let mut member = Member { lines: BufReader::new(connect(address)) };
+        assert_eq!(member.hears(), "* your name?");
+        member
+    }
+
+    fn says(&mut self, line: &str) {
+        self.lines.get_mut().write_all(format!("{line}\n").as_bytes()).unwrap();
+    }
+
+    fn hears(&mut self) -> String {
+        let mut line = String::new();
+        self.lines.read_line(&mut line).unwrap();
+        line.trim_end().to_string()
+    }
+}
+
+#[test]
+fn chat() {
+    let (_server, address) = Program::serve("chat", &[]);
+    let mut ann = Member::connect(address);
+    ann.says("ann");
+    assert_eq!(ann.hears(), "* here: ann");
+
+    let mut bob = Member::connect(address);
+    bob.says("ann");
+    assert_eq!(bob.hears(), "* this name is taken; another?");
+    bob.says("bob");
+    assert_eq!(ann.hears(), "* bob is here");
+    assert!(["* here: ann, bob", "* here: bob, ann"].contains(&bob.hears().as_str()));
+
+    bob.says("good morning\n\u{1b}[2Jand hello");
+    assert_eq!(ann.hears(), "bob: good morning");
+    assert_eq!(ann.hears(), "bob: [2Jand hello", "no escape sequences for others' terminals");
+    ann.says("hi");
+    assert_eq!(bob.hears(), "ann: hi");
+    ann.says(&(0..1000).map(|n| n.to_string()).collect::<Vec<_>>().join("\n"));
+    for n in 0..1000 {
+        assert_eq!(bob.hears(), format!("ann: {n}"), "a burst drops nobody who reads");
+    }
+    drop(bob);
+    assert_eq!(ann.hears(), "* bob is gone");
+}
+
+#[test]
+fn chat_drops_who_does_not_read() {
+    let (_server, address) = Program::serve("chat", &[]);
+    let mut slow = Member::connect(address);
+    slow.says("slow");
+    assert_eq!(slow.hears(), "* here: slow");
+    let mut talker = Member::connect(address);
+    talker.says("talker");
+    assert!(talker.hears().starts_with("* here:"));
+
+    let mut speech = talker.lines.get_ref().try_clone().unwrap();
+    let speaking = thread::spawn(move || {
+        let line = [b"blah ".repeat(200), b"\n".to_vec()].concat();
+        while speech.write_all(&line).is_ok() {}
+    });
+    assert_eq!(talker.hears(), "* slow is gone");
+    talker.lines.get_ref().shutdown(Shutdown::Both).unwrap();
+    speaking.join().unwrap();
+
+    // Its connection is closed although it has read nothing yet, so that it cannot write either.
+    let deadline = Instant::now() + LIMIT;
+    while slow.lines.get_mut().write_all(b"wait\n").is_ok() {
+        assert!(Instant::now() < deadline, "the connection is still open");
+    }
+}

@@ -1,0 +1,309 @@
+//! What a fork leaves in the child, and that the child leaves the parent's runtime alone.
+#![allow(unsafe_code)]
+
+#[path = "support/mod.rs"]
+mod support;
+
+use std::future::{pending, poll_fn};
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::ExitStatusExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::process::ExitStatus;
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+use std::thread;
+use std::time::Duration;
+
+use runtime::Runtime;
+use runtime::io::Source;
+use runtime::task::yield_now;
+use runtime::time::{Instant, sleep};
+use support::{limited, run};
+
+/// Runs `body` in a child, which ends with 0 if it returns, with 1 if it panics, and by SIGALRM if it
+/// hangs.
+fn in_child(body: impl FnOnce()) -> ExitStatus {
+    // SAFETY: the child allocates, which glibc allows after a fork, locks nothing that other threads
+    // of this process hold, and ends by `_exit`.
+    let child = unsafe { libc::fork() };
+    assert!(child >= 0, "fork: {}", io::Error::last_os_error());
+    if child == 0 {
+        // SAFETY: the call takes a number.
+        unsafe { libc::alarm(20) };
+        let result = catch_unwind(AssertUnwindSafe(body));
+        // SAFETY: nothing of the child is needed any more.
+        unsafe { libc::_exit(i32::from(result.is_err())) };
+    }
+    let mut status = 0;
+    // SAFETY: `status` outlives the call, and the child is ours and nobody else waits for it.
+    let reaped = unsafe { libc::waitpid(child, &mut status, 0) };
+    assert_eq!(reaped, child);
+    ExitStatus::from_raw(status)
+}
+
+#[track_caller]
+fn assert_fine(status: ExitStatus) {
+    assert!(status.success(), "the child: {status}");
+}
+
+fn socket_pair() -> (Source<UnixStream>, UnixStream) {
+    let (a, b) = UnixStream::pair().expect("a pair");
+    a.set_nonblocking(true).expect("nonblocking");
+    (Source::new(a), b)
+}
+
+async fn read_one(source: &Source<UnixStream>) -> u8 {
+    let mut byte = [0];
+    source.read_with(|mut stream| stream.read_exact(&mut byte)).await.expect("read");
+    byte[0]
+}
+
+fn poll_once<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
+    future.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+#[test]
+fn what_the_child_drops_stays_with_the_parent() {
+    run(async {
+        let (a, mut b) = socket_pair();
+        assert!(poll_once(pin!(a.readable())).is_pending(), "registered");
+        let start = Instant::now();
+        let mut nap = Box::pin(sleep(Duration::from_millis(30)));
+        assert!(poll_once(nap.as_mut()).is_pending());
+        // Once asleep, so that the timerfd is set to what the child must not disturb.
+        sleep(Duration::from_millis(1)).await;
+
+        let (mut a, mut nap) = (Some(a), Some(nap));
+        for after_fork in [false, true] {
+            assert_fine(in_child(|| {
+                if after_fork {
+                    runtime::after_fork();
+                }
+                drop((a.take(), nap.take()));
+            }));
+        }
+        let (a, nap) = (a.expect("the parent's"), nap.expect("the parent's"));
+        b.write_all(b"x").expect("write");
+        assert_eq!(read_one(&a).await, b'x');
+        nap.await;
+        assert!(start.elapsed() >= Duration::from_millis(30));
+    });
+}
+
+#[test]
+fn the_child_drops_the_parents_runtime() {
+    limited(|| {
+        let mut runtime = Some(Runtime::new().expect("a runtime"));
+        let (a, mut b) = socket_pair();
+        let task = runtime.as_ref().expect("there").spawn(async move {
+            let mut nap = pin!(sleep(Duration::from_millis(20)));
+            assert!(poll_once(nap.as_mut()).is_pending());
+            let byte = read_one(&a).await;
+            nap.await;
+            byte
+        });
+        runtime.as_ref().expect("there").block_on(async {
+            yield_now().await;
+            // Asleep once, with all registered.
+            sleep(Duration::from_micros(1)).await;
+            runtime::spawn_blocking(|| ()).await.expect("no panic");
+        });
+        for after_fork in [false, true] {
+            assert_fine(in_child(|| {
+                if after_fork {
+                    runtime::after_fork();
+                }
+                drop(runtime.take());
+            }));
+        }
+        b.write_all(b"x").expect("write");
+        let runtime = runtime.expect("the parent's");
+        assert_eq!(runtime.block_on(task).expect("no panic"), b'x');
+    });
+}
+
+#[test]
+fn a_child_of_a_task_runs_runtimes_of_its_own() {
+    run(async {
+        let task = runtime::spawn(async {
+            let parents = runtime::Handle::current().id();
+            assert_fine(in_child(|| {
+                // Without it the child is inside the parent's loop still.
+                assert!(catch_unwind(|| runtime::block_on(async {})).is_err());
+                runtime::after_fork();
+                assert!(runtime::Handle::try_current().is_err());
+                for _ in 0..2 {
+                    runtime::block_on(async {
+                        assert_ne!(runtime::Handle::current().id(), parents);
+                        let (a, mut b) = socket_pair();
+                        let reads = runtime::spawn(async move { read_one(&a).await });
+                        sleep(Duration::from_millis(1)).await;
+                        let writes = runtime::spawn_blocking(move || b.write_all(b"x"));
+                        assert_eq!(reads.await.expect("no panic"), b'x');
+                        writes.await.expect("no panic").expect("written");
+                        let handle = runtime::Handle::current();
+                        let remote = thread::spawn(move || handle.spawn(async { 5 }));
+                        let remote = runtime::spawn_blocking(|| remote.join().expect("joined"));
+                        assert_eq!(remote.await.expect("joined").await.expect("ran"), 5);
+                    });
+                }
+                // A child of the child is a third.
+                assert_fine(in_child(|| runtime::block_on(async { yield_now().await })));
+            }));
+        });
+        task.await.expect("no panic");
+        sleep(Duration::from_millis(1)).await;
+    });
+}
+
+#[test]
+fn turning_the_parents_runtime_is_refused_with_the_remedy() {
+    limited(|| {
+        let runtime = Runtime::new().expect("a runtime");
+        runtime.block_on(async { sleep(Duration::from_micros(1)).await });
+        assert_fine(in_child(|| {
+            let refused = catch_unwind(AssertUnwindSafe(|| runtime.block_on(async {})));
+            let payload = refused.expect_err("refused");
+            let said = payload.downcast_ref::<&str>().expect("a sentence");
+            assert!(said.contains("fork") && said.contains("runtime::after_fork()"));
+        }));
+        runtime.block_on(async { sleep(Duration::from_micros(1)).await });
+    });
+}
+
+#[test]
+fn the_parents_handles_do_nothing_in_the_child() {
+    limited(|| {
+        let runtime = Runtime::new().expect("a runtime");
+        let handle = runtime.handle().clone();
+        let mut task = runtime.spawn(async {
+            yield_now().await;
+            5
+        });
+        let other = runtime.spawn(pending::<()>());
+        let waker = runtime.block_on(async {
+            // Asleep in epoll once.
+            sleep(Duration::from_micros(1)).await;
+            poll_fn(|cx| Poll::Ready(cx.waker().clone())).await
+        });
+        assert_fine(in_child(|| {
+            runtime::after_fork();
+            waker.wake_by_ref();
+            task.abort();
+            other.abort();
+            assert!(handle.spawn(async {}).is_finished());
+            assert!(handle.spawn_with(|| async {}).is_finished());
+            assert!(futures::executor::block_on(&mut task).expect_err("gone").is_cancelled());
+        }));
+        assert!(!other.is_finished());
+        assert_eq!(runtime.block_on(task).expect("neither aborted nor gone"), 5);
+    });
+}
+
+#[test]
+fn a_runtime_asleep_on_another_thread_is_not_woken_by_the_child() {
+    limited(|| {
+        let (tx, rx) = std::sync::mpsc::channel();
+        let (end, ended) = futures::channel::oneshot::channel::<()>();
+        let thread = thread::spawn(move || {
+            runtime::block_on(async {
+                sleep(Duration::from_micros(1)).await;
+                let mut polls = 0;
+                let mut ended = pin!(ended);
+                poll_fn(|cx| {
+                    polls += 1;
+                    let _ = tx.send((cx.waker().clone(), runtime::Handle::current()));
+                    ended.as_mut().poll(cx).map(drop)
+                })
+                .await;
+                polls
+            })
+        });
+        let (waker, handle) = rx.recv().expect("it sends");
+        assert_fine(in_child(|| {
+            waker.wake_by_ref();
+            drop(handle.spawn(async {}));
+            // The child's own runtime is another, of whatever slot.
+            assert_eq!(runtime::block_on(async { 5 }), 5);
+        }));
+        end.send(()).expect("it waits");
+        assert_eq!(thread.join().expect("no panic"), 2);
+    });
+}
+
+#[test]
+fn the_child_drops_a_runtime_whose_locks_other_threads_hold() {
+    limited(|| {
+        let mut runtime = Some(Runtime::new().expect("a runtime"));
+        let over = Arc::new(AtomicBool::new(false));
+        let left = Arc::new(AtomicI32::new(0));
+        let threads: Vec<_> = (0..3)
+            .map(|_| {
+                let handle = runtime.as_ref().expect("there").handle().clone();
+                let (over, left) = (over.clone(), left.clone());
+                thread::spawn(move || {
+                    while !over.load(Ordering::Relaxed) {
+                        // As many as are served, or the forks would copy more and more.
+                        if left.load(Ordering::Relaxed) > 0 {
+                            left.fetch_sub(1, Ordering::Relaxed);
+                            drop(handle.spawn(async {}));
+                        }
+                    }
+                })
+            })
+            .collect();
+        for _ in 0..50 {
+            left.store(200, Ordering::Relaxed);
+            assert_fine(in_child(|| drop(runtime.take())));
+            runtime.as_ref().expect("the parent's").block_on(async {
+                for _ in 0..500 {
+                    yield_now().await;
+                }
+            });
+        }
+        over.store(true, Ordering::Relaxed);
+        for thread in threads {
+            thread.join().expect("no panic");
+        }
+    });
+}
+
+#[test]
+fn locks_that_threads_hold_at_the_fork_do_not_hang_the_child() {
+    run(async {
+        // Threads that are in and out of this runtime's inbox, its pool and the allocator.
+        let over = Arc::new(AtomicBool::new(false));
+        let handle = runtime::Handle::current();
+        let held = Arc::new(Mutex::new(0));
+        let threads: Vec<_> = (0..3)
+            .map(|_| {
+                let (over, handle, held) = (over.clone(), handle.clone(), held.clone());
+                thread::spawn(move || {
+                    while !over.load(Ordering::Relaxed) {
+                        let _lock = held.lock();
+                        drop(handle.spawn(async {}));
+                        drop(handle.spawn_blocking(|| ()));
+                    }
+                })
+            })
+            .collect();
+        for _ in 0..50 {
+            assert_fine(in_child(|| {
+                runtime::after_fork();
+                drop(handle.spawn(async {}));
+                runtime::block_on(async {
+                    runtime::spawn(yield_now()).await.expect("no panic");
+                    sleep(Duration::from_micros(1)).await;
+                });
+            }));
+            yield_now().await;
+        }
+        over.store(true, Ordering::Relaxed);
+        for thread in threads {
+            thread.join().expect("no panic");
+        }
+    });
+}

@@ -1,0 +1,71 @@
+//! What may go to other threads and what may not, decided by the compiler.
+
+use std::cell::Cell;
+use std::os::unix::net::UnixStream;
+use std::rc::Rc;
+
+use runtime::task::{AbortHandle, Id, JoinError};
+use runtime::time::{Instant, Sleep};
+use runtime::{Builder, EnterGuard, Handle, JoinHandle, Runtime};
+
+fn is_send<T: Send>() {}
+fn is_sync<T: Sync>() {}
+fn is_unpin<T: Unpin>() {}
+
+/// Compiles only if the type does not have the trait: else two `check`s would fit.
+macro_rules! is_not {
+    ($trait:ident: $($type:ty),*) => {{
+        trait Ambiguous<A> {
+            fn check() {}
+        }
+        impl<T: ?Sized> Ambiguous<()> for T {}
+        struct Has;
+        impl<T: ?Sized + $trait> Ambiguous<Has> for T {}
+        $(<$type as Ambiguous<_>>::check();)*
+    }};
+}
+
+#[test]
+fn a_join_handle_is_as_send_as_its_output() {
+    is_send::<JoinHandle<i32>>();
+    is_send::<JoinHandle<Cell<i32>>>();
+    is_not!(Send: JoinHandle<Rc<()>>);
+    is_not!(Sync: JoinHandle<Rc<()>>);
+    is_unpin::<JoinHandle<std::marker::PhantomPinned>>();
+}
+
+#[test]
+fn handles_go_anywhere() {
+    is_send::<Handle>();
+    is_sync::<Handle>();
+    is_send::<AbortHandle>();
+    is_sync::<AbortHandle>();
+    is_send::<JoinError>();
+    is_sync::<JoinError>();
+    is_send::<Id>();
+    is_sync::<Id>();
+    is_send::<Instant>();
+    is_sync::<Instant>();
+    is_send::<Sleep>();
+    is_sync::<Sleep>();
+    is_send::<runtime::io::Source<UnixStream>>();
+    is_sync::<runtime::io::Source<UnixStream>>();
+    is_send::<Builder>();
+}
+
+#[test]
+fn a_runtime_and_its_guards_stay() {
+    is_not!(Send: Runtime, EnterGuard<'static>);
+    is_not!(Sync: Runtime);
+}
+
+#[test]
+fn what_waits_for_send_things_is_send() {
+    fn check<T: Send>(_: T) {}
+    check(runtime::task::yield_now());
+    check(runtime::task::consume_budget());
+    check(async {
+        runtime::time::sleep(std::time::Duration::ZERO).await;
+        runtime::task::yield_now().await;
+    });
+}
