@@ -1,12 +1,17 @@
-//! The smallest program: `cargo run --example hello`
+//! The smallest program: a task, and what it returns. `cargo run --example hello`
 
 use std::time::Duration;
 
+use runtime::task::JoinError;
+use runtime::time::sleep;
+
 #[runtime::main]
-async fn main() {
+async fn main() -> Result<(), JoinError> {
     let task = runtime::spawn(async {
-        runtime::time::sleep(Duration::from_millis(100)).await;
+        sleep(Duration::from_millis(100)).await;
         "world"
     });
-    println!("hello, {}", task.await.expect("the task neither panics nor is cancelled"));
+    // The task runs while this one waits for it. An error would say that it panicked.
+    println!("hello, {}", task.await?);
+    Ok(())
 }
