@@ -12,7 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::process::ExitStatus;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
@@ -44,6 +44,13 @@ fn in_child(body: impl FnOnce()) -> ExitStatus {
     ExitStatus::from_raw(status)
 }
 
+/// A child must not inherit a lock that another test's thread holds, such as std's on backtraces,
+/// which a panic in the child would wait for.
+fn one_at_a_time() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 #[track_caller]
 fn assert_fine(status: ExitStatus) {
     assert!(status.success(), "the child: {status}");
@@ -67,6 +74,7 @@ fn poll_once<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
 
 #[test]
 fn what_the_child_drops_stays_with_the_parent() {
+    let _alone = one_at_a_time();
     run(async {
         let (a, mut b) = socket_pair();
         assert!(poll_once(pin!(a.readable())).is_pending(), "registered");
@@ -95,6 +103,7 @@ fn what_the_child_drops_stays_with_the_parent() {
 
 #[test]
 fn the_child_drops_the_parents_runtime() {
+    let _alone = one_at_a_time();
     limited(|| {
         let mut runtime = Some(Runtime::new().expect("a runtime"));
         let (a, mut b) = socket_pair();
@@ -127,6 +136,7 @@ fn the_child_drops_the_parents_runtime() {
 
 #[test]
 fn a_child_of_a_task_runs_runtimes_of_its_own() {
+    let _alone = one_at_a_time();
     run(async {
         let task = runtime::spawn(async {
             let parents = runtime::Handle::current().id();
@@ -161,6 +171,7 @@ fn a_child_of_a_task_runs_runtimes_of_its_own() {
 
 #[test]
 fn turning_the_parents_runtime_is_refused_with_the_remedy() {
+    let _alone = one_at_a_time();
     limited(|| {
         let runtime = Runtime::new().expect("a runtime");
         runtime.block_on(async { sleep(Duration::from_micros(1)).await });
@@ -176,6 +187,7 @@ fn turning_the_parents_runtime_is_refused_with_the_remedy() {
 
 #[test]
 fn the_parents_handles_do_nothing_in_the_child() {
+    let _alone = one_at_a_time();
     limited(|| {
         let runtime = Runtime::new().expect("a runtime");
         let handle = runtime.handle().clone();
@@ -205,6 +217,7 @@ fn the_parents_handles_do_nothing_in_the_child() {
 
 #[test]
 fn a_runtime_asleep_on_another_thread_is_not_woken_by_the_child() {
+    let _alone = one_at_a_time();
     limited(|| {
         let (tx, rx) = std::sync::mpsc::channel();
         let (end, ended) = futures::channel::oneshot::channel::<()>();
@@ -236,6 +249,7 @@ fn a_runtime_asleep_on_another_thread_is_not_woken_by_the_child() {
 
 #[test]
 fn the_child_drops_a_runtime_whose_locks_other_threads_hold() {
+    let _alone = one_at_a_time();
     limited(|| {
         let mut runtime = Some(Runtime::new().expect("a runtime"));
         let over = Arc::new(AtomicBool::new(false));
@@ -273,6 +287,7 @@ fn the_child_drops_a_runtime_whose_locks_other_threads_hold() {
 
 #[test]
 fn locks_that_threads_hold_at_the_fork_do_not_hang_the_child() {
+    let _alone = one_at_a_time();
     run(async {
         // Threads that are in and out of this runtime's inbox, its pool and the allocator.
         let over = Arc::new(AtomicBool::new(false));
