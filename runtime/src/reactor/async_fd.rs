@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 
 use crate::context::{self, Current};
 use crate::reactor::readiness::{Interest, Ready};
-use crate::reactor::registration::{Operation, Readiness, Registration, Seen, Wanted};
+use crate::reactor::registration::{Done, Operation, Readiness, Registration, Seen, Wanted};
 use crate::reactor::waiters::SHARED;
 use crate::sys::socket;
 
@@ -240,7 +240,7 @@ impl<T: AsRawFd> AsyncFd<T> {
         mut op: impl FnMut(&mut T) -> io::Result<R>,
     ) -> io::Result<R> {
         let AsyncFd { registration, inner, .. } = self;
-        Operation::new(registration, Wanted::of(interest), || op(inner)).await
+        Operation::new(registration, Wanted::of(interest), || op(inner).map(Done::with)).await
     }
 
     #[inline]
@@ -248,11 +248,13 @@ impl<T: AsRawFd> AsyncFd<T> {
         &self,
         interest: Interest,
         mut op: F,
-    ) -> Operation<'_, impl FnMut() -> io::Result<R>>
+    ) -> Operation<'_, impl FnMut() -> io::Result<Done<R>>>
     where
         F: FnMut(&T) -> io::Result<R>,
     {
-        Operation::new(&self.registration, Wanted::of(interest), move || op(&self.inner))
+        Operation::new(&self.registration, Wanted::of(interest), move || {
+            op(&self.inner).map(Done::with)
+        })
     }
 
     /// Tries an operation once, now, whatever is known of the readiness. (tokio answers `WouldBlock`

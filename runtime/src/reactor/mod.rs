@@ -27,7 +27,7 @@ use std::io;
 use std::os::fd::RawFd;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
-use std::task::Waker;
+use std::task::{Poll, Waker};
 
 use slab::Slab;
 
@@ -38,9 +38,11 @@ pub use self::source::Source;
 
 use self::driver::Driver;
 use self::readiness::RARE;
-use self::waiters::{Ticket, Waiters};
+use self::registration::{Done, Wanted};
+use self::waiters::{SHARED, Ticket, UNUSED, Waiters};
 use crate::core::Core;
 use crate::sys::epoll::{Event, Flags, explain_add};
+use crate::sys::retry;
 
 /// Tickets are handed out from chunks, each of which is one runtime's.
 const TICKETS: Ticket = 1 << 16;
@@ -58,6 +60,13 @@ struct Entry {
     /// Set by the first hang-up, error or urgent data: from then on a short read proves nothing.
     exact: bool,
     waiters: Waiters,
+}
+
+/// What came of an operation.
+enum Tried<R> {
+    Done(io::Result<R>),
+    /// It would block, and a waiter is there.
+    Waits,
 }
 
 pub(crate) struct Reactor {
@@ -210,12 +219,95 @@ impl Reactor {
         self.entries.borrow().contains(index as usize)
     }
 
+    /// Tries an operation, unless the last word of the kernel was `EAGAIN`, and leaves a waiter if it
+    /// would block. The entry is the caller's: `op`, which is foreign code, cannot make it go.
+    #[inline]
+    fn try_op<R>(
+        &self,
+        core: &Core,
+        index: u32,
+        wanted: Wanted,
+        ticket: &mut Ticket,
+        waker: &Waker,
+        op: &mut impl FnMut() -> io::Result<Done<R>>,
+    ) -> Tried<R> {
+        loop {
+            if !self.is_blocked(index, wanted, ticket) {
+                match retry(&mut *op) {
+                    Ok(Done { value, drained }) => {
+                        if drained {
+                            self.drained(index);
+                        }
+                        return Tried::Done(Ok(value));
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        self.would_block(index, wanted.mask());
+                    }
+                    Err(error) => return Tried::Done(Err(error)),
+                }
+            }
+            match self.poll_wait(core, index, wanted, ticket, waker) {
+                Poll::Pending => return Tried::Waits,
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => return Tried::Done(Err(error)),
+            }
+        }
+    }
+
     /// Whether the last word of the kernel on a watched direction was `EAGAIN`.
     #[inline]
-    fn is_blocked(&self, index: u32, flags: Flags, mask: Ready) -> bool {
+    fn is_blocked(&self, index: u32, wanted: Wanted, ticket: &mut Ticket) -> bool {
         let entries = self.entries.borrow();
         let entry = &entries[index as usize];
-        entry.armed.contains(flags) && !entry.ready.intersects(mask)
+        if *ticket != SHARED && entry.waiters.is_empty() {
+            // An event has taken the waiter: there is nothing left to forget.
+            *ticket = UNUSED;
+        }
+        entry.armed.contains(wanted.flags()) && !entry.ready.intersects(wanted.mask())
+    }
+
+    /// Leaves a waiter, unless there is readiness that nobody has used up.
+    fn poll_wait(
+        &self,
+        core: &Core,
+        index: u32,
+        wanted: Wanted,
+        ticket: &mut Ticket,
+        waker: &Waker,
+    ) -> Poll<io::Result<()>> {
+        {
+            let entry = &mut self.entries.borrow_mut()[index as usize];
+            if entry.armed.contains(wanted.flags()) {
+                if entry.ready.intersects(wanted.mask()) {
+                    return Poll::Ready(Ok(()));
+                }
+                if *ticket == UNUSED {
+                    *ticket = self.next_ticket();
+                }
+                if entry.waiters.put_alone(*ticket, wanted.mask(), waker) {
+                    return Poll::Pending;
+                }
+            }
+        }
+        self.poll_wait_slow(core, index, wanted, ticket, waker)
+    }
+
+    /// For an fd whose direction is not watched yet, or that has waiters, or whose waker is foreign.
+    #[cold]
+    fn poll_wait_slow(
+        &self,
+        core: &Core,
+        index: u32,
+        wanted: Wanted,
+        ticket: &mut Ticket,
+        waker: &Waker,
+    ) -> Poll<io::Result<()>> {
+        self.arm(core, index, wanted.flags())?;
+        if *ticket == UNUSED {
+            *ticket = self.next_ticket();
+        }
+        self.put_waiter(index, *ticket, wanted.mask(), waker);
+        Poll::Pending
     }
 
     /// An operation said `EAGAIN`.
@@ -226,7 +318,7 @@ impl Reactor {
 
     /// A read of a TCP stream came back short: that proves the queue empty, unless the fd has a past.
     #[inline]
-    fn short_read(&self, index: u32) {
+    fn drained(&self, index: u32) {
         let entry = &mut self.entries.borrow_mut()[index as usize];
         if !entry.exact {
             entry.ready -= Ready::READABLE;
@@ -275,9 +367,9 @@ impl Reactor {
 
     #[inline]
     fn dispatch_one(&self, core: &Core, event: Event) {
-        let taken = {
+        let index = event.token() as u32 as usize;
+        let lone = {
             let entries = &mut *self.entries.borrow_mut();
-            let index = event.token() as u32 as usize;
             let generation = (event.token() >> 32) as u32;
             let Some(entry) = entries.get_mut(index) else { return };
             if entry.generation != generation {
@@ -286,6 +378,20 @@ impl Reactor {
             entry.ready |= Ready::of(event.flags());
             entry.exact |= event.flags().intersects(RARE);
             entry.tick = entry.tick.wrapping_add(1);
+            entry.waiters.take_lone(entry.ready)
+        };
+        match lone {
+            Some(Some(waker)) => core.wake(waker),
+            Some(None) => {}
+            None => self.wake_all(core, index),
+        }
+    }
+
+    /// Wakes every waiter of an fd that has several.
+    #[cold]
+    fn wake_all(&self, core: &Core, index: usize) {
+        let taken = {
+            let entry = &mut self.entries.borrow_mut()[index];
             entry.waiters.take(entry.ready)
         };
         for waker in taken {

@@ -17,10 +17,12 @@ use crate::context::{self, Current};
 use crate::coop;
 use crate::core::Core;
 use crate::name::Name;
+use crate::reactor::Tried;
 use crate::reactor::readiness::{Interest, Ready};
 use crate::reactor::request::Request;
 use crate::reactor::waiters::{Ticket, UNUSED};
 use crate::sys::epoll::Flags;
+use crate::sys::retry;
 use crate::wakeups;
 
 /// The name of an fd that nobody has registered.
@@ -55,8 +57,27 @@ impl Wanted {
         Wanted { flags: interest.flags(), mask: interest.mask() }
     }
 
+    #[inline]
     pub(crate) const fn flags(self) -> Flags {
         self.flags
+    }
+
+    #[inline]
+    pub(crate) const fn mask(self) -> Ready {
+        self.mask
+    }
+}
+
+/// What an operation gave, and whether that proves the kernel's queue empty.
+pub(crate) struct Done<R> {
+    pub(crate) value: R,
+    pub(crate) drained: bool,
+}
+
+impl<R> Done<R> {
+    /// It proves nothing: the next operation may find more.
+    pub(crate) fn with(value: R) -> Done<R> {
+        Done { value, drained: false }
     }
 }
 
@@ -102,44 +123,34 @@ impl Registration {
         context::local(name.runtime(), |core| f(core, name.index()))
     }
 
-    /// Whether it is known, without asking the kernel, that the operation would block.
-    #[inline]
-    fn is_blocked(&self, wanted: Wanted) -> bool {
-        self.local(|core, index| core.reactor.is_blocked(index, wanted.flags, wanted.mask))
-            .unwrap_or(false)
-    }
-
     /// The operation said `EAGAIN`.
-    #[inline]
     fn would_block(&self, wanted: Wanted) {
         self.local(|core, index| core.reactor.would_block(index, wanted.mask));
     }
 
-    /// A read of a TCP stream came back short.
-    #[inline]
-    pub(crate) fn short_read(&self) {
-        self.local(|core, index| core.reactor.short_read(index));
-    }
-
-    /// One page of the path of a read: try, and if that would block, wait.
+    /// The path of a read or write: try, and if that would block, wait.
     #[inline]
     pub(crate) fn poll_op<R>(
         &self,
         wanted: Wanted,
         ticket: &mut Ticket,
         cx: &mut Context<'_>,
-        mut op: impl FnMut() -> io::Result<R>,
+        mut op: impl FnMut() -> io::Result<Done<R>>,
     ) -> Poll<io::Result<R>> {
         coop::poll(cx, |cx| {
             loop {
-                if !self.is_blocked(wanted) {
-                    match op() {
-                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                            self.would_block(wanted);
-                        }
-                        Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                        result => return Poll::Ready(result),
-                    }
+                let here = self.local(|core, index| {
+                    core.reactor.try_op(core, index, wanted, ticket, cx.waker(), &mut op)
+                });
+                match here {
+                    Some(Tried::Done(result)) => return Poll::Ready(result),
+                    Some(Tried::Waits) => return Poll::Pending,
+                    // Nobody knows here whether it would block: nobody has registered the fd, or a
+                    // runtime of another thread has.
+                    None => match retry(&mut op) {
+                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                        result => return Poll::Ready(result.map(|done| done.value)),
+                    },
                 }
                 ready!(self.poll_wait(wanted, ticket, cx))?;
             }
@@ -175,7 +186,7 @@ impl Registration {
                 continue;
             };
             let polled = context::local(name.runtime(), |core| {
-                self.poll_wait_local(core, name.index(), wanted, ticket, cx)
+                core.reactor.poll_wait(core, name.index(), wanted, ticket, cx.waker())
             });
             if let Some(polled) = polled {
                 return polled;
@@ -186,25 +197,6 @@ impl Registration {
             // The owner is gone: whoever polls registers anew.
             self.abandon(name);
         }
-    }
-
-    fn poll_wait_local(
-        &self,
-        core: &Core,
-        index: u32,
-        wanted: Wanted,
-        ticket: &mut Ticket,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<()>> {
-        core.reactor.arm(core, index, wanted.flags)?;
-        if !core.reactor.readiness(index, wanted.mask).0.is_empty() {
-            return Poll::Ready(Ok(()));
-        }
-        if *ticket == UNUSED {
-            *ticket = core.reactor.next_ticket();
-        }
-        core.reactor.put_waiter(index, *ticket, wanted.mask, cx.waker());
-        Poll::Pending
     }
 
     /// Waits until something of `wanted` is ready, and says what.
@@ -243,10 +235,15 @@ impl Registration {
     }
 
     /// Takes back the wait of a future that is dropped.
+    #[inline]
     pub(crate) fn forget(&self, ticket: Ticket) {
-        if ticket == UNUSED {
-            return;
+        if ticket != UNUSED {
+            self.forget_wait(ticket);
         }
+    }
+
+    #[cold]
+    fn forget_wait(&self, ticket: Ticket) {
         let Some(name) = self.name() else {
             if let Some(request) = self.request.get() {
                 request.forget(ticket);
@@ -366,7 +363,7 @@ impl<'a, F> Operation<'a, F> {
 // Nothing in it is pinned: `op` is called, never polled.
 impl<F> Unpin for Operation<'_, F> {}
 
-impl<R, F: FnMut() -> io::Result<R>> Future for Operation<'_, F> {
+impl<R, F: FnMut() -> io::Result<Done<R>>> Future for Operation<'_, F> {
     type Output = io::Result<R>;
 
     #[inline]

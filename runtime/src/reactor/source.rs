@@ -4,10 +4,10 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use crate::reactor::readiness::{Interest, Ready};
-use crate::reactor::registration::{Operation, Readiness, Registration, Wanted};
+use crate::reactor::registration::{Done, Operation, Readiness, Registration, Wanted};
 use crate::reactor::waiters::SHARED;
 
 /// A nonblocking descriptor, waited for by the runtime on first need.
@@ -75,7 +75,8 @@ impl<T: AsFd> Source<T> {
         cx: &mut Context<'_>,
         mut op: impl FnMut(&T) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
-        self.registration.poll_op(Wanted::READ, &mut { SHARED }, cx, || op(&self.io))
+        self.registration
+            .poll_op(Wanted::READ, &mut { SHARED }, cx, || op(&self.io).map(Done::with))
     }
 
     /// As [`poll_read_with`](Source::poll_read_with), to write.
@@ -89,7 +90,8 @@ impl<T: AsFd> Source<T> {
         cx: &mut Context<'_>,
         mut op: impl FnMut(&T) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
-        self.registration.poll_op(Wanted::WRITE, &mut { SHARED }, cx, || op(&self.io))
+        self.registration
+            .poll_op(Wanted::WRITE, &mut { SHARED }, cx, || op(&self.io).map(Done::with))
     }
 
     /// As [`poll_read_with`](Source::poll_read_with), for TCP streams: `op` asks for at most `len`
@@ -108,9 +110,8 @@ impl<T: AsFd> Source<T> {
         len: usize,
         mut op: impl FnMut(&T) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
-        let read =
-            ready!(self.registration.poll_op(Wanted::READ, &mut { SHARED }, cx, || op(&self.io)));
-        Poll::Ready(self.note_short_read(len, read))
+        let mut op = || op(&self.io).map(|n| of_stream(n, len));
+        self.registration.poll_op(Wanted::READ, &mut { SHARED }, cx, &mut op)
     }
 
     /// Reads by `op`, waiting for readability as long as it says `WouldBlock`.
@@ -127,7 +128,7 @@ impl<T: AsFd> Source<T> {
     where
         F: FnMut(&T) -> io::Result<R>,
     {
-        Operation::new(&self.registration, Wanted::READ, move || op(&self.io))
+        Operation::new(&self.registration, Wanted::READ, move || op(&self.io).map(Done::with))
     }
 
     /// Writes by `op`, waiting for writability as long as it says `WouldBlock`.
@@ -144,7 +145,7 @@ impl<T: AsFd> Source<T> {
     where
         F: FnMut(&T) -> io::Result<R>,
     {
-        Operation::new(&self.registration, Wanted::WRITE, move || op(&self.io))
+        Operation::new(&self.registration, Wanted::WRITE, move || op(&self.io).map(Done::with))
     }
 
     /// As [`read_with`](Source::read_with), for TCP streams; see
@@ -163,7 +164,7 @@ impl<T: AsFd> Source<T> {
         F: FnMut(&T) -> io::Result<usize>,
     {
         Operation::new(&self.registration, Wanted::READ, move || {
-            self.note_short_read(len, op(&self.io))
+            op(&self.io).map(|n| of_stream(n, len))
         })
     }
 
@@ -237,16 +238,12 @@ impl<T: AsFd> Source<T> {
     pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
         Readiness::new(&self.registration, Wanted::of(interest)).await.map(|seen| seen.ready)
     }
+}
 
-    #[inline]
-    fn note_short_read(&self, len: usize, read: io::Result<usize>) -> io::Result<usize> {
-        if let Ok(n) = read {
-            if 0 < n && n < len {
-                self.registration.short_read();
-            }
-        }
-        read
-    }
+/// What a read of `n` out of `len` bytes tells of a TCP stream: if it is short, nothing is left.
+#[inline]
+fn of_stream(n: usize, len: usize) -> Done<usize> {
+    Done { value: n, drained: 0 < n && n < len }
 }
 
 impl<T: AsFd> AsFd for Source<T> {

@@ -3,6 +3,7 @@
 use std::task::Waker;
 
 use crate::reactor::Ready;
+use crate::task::waker;
 
 /// Tells the waits on an fd apart, so that a future that is dropped takes its own waker with it and no
 /// other. No two waits ever have the same, for a future may outlive the runtime it first waited on.
@@ -47,6 +48,20 @@ impl Waiters {
         })
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.first.is_none() && self.more.is_empty()
+    }
+
+    /// Adds a wait if it is the only one and its waker is of ours, so that no foreign code runs here.
+    #[inline]
+    pub(super) fn put_alone(&mut self, ticket: Ticket, mask: Ready, waker: &Waker) -> bool {
+        let alone = self.is_empty() && waker::name_of(waker).is_some();
+        if alone {
+            self.first = Some(Waiter { ticket, mask, waker: waker.clone() });
+        }
+        alone
+    }
+
     /// Adds a wait, or renews it: then the waker it had comes back.
     pub(super) fn put(&mut self, ticket: Ticket, mask: Ready, waker: Waker) -> Option<Waker> {
         let mut all = self.first.iter_mut().chain(&mut self.more);
@@ -73,8 +88,17 @@ impl Waiters {
         waiter.map(|waiter| waiter.waker)
     }
 
-    /// Takes out all who wait for something in `ready`.
+    /// Takes out the only waiter, if it waits for something in `ready`. `None` if there are several.
     #[inline]
+    pub(super) fn take_lone(&mut self, ready: Ready) -> Option<Option<Waker>> {
+        if !self.more.is_empty() {
+            return None;
+        }
+        let lone = self.first.take_if(|first| first.mask.intersects(ready));
+        Some(lone.map(|waiter| waiter.waker))
+    }
+
+    /// Takes out all who wait for something in `ready`.
     pub(super) fn take(&mut self, ready: Ready) -> Taken {
         let first = self.first.take_if(|first| first.mask.intersects(ready));
         let mut more = Vec::new();
