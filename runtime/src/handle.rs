@@ -12,7 +12,8 @@ use crate::blocking::Pool;
 use crate::context::{self, Current, Entered};
 use crate::name::RuntimeName;
 use crate::runtime;
-use crate::task::{JoinHandle, cell, remote_join};
+use crate::task::cell::NewTask;
+use crate::task::{JoinHandle, remote_join};
 use crate::wakeups::Block;
 
 /// What a runtime shares with its handles.
@@ -84,8 +85,9 @@ impl Handle {
         if !context::is_local(self.shared.name) {
             return remote_join::spawn_on(self.shared.name, move || future, place);
         }
-        let task = cell::new(future);
-        let task = context::local(self.shared.name, |core| core.spawn(task, place));
+        let mut future = Some(future);
+        let new = NewTask::of(&mut future);
+        let task = context::local(self.shared.name, |core| core.spawn(new, place));
         JoinHandle::of_task(task.expect("the runtime was just seen on this thread"))
     }
 

@@ -13,8 +13,9 @@ use crate::builder::Builder;
 use crate::context::{self, Entered};
 use crate::core::Core;
 use crate::handle::{EnterGuard, Handle};
+use crate::task::JoinHandle;
+use crate::task::cell::NewTask;
 use crate::task::scheduler::ROOT;
-use crate::task::{JoinHandle, cell};
 use crate::turn::Root;
 
 /// A single-threaded runtime: tasks, sockets, timers.
@@ -98,7 +99,7 @@ impl Runtime {
         F::Output: 'static,
     {
         let place = Location::caller();
-        JoinHandle::of_task(self.core.spawn(cell::new(future), place))
+        JoinHandle::of_task(self.core.spawn(NewTask::of(&mut Some(future)), place))
     }
 
     /// Runs a closure that blocks on the pool; see [`spawn_blocking`](crate::task::spawn_blocking).

@@ -7,7 +7,8 @@ use std::panic::Location;
 use std::rc::Rc;
 
 use crate::context::{self, Current};
-use crate::task::{JoinHandle, cell};
+use crate::task::JoinHandle;
+use crate::task::cell::NewTask;
 
 /// Spawns a task with a name, for panics and dumps. A plain `spawn` has its place in the source.
 ///
@@ -52,10 +53,11 @@ impl<'a> Builder<'a> {
         F::Output: 'static,
     {
         let place = Location::caller();
-        let task = cell::new(future);
+        let mut future = Some(future);
+        let new = NewTask::of(&mut future);
         let spawned = context::with_current(|current| match current {
             Current::Here(core) => {
-                let spawned = core.spawn(task, place);
+                let spawned = core.spawn(new, place);
                 if let Some(name) = self.name {
                     core.scheduler.set_name(spawned.index(), spawned.id(), Rc::from(name));
                 }

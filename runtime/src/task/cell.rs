@@ -35,14 +35,19 @@ pub(crate) trait Task {
     /// Drops whatever is there, future or output, and keeps the failure in its place.
     fn fail(self: Pin<&mut Self>, failure: Failure);
 
-    /// Moves the outcome into `into`, an `Option<Outcome<T>>` of the task's own output type.
-    fn take(self: Pin<Box<Self>>, into: &mut dyn Any);
+    /// Moves the outcome into `into`, an `Option<Outcome<T>>` of the task's own output type, and leaves
+    /// "cancelled". Runs no foreign code.
+    fn take(self: Pin<&mut Self>, into: &mut dyn Any);
+
+    /// Takes the future out of `new`, an `Option<F>`, and starts over with it, if it is of this task's
+    /// type. The task has been emptied by `take` or `fail`. Runs no foreign code.
+    fn renew(self: Pin<&mut Self>, new: &mut dyn Any) -> bool;
 
     /// The panic that ended the task, if one did.
     fn panic(self: Pin<&mut Self>) -> Option<&mut Failure>;
 }
 
-impl<F: Future> Task for Stage<F>
+impl<F: Future + 'static> Task for Stage<F>
 where
     F::Output: 'static,
 {
@@ -59,11 +64,21 @@ where
         self.set(Stage::Finished { outcome: Err(failure) });
     }
 
-    fn take(mut self: Pin<Box<Self>>, into: &mut dyn Any) {
+    fn take(self: Pin<&mut Self>, into: &mut dyn Any) {
         let into = into.downcast_mut::<Option<Outcome<F::Output>>>();
         let into = into.expect("a join handle asks for its own task's output");
-        if let StageProjection::Finished { outcome } = self.as_mut().project() {
+        if let StageProjection::Finished { outcome } = self.project() {
             *into = Some(mem::replace(outcome, Err(Failure::Cancelled)));
+        }
+    }
+
+    fn renew(mut self: Pin<&mut Self>, new: &mut dyn Any) -> bool {
+        match new.downcast_mut::<Option<F>>().and_then(Option::take) {
+            Some(future) => {
+                self.set(Stage::Running { future });
+                true
+            }
+            None => false,
         }
     }
 
@@ -77,20 +92,39 @@ where
     }
 }
 
-/// Boxes a future as a task.
-#[inline]
-pub(crate) fn new<F>(future: F) -> BoxedTask
+/// A future that is to become a task, in a new box or in one that is left over from its like.
+pub(crate) struct NewTask<'a> {
+    /// An `Option<F>`.
+    future: &'a mut dyn Any,
+    boxed: fn(&mut dyn Any) -> BoxedTask,
+}
+
+impl<'a> NewTask<'a> {
+    #[inline]
+    pub(crate) fn of<F>(future: &'a mut Option<F>) -> NewTask<'a>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        NewTask { future, boxed: boxed::<F> }
+    }
+
+    /// Makes the task in `spare`, if that is of the right type.
+    #[inline]
+    pub(crate) fn renew(&mut self, spare: &mut BoxedTask) -> bool {
+        spare.as_mut().renew(self.future)
+    }
+
+    pub(crate) fn boxed(self) -> BoxedTask {
+        (self.boxed)(self.future)
+    }
+}
+
+fn boxed<F>(future: &mut dyn Any) -> BoxedTask
 where
     F: Future + 'static,
     F::Output: 'static,
 {
-    Box::pin(Stage::Running { future })
-}
-
-/// Moves a finished task's outcome out of it.
-#[inline(always)]
-pub(crate) fn take<T: 'static>(task: BoxedTask) -> Outcome<T> {
-    let mut outcome: Option<Outcome<T>> = None;
-    task.take(&mut outcome);
-    outcome.expect("a task's outcome is taken once, after it has finished")
+    let future = future.downcast_mut::<Option<F>>().and_then(Option::take);
+    Box::pin(Stage::Running { future: future.expect("a new task has its future") })
 }

@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use crate::name::Name;
-use crate::task::cell;
+use crate::task::cell::Outcome;
 use crate::task::remote_join::{Remote, Slot};
 use crate::task::scheduler::Join;
 use crate::task::{Id, JoinError};
@@ -240,15 +240,16 @@ fn poll_local<T: 'static>(
     task: &TaskRef,
     cx: &mut Context<'_>,
 ) -> Option<Poll<Result<T, JoinError>>> {
+    let mut outcome: Option<Outcome<T>> = None;
     let join = context::local(task.name.runtime(), |core| {
-        core.scheduler.poll_join(task.name.index(), task.id, cx.waker())
+        core.scheduler.poll_join(task.name.index(), task.id, cx.waker(), &mut outcome)
     })?;
-    Some(match join {
-        Join::Pending => Poll::Pending,
-        Join::Complete(finished) => {
-            Poll::Ready(cell::take(finished).map_err(|failure| JoinError::new(task.id, failure)))
+    Some(match (join, outcome) {
+        (Join::Pending, _) => Poll::Pending,
+        (_, Some(outcome)) => {
+            Poll::Ready(outcome.map_err(|failure| JoinError::new(task.id, failure)))
         }
-        Join::Gone => Poll::Ready(Err(JoinError::cancelled(task.id))),
+        (_, None) => Poll::Ready(Err(JoinError::cancelled(task.id))),
     })
 }
 

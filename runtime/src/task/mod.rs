@@ -39,7 +39,7 @@ pub use crate::coop::{Unconstrained, consume_budget, has_budget_remaining, uncon
 
 pub(crate) use self::error::{Failure, Payload};
 
-use self::cell::BoxedTask;
+use self::cell::{BoxedTask, NewTask};
 use self::join::TaskRef;
 use self::scheduler::Unwanted;
 use crate::builder::UnhandledPanic;
@@ -79,14 +79,15 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    JoinHandle::of_task(spawn_boxed(cell::new(future), Location::caller()))
+    let mut future = Some(future);
+    JoinHandle::of_task(spawn_here(NewTask::of(&mut future), Location::caller()))
 }
 
 /// The part of `spawn` that does not depend on the future's type.
 #[track_caller]
-fn spawn_boxed(task: BoxedTask, place: Place) -> TaskRef {
+fn spawn_here(new: NewTask<'_>, place: Place) -> TaskRef {
     let spawned = context::with_current(|current| match current {
-        Current::Here(core) => Ok(core.spawn(task, place)),
+        Current::Here(core) => Ok(core.spawn(new, place)),
         Current::Elsewhere(_) => Err(
             "spawn was called where a runtime of another thread is entered, and its future may not \
              be Send: use Handle::spawn, or Handle::spawn_with for a future made over there",
@@ -140,25 +141,22 @@ impl Core {
     /// Takes in a task; what comes back names it. On a runtime that is being dropped the name is
     /// of nothing: joining it gives "cancelled".
     #[inline(always)]
-    pub(crate) fn spawn(&self, task: BoxedTask, place: Place) -> TaskRef {
+    pub(crate) fn spawn(&self, new: NewTask<'_>, place: Place) -> TaskRef {
         let id = self.scheduler.next_id();
-        self.spawn_with_id(task, id, place)
+        self.spawn_with_id(new, id, place)
     }
 
     #[inline(always)]
-    pub(crate) fn spawn_with_id(&self, task: BoxedTask, id: Id, place: Place) -> TaskRef {
-        match self.scheduler.insert(task, id, place) {
-            Ok(index) => {
+    pub(crate) fn spawn_with_id(&self, new: NewTask<'_>, id: Id, place: Place) -> TaskRef {
+        match self.scheduler.insert(new, id, place) {
+            Some(index) => {
                 if index >= self.reachable.get() {
                     self.make_reachable(index);
                 }
                 self.nudge();
                 TaskRef::new(Name::new(self.name, index), id)
             }
-            Err(task) => {
-                self.drop_caught(task);
-                TaskRef::new(Name::new(self.name, scheduler::ROOT), id)
-            }
+            None => TaskRef::new(Name::new(self.name, scheduler::ROOT), id),
         }
     }
 
@@ -229,9 +227,12 @@ impl Core {
                 self.unhandled_panic(payload, place, name.as_deref());
             }
         }
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(task))) {
+        // Emptied before the box goes, or is kept.
+        let emptied = catch_unwind(AssertUnwindSafe(|| task.as_mut().fail(Failure::Cancelled)));
+        if let Err(payload) = emptied {
             self.unhandled_panic(payload, place, name.as_deref());
         }
+        self.scheduler.keep_box(task);
     }
 
     /// Does with a panic that nobody looks at what the builder was told.

@@ -13,9 +13,9 @@ use std::task::{Context, Poll, Wake, Waker};
 use crate::blocking::{Pool, SubmitError};
 use crate::core::Core;
 use crate::name::RuntimeName;
-use crate::task::cell;
+use crate::task::cell::{NewTask, Outcome};
 use crate::task::join::{JoinHandle, TaskRef};
-use crate::task::scheduler::{Join, Origin};
+use crate::task::scheduler::Join;
 use crate::task::{Failure, Id, JoinError, Place};
 use crate::{context, wakeups};
 
@@ -192,53 +192,39 @@ unsafe impl<T> Sync for Forward<T> {}
 
 impl<T: 'static> Wake for Forward<T> {
     fn wake(self: Arc<Self>) {
-        let promise = self.promise.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(promise) = promise {
-            context::local(self.task.name().runtime(), |core| {
-                core.deliver(promise, &self.task);
-            });
-        }
+        context::local(self.task.name().runtime(), |core| core.deliver(&self, Waker::noop()));
     }
 }
 
 /// Makes a task of this thread fill a slot when it ends.
 fn forward<T: 'static>(core: &Core, promise: Promise<T>, task: TaskRef) {
     let forward = Arc::new(Forward { promise: Mutex::new(Some(promise)), task });
-    let (index, id) = (forward.task.index(), forward.task.id());
     let waker = Waker::from(forward.clone());
-    let origin = core.scheduler.origin(index, id);
-    match core.scheduler.poll_join(index, id, &waker) {
-        Join::Pending => {}
-        ended => {
-            if let Some(promise) = forward.promise.lock().ok().and_then(|mut held| held.take()) {
-                deliver_ended(core, promise, ended, origin);
-            }
-        }
-    }
+    core.deliver(&forward, &waker);
 }
 
 impl Core {
-    fn deliver<T: 'static>(&self, promise: Promise<T>, task: &TaskRef) {
-        let origin = self.scheduler.origin(task.index(), task.id());
-        let ended = self.scheduler.poll_join(task.index(), task.id(), Waker::noop());
-        deliver_ended(self, promise, ended, origin);
-    }
-}
-
-fn deliver_ended<T: 'static>(
-    core: &Core,
-    promise: Promise<T>,
-    ended: Join,
-    origin: Option<Origin>,
-) {
-    match ended {
-        Join::Complete(task) => match (cell::take(task), origin) {
-            (Err(Failure::Panicked(payload)), Some((place, name))) if promise.is_unwanted() => {
-                core.unhandled_panic(payload, place, name.as_deref());
+    /// Hands over the outcome of a task that has ended; else leaves `waker` for when it has.
+    fn deliver<T: 'static>(&self, forward: &Forward<T>, waker: &Waker) {
+        let (index, id) = (forward.task.index(), forward.task.id());
+        let origin = self.scheduler.origin(index, id);
+        let mut outcome: Option<Outcome<T>> = None;
+        let join = self.scheduler.poll_join(index, id, waker, &mut outcome);
+        if let Join::Pending = join {
+            return;
+        }
+        let promise = forward.promise.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(promise) = promise else { return };
+        match (outcome, origin) {
+            (Some(Err(Failure::Panicked(payload))), Some((place, name)))
+                if promise.is_unwanted() =>
+            {
+                self.unhandled_panic(payload, place, name.as_deref());
             }
-            (outcome, _) => promise.keep(outcome),
-        },
-        Join::Gone | Join::Pending => drop(promise),
+            (Some(outcome), _) => promise.keep(outcome),
+            // There is no such task: the promise is broken, which says "cancelled".
+            (None, _) => drop(promise),
+        }
     }
 }
 
@@ -260,7 +246,7 @@ where
                 Ok(future) => future,
                 Err(payload) => return promise.keep(Err(Failure::Panicked(payload))),
             };
-            let task = core.spawn_with_id(cell::new(future), remote.id, place);
+            let task = core.spawn_with_id(NewTask::of(&mut Some(future)), remote.id, place);
             let _ = remote.task.set(task);
             if remote.is_aborted() {
                 task.abort();
