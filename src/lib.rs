@@ -48,6 +48,11 @@
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
+/// The README's program, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod macros;
 
 pub mod task;
@@ -62,6 +67,12 @@ pub use runtime_core::{
 #[cfg(feature = "macros")]
 #[doc(inline)]
 pub use runtime_macros::{main, test};
+
+/// The names that tokio has in a module of this name, for those who change `tokio::` to `runtime::`.
+#[doc(hidden)]
+pub mod runtime {
+    pub use crate::{Builder, EnterGuard, Handle, Id, Runtime, TryCurrentError, UnhandledPanic};
+}
 
 #[doc(inline)]
 pub use runtime_core::epoll;

@@ -106,12 +106,12 @@ fn blocking_inside_of_a_runtime() {
 #[test]
 fn values_that_make_no_sense() {
     limited(|| {
-        assert_panics_here(|| Builder::new().event_interval(0), &["event_interval", "at least 1"]);
-        assert_panics_here(
-            || Builder::new().max_blocking_threads(0),
-            &["max_blocking_threads", "at least 1"],
-        );
-        assert_panics_here(|| Builder::new().thread_name("a\0b"), &["NUL"]);
+        let misuse = |builder: fn(&mut Builder) -> &mut Builder, words: &[&str]| {
+            assert_panics_here(|| builder(&mut Builder::new()).build(), words);
+        };
+        misuse(|builder| builder.event_interval(0), &["event_interval", "at least 1"]);
+        misuse(|builder| builder.max_blocking_threads(0), &["max_blocking_threads", "at least 1"]);
+        misuse(|builder| builder.thread_name("a\0b"), &["NUL"]);
         runtime::block_on(async {
             assert_panics_here(|| time::interval(Duration::ZERO), &["period", "yield_now"]);
             assert_panics_here(

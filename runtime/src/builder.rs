@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::blocking::{self, Pool};
@@ -75,6 +76,30 @@ impl Builder {
         }
     }
 
+    /// As [`new`](Builder::new), for those who come from tokio.
+    #[doc(hidden)]
+    pub fn new_current_thread() -> Builder {
+        Builder::new()
+    }
+
+    /// Nothing: everything is always enabled, and costs nothing until it is used.
+    #[doc(hidden)]
+    pub fn enable_all(&mut self) -> &mut Builder {
+        self
+    }
+
+    /// Nothing; see `enable_all`.
+    #[doc(hidden)]
+    pub fn enable_io(&mut self) -> &mut Builder {
+        self
+    }
+
+    /// Nothing; see `enable_all`.
+    #[doc(hidden)]
+    pub fn enable_time(&mut self) -> &mut Builder {
+        self
+    }
+
     /// How many tasks are polled before the runtime looks for events; 64 by default.
     ///
     /// Less answers sockets sooner when many tasks are ready, more spends fewer system calls.
@@ -83,7 +108,7 @@ impl Builder {
     ///
     /// If it is 0.
     #[track_caller]
-    pub fn event_interval(mut self, polls: u32) -> Builder {
+    pub fn event_interval(&mut self, polls: u32) -> &mut Builder {
         assert!(polls > 0, "event_interval must be at least 1: no task would ever be polled");
         self.event_interval = polls;
         self
@@ -92,27 +117,27 @@ impl Builder {
     /// Draws the order of ready tasks and of `select!` branches from this seed, for tests that
     /// repeat; by default tasks run in the order they were woken, and the branches are drawn from
     /// an arbitrary seed.
-    pub fn rng_seed(mut self, seed: u64) -> Builder {
+    pub fn rng_seed(&mut self, seed: u64) -> &mut Builder {
         self.rng_seed = Some(seed);
         self
     }
 
     /// What happens when a task panics and nobody awaits its handle; [`UnhandledPanic::Log`] by
     /// default.
-    pub fn unhandled_panic(mut self, policy: UnhandledPanic) -> Builder {
+    pub fn unhandled_panic(&mut self, policy: UnhandledPanic) -> &mut Builder {
         self.unhandled_panic = policy;
         self
     }
 
     /// Starts with the clock paused, as after [`pause`](crate::time::pause); for tests.
-    pub fn start_paused(mut self, paused: bool) -> Builder {
+    pub fn start_paused(&mut self, paused: bool) -> &mut Builder {
         self.start_paused = paused;
         self
     }
 
     /// Whether a paused clock jumps to the next deadline when there is nothing else to do; true by
     /// default, as in tokio.
-    pub fn auto_advance(mut self, jump: bool) -> Builder {
+    pub fn auto_advance(&mut self, jump: bool) -> &mut Builder {
         self.auto_advance = jump;
         self
     }
@@ -124,7 +149,7 @@ impl Builder {
     ///
     /// If it is 0.
     #[track_caller]
-    pub fn max_blocking_threads(mut self, threads: usize) -> Builder {
+    pub fn max_blocking_threads(&mut self, threads: usize) -> &mut Builder {
         assert!(
             threads > 0,
             "max_blocking_threads must be at least 1: no blocking closure would ever run"
@@ -134,7 +159,7 @@ impl Builder {
     }
 
     /// How long a thread of the pool stays without work; 10 seconds by default.
-    pub fn thread_keep_alive(mut self, time: Duration) -> Builder {
+    pub fn thread_keep_alive(&mut self, time: Duration) -> &mut Builder {
         self.thread_keep_alive = time;
         self
     }
@@ -145,7 +170,7 @@ impl Builder {
     ///
     /// If the name holds a NUL byte.
     #[track_caller]
-    pub fn thread_name(mut self, name: impl Into<String>) -> Builder {
+    pub fn thread_name(&mut self, name: impl Into<String>) -> &mut Builder {
         self.thread_name = name.into();
         assert!(!self.thread_name.contains('\0'), "a thread's name cannot hold a NUL byte");
         self
@@ -160,14 +185,20 @@ impl Builder {
     /// # Panics
     ///
     /// When 65,536 runtimes are alive.
-    pub fn build(self) -> io::Result<Runtime> {
+    pub fn build(&mut self) -> io::Result<Runtime> {
         let (block, name) = wakeups::claim();
+        let clock_stands = Arc::new(AtomicBool::new(false));
+        let stands = clock_stands.clone();
         let pool = Pool::new(blocking::Options {
             max_threads: self.max_blocking_threads,
             keep_alive: self.thread_keep_alive,
-            thread_name: self.thread_name,
+            thread_name: self.thread_name.clone(),
             // A paused clock waits for blocking work to be done before it jumps.
-            on_drained: Some(Box::new(move || wakeups::notify(name))),
+            on_drained: Some(Box::new(move || {
+                if stands.load(Ordering::Acquire) {
+                    wakeups::notify(name);
+                }
+            })),
         });
         let options = Options {
             event_interval: self.event_interval,
@@ -176,7 +207,8 @@ impl Builder {
             start_paused: self.start_paused,
             auto_advance: self.auto_advance,
         };
-        Ok(Runtime::of(Core::new(options, Arc::new(Shared { name, block, pool }))))
+        let shared = Arc::new(Shared { name, block, pool });
+        Ok(Runtime::of(Core::new(options, shared, clock_stands)))
     }
 }
 

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::builder::Options;
 use crate::context;
@@ -42,13 +43,21 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    pub(crate) fn new(options: Options, shared: Arc<Shared>) -> Rc<Core> {
+    pub(crate) fn new(
+        options: Options,
+        shared: Arc<Shared>,
+        clock_stands: Arc<AtomicBool>,
+    ) -> Rc<Core> {
         let order = options.rng_seed.map(Rng::new);
         let rng = Rng::new(options.rng_seed.unwrap_or_else(Rng::arbitrary_seed));
         let core = Rc::new_cyclic(|this| Core {
             name: shared.name,
             scheduler: Scheduler::new(order),
-            timers: Timers::new(Clock::new(options.start_paused, options.auto_advance)),
+            timers: Timers::new(Clock::new(
+                options.start_paused,
+                options.auto_advance,
+                clock_stands,
+            )),
             reactor: Reactor::new(),
             shared,
             options,
@@ -80,7 +89,7 @@ impl Core {
     /// Makes sure that work put in between turns is found: the host's loop, or a park, is told.
     #[inline]
     pub(crate) fn nudge(&self) {
-        if context::turning(self.name, |_| ()).is_none() {
+        if context::turning(self.name, |_| ()).is_none() && !self.is_of_parent() {
             self.shared.block.notify();
         }
     }

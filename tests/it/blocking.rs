@@ -168,7 +168,8 @@ fn with_no_runtime_it_panics_with_the_remedy() {
 
 #[test]
 fn a_pool_of_nobody_is_refused() {
-    let panic = catch_unwind(AssertUnwindSafe(|| drop(Builder::new().max_blocking_threads(0))));
+    let panic =
+        catch_unwind(AssertUnwindSafe(|| drop(Builder::new().max_blocking_threads(0).build())));
     let said = panic.unwrap_err().downcast::<&str>().unwrap();
     assert!(said.contains("at least 1"), "{said}");
 }

@@ -70,8 +70,8 @@ fn what_needs_a_runtime_panics_at_its_caller() {
         || drop(runtime::spawn_blocking(|| ())),
         || drop(sleep(Duration::ZERO)),
         || drop(Handle::current()),
-        || drop(Builder::new().event_interval(0)),
-        || drop(Builder::new().max_blocking_threads(0)),
+        || drop(Builder::new().event_interval(0).build()),
+        || drop(Builder::new().max_blocking_threads(0).build()),
         || run(async { runtime::block_on(async {}) }),
     ];
     for (number, misuse) in misuses.into_iter().enumerate() {
@@ -337,7 +337,7 @@ fn ids_tell_runtimes_apart() {
 
 #[test]
 fn an_event_interval_of_zero_is_refused() {
-    assert!(told(|| drop(Builder::new().event_interval(0))).contains("at least 1"));
+    assert!(told(|| drop(Builder::new().event_interval(0).build())).contains("at least 1"));
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The clock of a runtime: the real one, or the test clock that stands until it is moved.
 
 use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::context::{self, Current};
@@ -14,11 +16,14 @@ pub(crate) struct Clock {
     /// How far it has been moved ahead of the real one, in nanoseconds.
     ahead: Cell<i64>,
     auto_advance: bool,
+    /// Whether it is paused, for the threads of the blocking pool.
+    stands: Arc<AtomicBool>,
 }
 
 impl Clock {
-    pub(crate) fn new(start_paused: bool, auto_advance: bool) -> Clock {
-        let clock = Clock { paused_at: Cell::new(None), ahead: Cell::new(0), auto_advance };
+    pub(crate) fn new(start_paused: bool, auto_advance: bool, stands: Arc<AtomicBool>) -> Clock {
+        let (paused_at, ahead) = (Cell::new(None), Cell::new(0));
+        let clock = Clock { paused_at, ahead, auto_advance, stands };
         if start_paused {
             clock.pause();
         }
@@ -63,11 +68,13 @@ impl Clock {
     fn pause(&self) -> bool {
         let running = !self.is_paused();
         self.paused_at.set(Some(self.now()));
+        self.stands.store(true, Ordering::Release);
         running
     }
 
     fn resume(&self) -> bool {
         let Some(now) = self.paused_at.take() else { return false };
+        self.stands.store(false, Ordering::Release);
         self.ahead.set(now.nanos().saturating_sub(monotonic_ns()));
         true
     }
@@ -127,7 +134,8 @@ pub fn resume() {
 
 /// Moves a paused clock ahead by `duration` and lets the tasks whose deadlines have come run.
 ///
-/// As tokio's `time::advance`: the other tasks get one turn before this returns.
+/// As tokio's `time::advance`: the other tasks get one turn before this returns (with a seeded order,
+/// `Builder::rng_seed`, some of them may come after).
 ///
 /// # Panics
 ///

@@ -11,6 +11,7 @@
 mod bitmap;
 mod park;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -61,7 +62,7 @@ struct Inbox {
     epoll: Option<Arc<Epoll>>,
     /// Sources that were deregistered by another thread and whose entries wait to be released: the
     /// owner must not touch their descriptor numbers.
-    released: Vec<u32>,
+    released: BTreeSet<u32>,
 }
 
 const FREE: u64 = 0;
@@ -85,7 +86,7 @@ impl Block {
                 owner: RuntimeName::NONE,
                 commands: Vec::new(),
                 epoll: None,
-                released: Vec::new(),
+                released: BTreeSet::new(),
             }),
         }
     }
@@ -186,7 +187,7 @@ impl Block {
 
     /// The entry of a source that another thread deregistered has been released.
     pub(crate) fn forget_released(&self, index: u32) {
-        self.lock().released.retain(|&released| released != index);
+        self.lock().released.remove(&index);
     }
 
     /// Takes no more commands. What was still in the inbox comes back, to be dropped with no lock
@@ -311,7 +312,7 @@ pub(crate) fn deregister(name: Name, fd: RawFd) {
             let _ = epoll.ctl_del(fd);
         }
         let index = name.index();
-        inbox.released.push(index);
+        inbox.released.insert(index);
         inbox.commands.push(Box::new(move |core| core.release_source(index)));
         block.has_commands.store(true, Ordering::Release);
     }
