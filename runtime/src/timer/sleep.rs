@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::mem;
 use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -37,7 +38,7 @@ use crate::wakeups;
 pub fn sleep(duration: Duration) -> Sleep {
     let (home, now) = home();
     let wait = if duration.is_zero() { Wait::Elapsed } else { Wait::Unpolled };
-    Sleep { deadline: now.saturating_add(duration), home, wait }
+    Sleep { deadline: now.saturating_add(duration), home, wait, remote: None }
 }
 
 /// Waits until `deadline`; one in the past is there at once. As [`sleep`].
@@ -53,7 +54,7 @@ pub fn sleep(duration: Duration) -> Sleep {
 pub fn sleep_until(deadline: Instant) -> Sleep {
     let (home, now) = home();
     let wait = if deadline <= now { Wait::Elapsed } else { Wait::Unpolled };
-    Sleep { deadline, home, wait }
+    Sleep { deadline, home, wait, remote: None }
 }
 
 /// The current runtime, and its time.
@@ -81,12 +82,13 @@ fn no_runtime() -> ! {
 }
 
 /// Where a sleep waits.
+#[derive(Clone, Copy)]
 enum Wait {
     Unpolled,
     /// In the heap of a runtime, whose entry it owns.
     Registered(Name),
     /// Under an executor that is not ours: a task of the home runtime waits for it.
-    Remote(Box<JoinHandle<()>>),
+    Remote,
     Elapsed,
 }
 
@@ -99,6 +101,9 @@ pub struct Sleep {
     deadline: Instant,
     home: RuntimeName,
     wait: Wait,
+    /// The task that waits for it when it is `Remote`. Beside `wait`, so that this can be copied and
+    /// costs nothing to replace.
+    remote: Option<Box<JoinHandle<()>>>,
 }
 
 impl Sleep {
@@ -115,7 +120,7 @@ impl Sleep {
                 context::local(name.runtime(), |core| core.timers.is_fired(name.index()))
                     .unwrap_or_else(|| self.deadline <= Instant::now())
             }
-            Wait::Remote(task) => task.is_finished(),
+            Wait::Remote => self.remote.as_ref().is_some_and(|task| task.is_finished()),
             Wait::Elapsed => true,
         }
     }
@@ -131,24 +136,29 @@ impl Sleep {
                 return;
             }
         }
-        this.cancel();
-        this.wait = Wait::Unpolled;
+        this.leave(Wait::Unpolled);
     }
 
-    /// Leaves the heap it is in.
+    /// Leaves the heap it is in, for another state.
     #[inline]
-    fn cancel(&mut self) {
-        match self.wait {
+    fn leave(&mut self, next: Wait) {
+        match mem::replace(&mut self.wait, next) {
             Wait::Registered(name) => {
-                let key = name.index();
-                if context::local(name.runtime(), |core| core.timers.remove(key)).is_none() {
+                let left = context::local(name.runtime(), |core| core.timers.remove(name.index()));
+                if left.is_none() {
                     remove_elsewhere(name);
                 }
             }
-            Wait::Remote(ref task) => task.abort(),
+            Wait::Remote => self.leave_remote(),
             Wait::Unpolled | Wait::Elapsed => {}
         }
-        self.wait = Wait::Elapsed;
+    }
+
+    #[cold]
+    fn leave_remote(&mut self) {
+        if let Some(task) = self.remote.take() {
+            task.abort();
+        }
     }
 
     /// Starts to wait: in the heap of the runtime that polls, or of the home runtime.
@@ -175,21 +185,18 @@ impl Sleep {
     /// Has the home runtime wait.
     #[cold]
     fn poll_remote(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if !matches!(self.wait, Wait::Remote(_)) {
-            let deadline = self.deadline;
+        self.wait = Wait::Remote;
+        let (home, deadline) = (self.home, self.deadline);
+        let task = self.remote.get_or_insert_with(|| {
             let wait = move || sleep_until(deadline);
-            let task = remote_join::spawn_on(self.home, wait, Location::caller());
-            self.wait = Wait::Remote(Box::new(task));
-        }
-        match &mut self.wait {
-            Wait::Remote(task) => match ready!(Pin::new(&mut **task).poll(cx)) {
-                Ok(()) => Poll::Ready(()),
-                Err(_) => panic!(
-                    "a Sleep was polled on a thread without a runtime after its own had been \
-                     dropped: nobody can wake it"
-                ),
-            },
-            _ => unreachable!("it was just made"),
+            Box::new(remote_join::spawn_on(home, wait, Location::caller()))
+        });
+        match ready!(Pin::new(&mut **task).poll(cx)) {
+            Ok(()) => Poll::Ready(()),
+            Err(_) => panic!(
+                "a Sleep was polled on a thread without a runtime after its own had been dropped: \
+                 nobody can wake it"
+            ),
         }
     }
 
@@ -203,11 +210,11 @@ impl Sleep {
                 });
                 polled.unwrap_or_else(|| {
                     // It was sent to another runtime, or its own is gone: it waits here now.
-                    self.cancel();
+                    self.leave(Wait::Unpolled);
                     self.register(cx)
                 })
             }
-            Wait::Remote(_) => self.poll_remote(cx),
+            Wait::Remote => self.poll_remote(cx),
         }
     }
 }
@@ -225,7 +232,7 @@ impl Future for Sleep {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
         ready!(coop::poll(cx, |cx| this.poll_wait(cx)));
-        this.cancel();
+        this.leave(Wait::Elapsed);
         Poll::Ready(())
     }
 }
@@ -233,7 +240,7 @@ impl Future for Sleep {
 impl Drop for Sleep {
     #[inline]
     fn drop(&mut self) {
-        self.cancel();
+        self.leave(Wait::Elapsed);
     }
 }
 
