@@ -33,7 +33,7 @@ impl Clock {
     #[inline]
     pub(crate) fn now(&self) -> Instant {
         match self.paused_at.get() {
-            None => Instant::from_nanos(monotonic_ns().wrapping_add(self.ahead.get())),
+            None => Instant::from_nanos(monotonic_ns().saturating_add(self.ahead.get())),
             Some(instant) => instant,
         }
     }

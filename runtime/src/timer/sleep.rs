@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
-use std::mem;
+use std::mem::{self, ManuallyDrop};
 use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -38,7 +38,7 @@ use crate::wakeups;
 pub fn sleep(duration: Duration) -> Sleep {
     let (home, now) = home();
     let wait = if duration.is_zero() { Wait::Elapsed } else { Wait::Unpolled };
-    Sleep { deadline: now.saturating_add(duration), home, wait, remote: None }
+    Sleep { deadline: now.saturating_add(duration), home, wait, remote: ManuallyDrop::new(None) }
 }
 
 /// Waits until `deadline`; one in the past is there at once. As [`sleep`].
@@ -54,7 +54,7 @@ pub fn sleep(duration: Duration) -> Sleep {
 pub fn sleep_until(deadline: Instant) -> Sleep {
     let (home, now) = home();
     let wait = if deadline <= now { Wait::Elapsed } else { Wait::Unpolled };
-    Sleep { deadline, home, wait, remote: None }
+    Sleep { deadline, home, wait, remote: ManuallyDrop::new(None) }
 }
 
 /// The current runtime, and its time.
@@ -101,9 +101,9 @@ pub struct Sleep {
     deadline: Instant,
     home: RuntimeName,
     wait: Wait,
-    /// The task that waits for it when it is `Remote`. Beside `wait`, so that this can be copied and
-    /// costs nothing to replace.
-    remote: Option<Box<JoinHandle<()>>>,
+    /// The task that waits for it, there only while it is `Remote`. `leave` takes it out, so that dropping
+    /// a sleep that never was remote does not look.
+    remote: ManuallyDrop<Option<Box<JoinHandle<()>>>>,
 }
 
 impl Sleep {
