@@ -322,3 +322,21 @@ fn locks_that_threads_hold_at_the_fork_do_not_hang_the_child() {
         }
     });
 }
+
+#[test]
+fn the_parents_pool_runs_nothing_in_the_child() {
+    let _alone = one_at_a_time();
+    limited(|| {
+        let runtime = Runtime::new().expect("a runtime");
+        let run_there = |n| runtime.spawn_blocking(move || n);
+        assert_eq!(runtime.block_on(run_there(1)).expect("it ran"), 1);
+        // A thread of the pool is there and idle: the child has its count, and not the thread.
+        assert_fine(in_child(|| {
+            runtime::after_fork();
+            let task = run_there(2);
+            let error = runtime::block_on(task).expect_err("there is no thread for it");
+            assert!(error.is_cancelled());
+        }));
+        assert_eq!(runtime.block_on(run_there(3)).expect("it ran"), 3);
+    });
+}

@@ -107,8 +107,11 @@ fn peek_leaves_the_datagram() {
         assert_eq!(poll_fn(|cx| b.poll_peek_from(cx, &mut buf)).await.unwrap(), (3, a_addr));
         assert_eq!(b.try_peek(&mut buf).unwrap(), 3);
         assert_eq!(b.try_peek_from(&mut buf).unwrap(), (3, a_addr));
+        assert_eq!(poll_fn(|cx| b.poll_peek_sender(cx)).await.unwrap(), a_addr);
+        assert_eq!(b.try_peek_sender().unwrap(), a_addr);
         assert_eq!(b.recv(&mut buf).await.unwrap(), 3);
         assert_eq!(b.try_peek(&mut buf).unwrap_err().kind(), ErrorKind::WouldBlock);
+        assert_eq!(b.try_peek_sender().unwrap_err().kind(), ErrorKind::WouldBlock);
     });
 }
 

@@ -313,6 +313,24 @@ impl UdpSocket {
         Ok(self.peek_from(&mut []).await?.1)
     }
 
+    /// Polls for [`peek_sender`](Self::peek_sender); every task that polled is woken by the next event.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    pub fn poll_peek_sender(&self, cx: &mut Context<'_>) -> Poll<io::Result<SocketAddr>> {
+        self.poll_peek_from(cx, &mut []).map_ok(|(_, sender)| sender)
+    }
+
+    /// As [`peek_sender`](Self::peek_sender), if there is a datagram now.
+    ///
+    /// # Errors
+    ///
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is none, else as [`recv`](Self::recv).
+    pub fn try_peek_sender(&self) -> io::Result<SocketAddr> {
+        self.try_peek_from(&mut []).map(|(_, sender)| sender)
+    }
+
     /// Waits until a receive would not block: a datagram or an error is there.
     ///
     /// It may be so for another task too, or no longer when this one comes to it: follow with

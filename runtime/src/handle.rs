@@ -130,7 +130,7 @@ impl Handle {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        match remote_join::spawn_blocking(&self.shared.pool, function) {
+        match remote_join::spawn_blocking(&self.shared, function) {
             Ok(handle) => handle,
             Err(sentence) => panic!("{sentence}"),
         }
@@ -171,11 +171,11 @@ impl Handle {
     pub fn id(&self) -> Id {
         Id(self.shared.name.bits())
     }
-
-    pub(crate) fn pool(&self) -> &Arc<Pool> {
-        &self.shared.pool
-    }
 }
+
+// A panic in a task ends there, and leaves nothing of the runtime half-changed.
+impl std::panic::UnwindSafe for Handle {}
+impl std::panic::RefUnwindSafe for Handle {}
 
 impl fmt::Debug for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -154,6 +154,10 @@ impl Runtime {
     pub fn shutdown_background(self) {}
 }
 
+// As `Handle`.
+impl panic::UnwindSafe for Runtime {}
+impl panic::RefUnwindSafe for Runtime {}
+
 impl fmt::Debug for Runtime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Runtime").field("id", &self.handle.id()).finish_non_exhaustive()
@@ -222,5 +226,7 @@ impl Core {
             self.wake(waker);
         }
         self.shared.pool.shut_down(None);
+        // A guard may keep it, but for its handles it is gone from here on.
+        context::disown(self);
     }
 }

@@ -68,7 +68,8 @@ impl Core {
         }
         for _ in 0..self.options.event_interval {
             let Some(command) = self.next_command() else { return };
-            command(self);
+            // Wakers and outputs of other threads may be dropped in it, and panic.
+            self.contain(|| command(self));
         }
     }
 

@@ -168,7 +168,7 @@ fn does_what_a_sorted_map_does() {
         for key in Vec::from_iter(model.entries.keys().copied()) {
             model.remove(&mut heap, key);
         }
-        assert_eq!(heap.take_values().count(), 0, "entries without an owner");
+        assert_eq!(heap.take_values().len(), 0, "entries without an owner");
     });
 }
 
@@ -180,6 +180,9 @@ fn teardown_hands_out_every_value_fired_or_not() {
         let values = BTreeSet::from_iter(heap.take_values());
         let waiting = model.entries.values().filter(|(deadline, _)| deadline.is_some());
         assert_eq!(values, waiting.map(|&(_, value)| value).collect());
+        for key in model.entries.into_keys() {
+            assert_eq!(heap.remove(key), None, "the entries stay their owners'");
+        }
         assert_eq!((heap.len(), heap.peek()), (0, None));
     });
 }

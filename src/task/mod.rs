@@ -19,3 +19,11 @@ pub use self::task_local::{AccessError, LocalKey, TaskLocalFuture};
 
 #[doc(hidden)]
 pub use runtime_core::task::spawn as spawn_local;
+
+/// The cooperative budget, where tokio has it.
+pub mod coop {
+    #[doc(no_inline)]
+    pub use runtime_core::task::{
+        Unconstrained, consume_budget, has_budget_remaining, unconstrained,
+    };
+}

@@ -234,3 +234,14 @@ fn pausing_what_is_paused_and_the_like_panic() {
         assert!(panics(resume));
     });
 }
+
+#[test]
+fn real_time_goes_on_after_a_jump_where_it_was() {
+    run(async {
+        pause();
+        sleep(HOUR).await;
+        resume();
+        // Not an hour from now, when the real clock has come to where the other one jumped.
+        sleep(Duration::from_millis(1)).await;
+    });
+}

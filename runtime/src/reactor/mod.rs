@@ -411,7 +411,10 @@ impl Core {
     pub(crate) fn release_source(&self, index: u32) {
         let entry = self.reactor.entries.borrow_mut().try_remove(index as usize);
         self.shared.block.forget_released(index);
-        drop(entry);
+        // Of a registration that lost to another: who waits asks anew, and finds that one.
+        for waker in entry.into_iter().flat_map(|mut entry| entry.waiters.take(Ready::ALL)) {
+            self.wake(waker);
+        }
     }
 }
 

@@ -273,12 +273,23 @@ impl Registration {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         context::with_current(|current| match current {
-            Current::Here(core) => Poll::Ready(self.register(core, wanted.flags)),
+            Current::Here(core) => Poll::Ready(match self.registered_by_request() {
+                Some(name) => {
+                    self.claim(name);
+                    Ok(())
+                }
+                None => self.register(core, wanted.flags),
+            }),
             Current::Elsewhere(handle) => {
                 let request = self.request.get_or_init(Arc::default);
                 let ticket = foreign(ticket);
                 let to = handle.shared.name;
-                let name = ready!(request.poll(self.fd, to, wanted, ticket, cx))?;
+                let name = match ready!(request.poll(self.fd, to, wanted, ticket, cx)) {
+                    Ok(name) => name,
+                    // A task of that runtime was faster: its registration is the one to wait on.
+                    Err(_) if self.name().is_some() => return Poll::Ready(Ok(())),
+                    Err(error) => return Poll::Ready(Err(error)),
+                };
                 if !self.claim(name) {
                     request.withdraw(self.fd);
                 }
@@ -286,6 +297,11 @@ impl Registration {
             }
             Current::None => Poll::Ready(Err(no_runtime())),
         })
+    }
+
+    /// The entry that a request has made, and nobody has polled since.
+    fn registered_by_request(&self) -> Option<Name> {
+        self.request.get()?.registered()
     }
 
     fn register(&self, core: &Core, flags: Flags) -> io::Result<()> {
@@ -312,11 +328,12 @@ impl Registration {
         waker: Waker,
     ) -> bool {
         let (index, ticket) = (name.index(), foreign(ticket));
-        wakeups::send(
-            name.runtime(),
-            Box::new(move |core| core.wait_for_another_thread(index, wanted, ticket, &waker)),
-        )
-        .is_ok()
+        wakeups::send_with(name.runtime(), move || {
+            let waker = Undelivered(Some(waker));
+            Box::new(move |core| {
+                core.wait_for_another_thread(index, wanted, ticket, &waker.deliver());
+            })
+        })
     }
 
     fn abandon(&self, name: Name) {
@@ -325,6 +342,24 @@ impl Registration {
         }
         // If this fails another thread has registered it since.
         let _ = self.name.compare_exchange(name.bits(), NONE, Ordering::AcqRel, Ordering::Acquire);
+    }
+}
+
+/// A waker on its way to the owner. Dropped without having arrived, the owner being gone, it wakes:
+/// who waits registers anew.
+struct Undelivered(Option<Waker>);
+
+impl Undelivered {
+    fn deliver(mut self) -> Waker {
+        self.0.take().expect("it is there until here")
+    }
+}
+
+impl Drop for Undelivered {
+    fn drop(&mut self) {
+        if let Some(waker) = self.0.take() {
+            waker.wake();
+        }
     }
 }
 

@@ -92,6 +92,14 @@ impl Request {
         }
     }
 
+    /// The entry, once the command was carried out.
+    pub(super) fn registered(&self) -> Option<Name> {
+        match &*self.lock() {
+            State::Registered(name) => Some(*name),
+            _ => None,
+        }
+    }
+
     /// The future with this ticket is dropped.
     pub(super) fn forget(&self, ticket: Ticket) {
         let mut state = self.lock();

@@ -33,6 +33,25 @@ struct Watch {
     asked: AtomicBool,
 }
 
+/// A question on its way to the owner. Its drop is the answer: also where the runtime went unasked.
+struct Question {
+    watch: Arc<Watch>,
+    finished: bool,
+}
+
+impl Question {
+    fn answer(mut self, finished: bool) {
+        self.finished = finished;
+    }
+}
+
+impl Drop for Question {
+    fn drop(&mut self) {
+        self.watch.finished.store(self.finished, Ordering::Release);
+        self.watch.asked.store(false, Ordering::Release);
+    }
+}
+
 /// Made when another thread first asks.
 type LazyWatch = OnceLock<Arc<Watch>>;
 
@@ -77,17 +96,12 @@ impl TaskRef {
     fn is_finished_elsewhere(&self, watch: &LazyWatch) -> bool {
         let watch = watch.get_or_init(Arc::default);
         if !watch.finished.load(Ordering::Acquire) && !watch.asked.swap(true, Ordering::AcqRel) {
-            let (index, id, answer) = (self.name.index(), self.id, watch.clone());
-            let asked = wakeups::send(
+            let (index, id) = (self.name.index(), self.id);
+            let question = Question { watch: watch.clone(), finished: true };
+            let _ = wakeups::send(
                 self.name.runtime(),
-                Box::new(move |core| {
-                    answer.finished.store(!core.scheduler.is_pending(index, id), Ordering::Release);
-                    answer.asked.store(false, Ordering::Release);
-                }),
+                Box::new(move |core| question.answer(!core.scheduler.is_pending(index, id))),
             );
-            if asked.is_err() {
-                watch.finished.store(true, Ordering::Release);
-            }
         }
         watch.finished.load(Ordering::Acquire)
     }

@@ -125,8 +125,8 @@ where
     T: Send + 'static,
 {
     let spawned = context::with_current(|current| match current {
-        Current::Here(core) => remote_join::spawn_blocking(&core.shared.pool, function),
-        Current::Elsewhere(handle) => remote_join::spawn_blocking(handle.pool(), function),
+        Current::Here(core) => remote_join::spawn_blocking(&core.shared, function),
+        Current::Elsewhere(handle) => remote_join::spawn_blocking(&handle.shared, function),
         Current::None => Err("spawn_blocking was called with no runtime on this thread: call it \
                               inside block_on or #[runtime::main], or use Handle::spawn_blocking"
             .to_string()),
@@ -268,9 +268,14 @@ impl Core {
         }
     }
 
-    /// Drops what foreign code is in; a panic is caught and dropped (the hook has shown it).
+    /// Runs what may be foreign code; a panic is caught and dropped (the hook has shown it).
+    pub(crate) fn contain(&self, run: impl FnOnce()) {
+        self.drop_payload(catch_unwind(AssertUnwindSafe(run)));
+    }
+
+    /// Drops what foreign code is in, as `contain`.
     pub(crate) fn drop_caught<T>(&self, value: T) {
-        self.drop_payload(catch_unwind(AssertUnwindSafe(|| drop(value))));
+        self.contain(|| drop(value));
     }
 
     /// Wakes a waker. One of our own tasks' is a push on the run queue; any other may be foreign

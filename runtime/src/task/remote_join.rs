@@ -10,8 +10,9 @@ use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
-use crate::blocking::{Pool, SubmitError};
+use crate::blocking::SubmitError;
 use crate::core::Core;
+use crate::handle::Shared;
 use crate::name::RuntimeName;
 use crate::task::cell::{NewTask, Outcome};
 use crate::task::join::{JoinHandle, TaskRef};
@@ -257,8 +258,9 @@ where
     JoinHandle::of_slot(slot)
 }
 
-/// Runs a closure on the pool.
-pub(crate) fn spawn_blocking<F, T>(pool: &Arc<Pool>, function: F) -> Result<JoinHandle<T>, String>
+/// Runs a closure on the runtime's pool. In a fork of its process there are no threads of that pool:
+/// the closure is dropped, which says "cancelled".
+pub(crate) fn spawn_blocking<F, T>(shared: &Shared, function: F) -> Result<JoinHandle<T>, String>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
@@ -272,7 +274,11 @@ where
         let outcome = catch_unwind(AssertUnwindSafe(function)).map_err(Failure::Panicked);
         promise.keep(outcome);
     });
-    match pool.submit(job) {
+    if !shared.block.is_of_this_process() {
+        drop(job);
+        return Ok(JoinHandle::of_slot(slot));
+    }
+    match shared.pool.submit(job) {
         Ok(()) => Ok(JoinHandle::of_slot(slot)),
         Err(SubmitError::ShutDown(job)) => {
             // With its promise, which says "cancelled".

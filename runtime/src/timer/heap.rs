@@ -158,12 +158,9 @@ impl<V> Heap<V> {
         Some((first.key, entry.value.take()))
     }
 
-    /// Empties the heap and hands out every value; all keys are vacant at once.
-    ///
-    /// The iterator owns the values: whoever dare not drop them while the heap is borrowed need not.
-    pub(crate) fn take_values(&mut self) -> impl Iterator<Item = V> + use<V> {
-        let Heap { slab, .. } = std::mem::replace(self, Heap::new());
-        slab.into_iter().filter_map(|entry| entry.value)
+    /// Hands out every value. The entries stay, for their owners to remove.
+    pub(crate) fn take_values(&mut self) -> Vec<V> {
+        self.slab.iter_mut().filter_map(|entry| entry.value.take()).collect()
     }
 
     /// Adds a slot whose entry already says that it is the last one, as most stay.

@@ -100,7 +100,7 @@ impl Block {
     }
 
     /// Whether a runtime of this process, and not of the one that forked it, has the block.
-    fn is_of_this_process(&self) -> bool {
+    pub(crate) fn is_of_this_process(&self) -> bool {
         self.era() == fork::era()
     }
 
@@ -285,17 +285,24 @@ pub(crate) fn notify(name: RuntimeName) {
 
 /// Leaves a command for a runtime; it comes back if the runtime is gone.
 pub(crate) fn send(to: RuntimeName, command: Command) -> Result<(), Command> {
-    let Some(block) = block_of(to) else { return Err(command) };
+    let mut command = Some(command);
+    send_with(to, || command.take().expect("it is made once"));
+    command.map_or(Ok(()), Err)
+}
+
+/// Leaves a command, which is made only if the runtime is not gone; false if it is.
+pub(crate) fn send_with(to: RuntimeName, make: impl FnOnce() -> Command) -> bool {
+    let Some(block) = block_of(to) else { return false };
     {
         let mut inbox = block.lock();
         if inbox.owner != to {
-            return Err(command);
+            return false;
         }
-        inbox.commands.push(command);
+        inbox.commands.push(make());
         block.has_commands.store(true, Ordering::Release);
     }
     block.notify();
-    Ok(())
+    true
 }
 
 /// Deregisters an fd from a runtime of another thread, at once, so that it can be closed or given
