@@ -36,6 +36,9 @@
 //! - [`Handle`] and [`spawn_blocking`]: other threads.
 //! - [`epoll`]: the layer below, without the runtime.
 //!
+//! Sockets, timers, wakers and handles are `Send` and work on any thread. The one place where a waker may
+//! not be used is a signal handler: write to an [`epoll::EventFd`] there, and wait for that.
+//!
 //! Channels and locks are other crates' business: those of `futures`, `async-channel` and `tokio::sync`
 //! run here.
 //!

@@ -159,7 +159,7 @@ impl Handle {
     /// Makes this runtime current on this thread until the guard is dropped.
     ///
     /// On another thread that is good for what is `Send`: timers, sockets, `spawn_blocking`,
-    /// `Handle::current`. `spawn` panics there.
+    /// `Handle::current`. `spawn` panics there, and an `AsyncFd` cannot be made there.
     pub fn enter(&self) -> EnterGuard<'_> {
         EnterGuard::new(match context::find(self.shared.name) {
             Some(core) => Entered::Here(core),

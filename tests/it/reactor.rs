@@ -520,6 +520,8 @@ fn a_regular_file_is_read_without_waiting() {
         let source = Source::new(std::fs::File::open("Cargo.toml").unwrap());
         let mut buf = [0; 16];
         assert_eq!(source.read_with(|mut io| io.read(&mut buf)).await.unwrap(), 16);
+        source.readable().await.unwrap();
+        assert!(source.ready(Interest::WRITABLE).await.unwrap().is_writable());
     });
 }
 

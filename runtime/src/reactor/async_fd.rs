@@ -74,7 +74,8 @@ impl<T: AsRawFd> AsyncFd<T> {
     ///
     /// The text says what to do. `PermissionDenied`: epoll cannot wait for regular files and
     /// directories. `AlreadyExists`: this runtime waits for the same number already. No descriptor
-    /// left for the runtime's own needs (EMFILE), or the user's limit of watches is reached (ENOSPC).
+    /// left for the runtime's own needs (EMFILE), or the user's limit of watches is reached (ENOSPC). Nor
+    /// can it register where a runtime of another thread is entered: [`Source`](crate::io::Source) can.
     ///
     /// # Panics
     ///

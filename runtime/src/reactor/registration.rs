@@ -211,9 +211,25 @@ impl Registration {
                 if let Some(seen) = self.seen(wanted)? {
                     return Poll::Ready(Ok(seen));
                 }
-                ready!(self.poll_wait(wanted, ticket, cx))?;
+                match ready!(self.poll_wait(wanted, ticket, cx)) {
+                    Ok(()) => {}
+                    Err(error) => return Poll::Ready(self.ready_without_epoll(wanted, error)),
+                }
             }
         })
+    }
+
+    /// epoll refuses what is always ready, such as a regular file (EPERM): poll(2) tells whether this
+    /// is the reason. Else the error stands.
+    #[cold]
+    fn ready_without_epoll(&self, wanted: Wanted, error: io::Error) -> io::Result<Seen> {
+        if error.kind() == io::ErrorKind::PermissionDenied {
+            let ready = Ready::now(self.fd, wanted.flags)? & wanted.mask;
+            if !ready.is_empty() {
+                return Ok(Seen { ready, tick: 0 });
+            }
+        }
+        Err(error)
     }
 
     /// What is known to be ready. On a foreign thread the kernel is asked, never the cache.

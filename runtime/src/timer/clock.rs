@@ -60,8 +60,10 @@ impl Clock {
 
     /// Moves a paused clock; never back.
     pub(crate) fn jump_to(&self, instant: Instant) {
+        // The end of the range is never: what is due then is never due.
+        let last = Instant::from_nanos(i64::MAX - 1);
         if let Some(now) = self.paused_at.get() {
-            self.paused_at.set(Some(now.max(instant)));
+            self.paused_at.set(Some(now.max(instant.min(last))));
         }
     }
 
