@@ -13,6 +13,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::StreamExt;
 use futures::future::join_all;
 use futures::{join, poll};
 use runtime::io::Interest;
@@ -864,4 +865,27 @@ fn sockets_and_their_futures_are_send() {
         drop(client);
         is_send(server.read_to_end(&mut Vec::new())).await.unwrap();
     }));
+}
+
+#[test]
+fn a_listener_is_a_stream_of_its_connections() {
+    run(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let clients = spawn(async move {
+            for i in 0..3 {
+                let client = TcpStream::connect(address).await.unwrap();
+                client.write_all(&[i]).await.unwrap();
+            }
+        });
+        let mut incoming = listener.incoming();
+        for i in 0..3 {
+            let stream = incoming.next().await.expect("it never ends").unwrap();
+            let mut byte = [0];
+            stream.read_exact(&mut byte).await.unwrap();
+            assert_eq!(byte, [i]);
+        }
+        assert!(poll!(incoming.next()).is_pending());
+        clients.await.unwrap();
+    });
 }

@@ -9,6 +9,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
+use futures_core::Stream;
 use runtime_core::io::Source;
 use runtime_core::time::{Instant, Sleep, sleep_until};
 
@@ -21,6 +22,22 @@ use crate::tcp::stream::TcpStream;
 /// How many connections may wait to be accepted. A backlog that overflows drops handshakes, which
 /// the client repeats only after a second.
 const BACKLOG: i32 = 1024;
+
+/// The connections of a listener as a stream; made by [`TcpListener::incoming`].
+#[derive(Debug)]
+#[must_use = "streams do nothing unless polled"]
+pub struct Incoming<'a> {
+    listener: &'a TcpListener,
+}
+
+impl Stream for Incoming<'_> {
+    type Item = io::Result<TcpStream>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let accepted = ready!(self.listener.poll_accept(cx));
+        Poll::Ready(Some(accepted.map(|(stream, _peer)| stream)))
+    }
+}
 
 /// A TCP socket server, listening for connections.
 ///
@@ -107,6 +124,28 @@ impl TcpListener {
                 }
             }
         }
+    }
+
+    /// The connections as a `Stream`, which never ends; each as [`accept`](Self::accept) would give it,
+    /// without the peer's address.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use futures::StreamExt;
+    ///
+    /// # async fn example() -> std::io::Result<()> {
+    /// let listener = runtime::net::TcpListener::bind("127.0.0.1:8080").await?;
+    /// let mut incoming = listener.incoming();
+    /// while let Some(stream) = incoming.next().await {
+    ///     let stream = stream?;
+    ///     runtime::spawn(async move { stream.write_all(b"hello").await });
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn incoming(&self) -> Incoming<'_> {
+        Incoming { listener: self }
     }
 
     fn accepted(&self, (socket, peer): (OwnedFd, SocketAddr)) -> (TcpStream, SocketAddr) {

@@ -1,5 +1,5 @@
-//! The halves of a TCP stream: borrowed ([`ReadHalf`], [`WriteHalf`]) and owned ([`OwnedReadHalf`],
-//! [`OwnedWriteHalf`]).
+//! The halves of a TCP stream, borrowed ([`ReadHalf`], [`WriteHalf`]) and owned ([`OwnedReadHalf`],
+//! [`OwnedWriteHalf`]), and a listener's [`Incoming`] stream.
 
 mod connect;
 pub(crate) mod listener;
@@ -7,4 +7,5 @@ pub(crate) mod socket;
 mod split;
 pub(crate) mod stream;
 
+pub use listener::Incoming;
 pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};

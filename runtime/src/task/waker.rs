@@ -29,6 +29,9 @@ pub(crate) fn name_of(waker: &Waker) -> Option<Name> {
     ptr::eq(waker.vtable(), &VTABLE).then(|| Name::from_bits(waker.data().addr() as u64))
 }
 
+// The three are `unsafe` because a vtable's functions are; they ask nothing of their callers, as they
+// look at the address alone.
+
 unsafe fn clone(data: *const ()) -> RawWaker {
     RawWaker::new(data, &VTABLE)
 }
