@@ -151,6 +151,74 @@ fn every_reader_of_one_fd_is_woken() {
 }
 
 #[test]
+fn wakers_of_polls_that_are_over_do_not_pile_up_on_an_idle_fd() {
+    run(async {
+        let (a, mut b) = unix_source();
+        let mut reader = pin!(a.readable());
+        let counts: Vec<_> = (0..5000)
+            .map(|_| {
+                let (count, waker) = Count::new();
+                assert!(a.poll_read_ready(&mut Context::from_waker(&waker)).is_pending());
+                count
+            })
+            .collect();
+        assert!(futures::poll!(&mut reader).is_pending());
+        let held = counts.iter().filter(|count| Arc::strong_count(count) > 1).count();
+        assert!(held <= 1026, "{held} of 5000 are kept");
+        // Those that were let go were woken, and a future's wait is never among them.
+        let woken = counts.iter().filter(|count| count.0.load(Ordering::SeqCst) == 1).count();
+        assert_eq!(woken + held, 5000);
+        b.write_all(b"x").unwrap();
+        reader.await.unwrap();
+    });
+}
+
+#[test]
+fn a_wait_that_is_still_on_its_way_from_another_thread_is_forgotten_too() {
+    run(async {
+        let (a, _b) = unix_source();
+        let a: &'static Source<UnixStream> = Box::leak(Box::new(a));
+        let mut here = pin!(a.readable());
+        assert!(futures::poll!(&mut here).is_pending());
+        let (count, waker) = Count::new();
+        // Nothing of this runtime runs until the thread is joined, nor is its inbox looked at.
+        let asked = thread::spawn(move || {
+            let mut there = Box::pin(a.readable());
+            assert!(poll_with(there.as_mut(), &waker).is_pending());
+            there
+        });
+        let mut there = asked.join().unwrap();
+        assert!(futures::poll!(&mut there).is_pending());
+        drop(there);
+        turns().await;
+        assert_eq!(Arc::strong_count(&count), 1);
+    });
+}
+
+#[test]
+fn a_waker_on_its_way_from_another_thread_does_not_displace_the_one_here() {
+    run(async {
+        let (a, mut b) = unix_source();
+        let a: &'static Source<UnixStream> = Box::leak(Box::new(a));
+        let mut here = pin!(a.readable());
+        assert!(futures::poll!(&mut here).is_pending());
+        let asked = thread::spawn(move || {
+            let mut there = Box::pin(a.readable());
+            assert!(poll_with(there.as_mut(), Waker::noop()).is_pending());
+            there
+        });
+        let mut there = asked.join().unwrap();
+        let task = runtime::spawn(async move {
+            assert!(futures::poll!(&mut there).is_pending());
+            there.await.unwrap();
+        });
+        turns().await;
+        b.write_all(b"x").unwrap();
+        task.await.unwrap();
+    });
+}
+
+#[test]
 fn a_stale_waiter_does_not_take_the_wake_of_another() {
     run(async {
         let (a, mut b) = unix_source();

@@ -39,8 +39,9 @@ pub use self::source::Source;
 use self::driver::Driver;
 use self::readiness::RARE;
 use self::registration::{Done, Wanted};
-use self::waiters::{SHARED, Ticket, UNUSED, Waiters};
+use self::waiters::{FOREIGN, Ticket, UNUSED, Waiters};
 use crate::core::Core;
+use crate::name::Name;
 use crate::sys::epoll::{Event, Flags, explain_add};
 use crate::sys::retry;
 
@@ -259,8 +260,9 @@ impl Reactor {
     fn is_blocked(&self, index: u32, wanted: Wanted, ticket: &mut Ticket) -> bool {
         let entries = self.entries.borrow();
         let entry = &entries[index as usize];
-        if *ticket != SHARED && entry.waiters.is_empty() {
-            // An event has taken the waiter: there is nothing left to forget.
+        if *ticket > UNUSED && *ticket < FOREIGN && entry.waiters.is_empty() {
+            // An event has taken the waiter: there is nothing left to forget. A foreign one may be
+            // on its way still.
             *ticket = UNUSED;
         }
         entry.armed.contains(wanted.flags()) && !entry.ready.intersects(wanted.mask())
@@ -275,6 +277,12 @@ impl Reactor {
         ticket: &mut Ticket,
         waker: &Waker,
     ) -> Poll<io::Result<()>> {
+        if *ticket >= FOREIGN {
+            // The future has come home. Its waker of elsewhere may be on its way still, and must not
+            // take the place of this one when it arrives.
+            registration::forget_by_command(Name::new(core.name, index), *ticket);
+            *ticket = UNUSED;
+        }
         {
             let entry = &mut self.entries.borrow_mut()[index as usize];
             if entry.armed.contains(wanted.flags()) {
@@ -346,8 +354,14 @@ impl Reactor {
             return;
         }
         let waker = waker.clone();
-        let replaced = self.entries.borrow_mut()[index as usize].waiters.put(ticket, mask, waker);
+        let (evicted, replaced) = {
+            let waiters = &mut self.entries.borrow_mut()[index as usize].waiters;
+            (waiters.evict(), waiters.put(ticket, mask, waker))
+        };
         drop(replaced);
+        if let Some(evicted) = evicted {
+            evicted.wake();
+        }
     }
 
     fn remove_waiter(&self, index: u32, ticket: Ticket) {

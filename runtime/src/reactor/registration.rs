@@ -20,7 +20,7 @@ use crate::name::Name;
 use crate::reactor::Tried;
 use crate::reactor::readiness::{Interest, Ready};
 use crate::reactor::request::Request;
-use crate::reactor::waiters::{Ticket, UNUSED};
+use crate::reactor::waiters::{FOREIGN, Ticket, UNUSED};
 use crate::sys::epoll::Flags;
 use crate::sys::retry;
 use crate::wakeups;
@@ -28,8 +28,8 @@ use crate::wakeups;
 /// The name of an fd that nobody has registered.
 const NONE: u64 = 0;
 
-/// Tickets for waits that begin on other threads; their highest bit tells them from a runtime's own.
-static FOREIGN_TICKETS: AtomicU64 = AtomicU64::new(1 << 63);
+/// The last ticket of a wait that began on another thread than its runtime's.
+static FOREIGN_TICKETS: AtomicU64 = AtomicU64::new(FOREIGN);
 
 pub(crate) struct Registration {
     fd: RawFd,
@@ -266,16 +266,11 @@ impl Registration {
             }
             return;
         };
-        let index = name.index();
         let local = context::local(name.runtime(), |core| {
-            core.reactor.remove_waiter(index, ticket);
+            core.reactor.remove_waiter(name.index(), ticket);
         });
-        if local.is_none() {
-            // A runtime that is gone has dropped its waiters.
-            let _ = wakeups::send(
-                name.runtime(),
-                Box::new(move |core| core.reactor.remove_waiter(index, ticket)),
-            );
+        if local.is_none() || ticket >= FOREIGN {
+            forget_by_command(name, ticket);
         }
     }
 
@@ -377,6 +372,14 @@ impl Drop for Undelivered {
             waker.wake();
         }
     }
+}
+
+/// Has the owner remove a waiter, after all that was sent before. One that is gone has none.
+#[cold]
+pub(super) fn forget_by_command(name: Name, ticket: Ticket) {
+    let index = name.index();
+    let remove = Box::new(move |core: &Core| core.reactor.remove_waiter(index, ticket));
+    let _ = wakeups::send(name.runtime(), remove);
 }
 
 /// The ticket of a wait, drawn now if it has none.

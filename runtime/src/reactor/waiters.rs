@@ -13,6 +13,11 @@ pub(crate) type Ticket = u64;
 pub(crate) const SHARED: Ticket = 0;
 /// What a future has until it waits.
 pub(crate) const UNUSED: Ticket = 1;
+/// From here on the tickets of waits that began on other threads.
+pub(crate) const FOREIGN: Ticket = 1 << 63;
+
+/// Far more than poll one fd by hand at a time: if they did, they would take turns being woken.
+const MANY: usize = 1024;
 
 struct Waiter {
     ticket: Ticket,
@@ -75,6 +80,17 @@ impl Waiters {
             Some(_) => self.more.push(waiter),
         }
         None
+    }
+
+    /// Makes room: takes out a wait without a future once there are very many. Nobody else would ever
+    /// take out those of futures that are gone, on an fd that stays idle; whoever is not gone asks anew
+    /// when it is woken.
+    pub(super) fn evict(&mut self) -> Option<Waker> {
+        if self.more.len() < MANY {
+            return None;
+        }
+        let position = self.more.iter().position(|waiter| waiter.ticket == SHARED)?;
+        Some(self.more.swap_remove(position).waker)
     }
 
     /// Takes out the wait with this ticket.
