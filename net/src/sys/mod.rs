@@ -1,0 +1,71 @@
+//! The system calls that the standard library lacks, each as a safe function named like its man page.
+#![allow(unsafe_code)]
+
+mod addr;
+mod message;
+mod option;
+mod socket;
+
+use std::io;
+
+use libc::c_int;
+
+pub(crate) use addr::*;
+pub(crate) use message::*;
+pub(crate) use option::*;
+pub(crate) use socket::*;
+
+/// The most buffers the kernel takes in one vectored call (`UIO_MAXIOV`).
+pub(crate) const IOV_MAX: usize = 1024;
+
+/// Whether a nonblocking `connect` goes on by itself after this error: `EINPROGRESS`, and `EINTR`,
+/// after which calling it again would be wrong.
+pub(crate) fn is_connecting(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EINPROGRESS | libc::EINTR))
+}
+
+/// Whether a socket without an error says that it has no peer, yet or any more.
+pub(crate) fn is_not_connected(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::ENOTCONN)
+}
+
+/// Whether this error of `accept` was the new connection's, which is gone, and not the listener's:
+/// [accept(2)] says to try again. (`EOPNOTSUPP` is on its list too, but a socket that does not
+/// listen would give it for ever.)
+///
+/// [accept(2)]: https://man7.org/linux/man-pages/man2/accept.2.html
+pub(crate) fn is_of_new_socket(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(
+            libc::ECONNABORTED
+                | libc::EPROTO
+                | libc::ENETDOWN
+                | libc::ENOPROTOOPT
+                | libc::EHOSTDOWN
+                | libc::ENONET
+                | libc::EHOSTUNREACH
+                | libc::ENETUNREACH
+        )
+    )
+}
+
+/// What the process or the system has run out of, if that is why `accept` failed. The connection
+/// stays in the queue.
+pub(crate) fn exhausted(error: &io::Error) -> Option<&'static str> {
+    match error.raw_os_error()? {
+        libc::EMFILE => Some("the process has no file descriptor left (raise `ulimit -n`)"),
+        libc::ENFILE => Some("the system has no file descriptor left (raise fs.file-max)"),
+        libc::ENOBUFS | libc::ENOMEM => Some("the system has no socket memory left"),
+        _ => None,
+    }
+}
+
+fn check(result: c_int) -> io::Result<c_int> {
+    if result == -1 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
+
+/// As [`check`], for calls that return a count of bytes.
+fn check_len(result: isize) -> io::Result<usize> {
+    usize::try_from(result).map_err(|_| io::Error::last_os_error())
+}

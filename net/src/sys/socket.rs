@@ -1,0 +1,74 @@
+//! Calls on sockets: making, binding, connecting, listening, accepting.
+
+use std::io;
+use std::mem;
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+use libc::{c_int, socklen_t};
+
+use super::{Family, RawAddr, check};
+
+/// [socket(2)]: a TCP socket of the family of `addr`, nonblocking and closed on exec.
+///
+/// [socket(2)]: https://man7.org/linux/man-pages/man2/socket.2.html
+pub(crate) fn tcp_socket(family: Family) -> io::Result<OwnedFd> {
+    let kind = libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+    // SAFETY: no pointers are passed.
+    let fd = check(unsafe { libc::socket(family as c_int, kind, libc::IPPROTO_TCP) })?;
+    // SAFETY: the kernel has just made this descriptor and nobody else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// [bind(2)].
+///
+/// [bind(2)]: https://man7.org/linux/man-pages/man2/bind.2.html
+pub(crate) fn bind(socket: BorrowedFd<'_>, addr: SocketAddr) -> io::Result<()> {
+    let (raw, len) = RawAddr::encode(addr);
+    // SAFETY: `raw` outlives the call and `len` is the size of its active member.
+    check(unsafe { libc::bind(socket.as_raw_fd(), &raw const raw.any, len) }).map(drop)
+}
+
+/// [connect(2)]. `EINPROGRESS` is an error here, as in C.
+///
+/// [connect(2)]: https://man7.org/linux/man-pages/man2/connect.2.html
+pub(crate) fn connect(socket: BorrowedFd<'_>, addr: SocketAddr) -> io::Result<()> {
+    let (raw, len) = RawAddr::encode(addr);
+    // SAFETY: `raw` outlives the call and `len` is the size of its active member.
+    check(unsafe { libc::connect(socket.as_raw_fd(), &raw const raw.any, len) }).map(drop)
+}
+
+/// [listen(2)]. The kernel caps `backlog` at `/proc/sys/net/core/somaxconn`.
+///
+/// [listen(2)]: https://man7.org/linux/man-pages/man2/listen.2.html
+pub(crate) fn listen(socket: BorrowedFd<'_>, backlog: c_int) -> io::Result<()> {
+    // SAFETY: no pointers are passed.
+    check(unsafe { libc::listen(socket.as_raw_fd(), backlog) }).map(drop)
+}
+
+/// [accept4(2)]: the new socket is nonblocking and closed on exec, in the one call.
+///
+/// [accept4(2)]: https://man7.org/linux/man-pages/man2/accept.2.html
+pub(crate) fn accept(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, SocketAddr)> {
+    let mut raw = RawAddr::empty();
+    let mut len = mem::size_of::<RawAddr>() as socklen_t;
+    let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+    // SAFETY: the kernel writes at most `len` bytes into `raw`, which are all valid in any pattern.
+    let fd = check(unsafe {
+        libc::accept4(listener.as_raw_fd(), &raw mut raw.any, &raw mut len, flags)
+    })?;
+    // SAFETY: the kernel has just made this descriptor and nobody else knows it.
+    let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+    Ok((fd, raw.decode()?))
+}
+
+/// [getsockname(2)].
+///
+/// [getsockname(2)]: https://man7.org/linux/man-pages/man2/getsockname.2.html
+pub(crate) fn local_addr(socket: BorrowedFd<'_>) -> io::Result<SocketAddr> {
+    let mut raw = RawAddr::empty();
+    let mut len = mem::size_of::<RawAddr>() as socklen_t;
+    // SAFETY: the kernel writes at most `len` bytes into `raw`, which are all valid in any pattern.
+    check(unsafe { libc::getsockname(socket.as_raw_fd(), &raw mut raw.any, &raw mut len) })?;
+    raw.decode()
+}
