@@ -28,7 +28,9 @@
 mod acceptor;
 mod addr;
 mod error;
+mod methods;
 mod options;
+mod split;
 mod sys;
 pub mod tcp;
 mod udp;

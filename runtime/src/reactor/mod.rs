@@ -20,6 +20,7 @@ mod readiness;
 mod registration;
 mod request;
 mod source;
+mod streams;
 mod waiters;
 
 use std::cell::{Cell, OnceCell, RefCell};
@@ -35,6 +36,7 @@ pub use self::async_fd::{AsyncFd, AsyncFdReadyGuard, AsyncFdReadyMutGuard};
 pub use self::async_fd::{AsyncFdTryNewError, TryIoError};
 pub use self::readiness::{Interest, Ready};
 pub use self::source::Source;
+pub use self::streams::{ReadFd, WriteFd};
 
 use self::driver::Driver;
 use self::readiness::RARE;
