@@ -158,6 +158,7 @@ fn each_core_has_a_pinned_thread_and_a_runtime_and_the_caller_stays_as_it_was() 
             assert_eq!(thread::current().name(), Some(&*format!("core-{}", core.index())));
             (core, Handle::current().id())
         }));
+        assert_eq!(cores.iter().map(|(core, _)| *core).collect::<Vec<_>>(), Core::all().unwrap());
         assert_eq!(may_run_on(), before);
         let indices: Vec<usize> = cores.iter().map(|(core, _)| core.index()).collect();
         assert_eq!(indices, (0..before.len()).collect::<Vec<_>>());
@@ -339,25 +340,25 @@ fn a_refusal_is_an_error_and_no_core_begins() {
         let refused = |what: &str| {
             let error = per_core(async |_| begun.fetch_add(1, Ordering::Relaxed)).unwrap_err();
             let (text, errno) = told(&error);
-            assert!(text.starts_with(&format!("per_core {what}")), "{text}");
+            assert!(text.starts_with(what), "{text}");
             errno
         };
         let processors = may_run_on();
 
         GET_FAILS.set((libc::ENOSYS, usize::MAX));
-        assert_eq!(refused("asked for the processors"), Some(libc::ENOSYS));
+        assert_eq!(refused("asking which processors"), Some(libc::ENOSYS));
         GET_FAILS.set((libc::EINVAL, usize::MAX));
-        assert_eq!(refused("asked for the processors"), Some(libc::EINVAL));
+        assert_eq!(refused("asking which processors"), Some(libc::EINVAL));
         GET_FAILS.set((0, 0));
 
         THREADS_LEFT.set(processors.len() as u32 - 1);
         let count = processors.len();
-        assert_eq!(refused(&format!("started thread {count} of {count}")), Some(libc::EAGAIN));
+        assert_eq!(refused(&format!("starting thread {count} of {count}")), Some(libc::EAGAIN));
         THREADS_LEFT.set(u32::MAX);
 
         let last = processors[count - 1];
         PINNING_FAILS_FROM.store(last, Ordering::Relaxed);
-        assert_eq!(refused(&format!("pinned a thread to processor {last}")), Some(libc::EPERM));
+        assert_eq!(refused(&format!("pinning a thread to processor {last}")), Some(libc::EPERM));
         PINNING_FAILS_FROM.store(usize::MAX, Ordering::Relaxed);
 
         assert_eq!(begun.into_inner(), 0);

@@ -18,6 +18,32 @@ pub struct Core {
 }
 
 impl Core {
+    /// The cores that [`per_core`] called on this thread would use, in their order: for what is to be there,
+    /// one for each, before they begin.
+    ///
+    /// # Errors
+    ///
+    /// If the system does not tell them.
+    ///
+    /// ```
+    /// let counters: Vec<_> =
+    ///     runtime::Core::all()?.iter().map(|_| std::sync::atomic::AtomicU64::new(0)).collect();
+    /// runtime::per_core(async |core| {
+    ///     counters[core.index()].fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    /// })?;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn all() -> io::Result<Vec<Core>> {
+        let processors = affinity::processors().map_err(|error| {
+            let sentence = "asking which processors this process may use: allow sched_getaffinity, which \
+                            a sandbox may forbid";
+            sys::context(error, sentence)
+        })?;
+        let count = processors.len();
+        let core = |(index, processor)| Core { index, count, processor };
+        Ok(processors.into_iter().enumerate().map(core).collect())
+    }
+
     /// Its place among the cores: 0 for the first, and below [`count`](Core::count).
     pub fn index(&self) -> usize {
         self.index
@@ -129,7 +155,7 @@ impl Builder {
         T: Send,
     {
         assert_not_turning("per_core");
-        let cores = cores()?;
+        let cores = Core::all()?;
         // Locked until all threads are ready, so that either all begin or none does.
         let begin = RwLock::new(false);
         let (begin, main) = (&begin, &main);
@@ -161,20 +187,6 @@ impl Builder {
     }
 }
 
-/// The cores the calling thread may run on.
-fn cores() -> io::Result<Vec<Core>> {
-    let processors = affinity::processors().map_err(|error| {
-        sys::context(
-            error,
-            "per_core asked for the processors of this process: allow sched_getaffinity, which a sandbox \
-             may forbid",
-        )
-    })?;
-    let count = processors.len();
-    let core = |(index, processor)| Core { index, count, processor };
-    Ok(processors.into_iter().enumerate().map(core).collect())
-}
-
 /// Pins the calling thread to its core.
 fn pin_to(core: Core) -> io::Result<()> {
     affinity::pin_to(core.processor).map_err(|error| {
@@ -183,7 +195,7 @@ fn pin_to(core: Core) -> io::Result<()> {
             io::ErrorKind::InvalidInput => "the processors of this process have changed: start again",
             _ => "allow sched_setaffinity, which a sandbox may forbid, or call block_on on threads of your own",
         };
-        sys::context(error, format!("per_core pinned a thread to processor {processor}: {remedy}"))
+        sys::context(error, format!("pinning a thread to processor {processor}: {remedy}"))
     })
 }
 
@@ -191,5 +203,5 @@ fn no_thread(error: io::Error, core: Core) -> io::Error {
     let Core { index, count, .. } = core;
     let remedy = "raise the limits of threads and of memory (ulimit -u, ulimit -v, pids.max), or give \
                   the process fewer processors (taskset)";
-    sys::context(error, format!("per_core started thread {} of {count}: {remedy}", index + 1))
+    sys::context(error, format!("starting thread {} of {count}: {remedy}", index + 1))
 }
