@@ -58,6 +58,7 @@ struct Readme;
 
 mod macros;
 
+pub mod io;
 pub mod task;
 pub mod time;
 
@@ -80,7 +81,5 @@ pub mod runtime {
 
 #[doc(inline)]
 pub use runtime_core::epoll;
-#[doc(inline)]
-pub use runtime_core::io;
 #[doc(inline)]
 pub use runtime_net as net;

@@ -27,7 +27,9 @@
 
 mod addr;
 mod error;
+mod methods;
 mod options;
+mod split;
 mod sys;
 pub mod tcp;
 mod udp;

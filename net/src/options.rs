@@ -1,57 +1,113 @@
-//! Socket options that the standard library lacks, in Rust's types.
+//! Socket options in Rust's types: the kinds of value, and the macro that writes their methods.
 
-use std::io;
-use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use crate::sys::{self, Linger, Opt};
+use crate::sys::{RawLinger, RawValue};
 
-pub(crate) fn flag(socket: BorrowedFd<'_>, opt: &Opt<i32>) -> io::Result<bool> {
-    sys::option(socket, opt).map(|on| on != 0)
+/// How a value of an option goes to the kernel and comes back.
+pub(crate) trait Kind {
+    type Value;
+    type Raw: RawValue;
+
+    fn from_raw(raw: Self::Raw) -> Self::Value;
+    fn into_raw(value: Self::Value) -> Self::Raw;
 }
 
-pub(crate) fn set_flag(socket: BorrowedFd<'_>, opt: &Opt<i32>, on: bool) -> io::Result<()> {
-    sys::set_option(socket, opt, i32::from(on))
+/// On or off.
+pub(crate) enum Flag {}
+
+impl Kind for Flag {
+    type Value = bool;
+    type Raw = i32;
+
+    fn from_raw(raw: i32) -> bool {
+        raw != 0
+    }
+
+    fn into_raw(value: bool) -> i32 {
+        i32::from(value)
+    }
 }
 
-/// A size or a count. The kernel never reports one below zero.
-pub(crate) fn number(socket: BorrowedFd<'_>, opt: &Opt<i32>) -> io::Result<u32> {
-    sys::option(socket, opt).map(|number| u32::try_from(number).unwrap_or(0))
+/// A size or a count. The kernel never reports one below zero, and has its own limits below
+/// `i32::MAX`, which values beyond count as.
+pub(crate) enum Number {}
+
+impl Kind for Number {
+    type Value = u32;
+    type Raw = i32;
+
+    fn from_raw(raw: i32) -> u32 {
+        u32::try_from(raw).unwrap_or(0)
+    }
+
+    fn into_raw(value: u32) -> i32 {
+        i32::try_from(value).unwrap_or(i32::MAX)
+    }
 }
 
-/// Values beyond `i32::MAX` count as that: the kernel has its own, lower limits.
-pub(crate) fn set_number(socket: BorrowedFd<'_>, opt: &Opt<i32>, number: u32) -> io::Result<()> {
-    sys::set_option(socket, opt, i32::try_from(number).unwrap_or(i32::MAX))
+/// A duration in whole seconds.
+pub(crate) enum Seconds {}
+
+impl Kind for Seconds {
+    type Value = Duration;
+    type Raw = i32;
+
+    fn from_raw(raw: i32) -> Duration {
+        Duration::from_secs(Number::from_raw(raw).into())
+    }
+
+    /// Rounded up, so that a short duration does not become none.
+    fn into_raw(value: Duration) -> i32 {
+        let up = u64::from(value.subsec_nanos() > 0);
+        i32::try_from(value.as_secs().saturating_add(up)).unwrap_or(i32::MAX)
+    }
 }
 
-pub(crate) fn seconds(socket: BorrowedFd<'_>, opt: &Opt<i32>) -> io::Result<Duration> {
-    number(socket, opt).map(|seconds| Duration::from_secs(seconds.into()))
+/// How long closing lingers, if it does.
+pub(crate) enum Linger {}
+
+impl Kind for Linger {
+    type Value = Option<Duration>;
+    type Raw = RawLinger;
+
+    fn from_raw(raw: RawLinger) -> Option<Duration> {
+        (raw.on != 0).then(|| Seconds::from_raw(raw.seconds))
+    }
+
+    fn into_raw(value: Option<Duration>) -> RawLinger {
+        match value {
+            Some(duration) => RawLinger { on: 1, seconds: Seconds::into_raw(duration) },
+            None => RawLinger::default(),
+        }
+    }
 }
 
-pub(crate) fn set_seconds(
-    socket: BorrowedFd<'_>,
-    opt: &Opt<i32>,
-    duration: Duration,
-) -> io::Result<()> {
-    sys::set_option(socket, opt, whole_seconds(duration))
+/// Writes the getter and the setter of options, within an `impl` of a type that is `AsFd`. After the
+/// words on each, its name; then the option and the Rust type of its value.
+macro_rules! options {
+    ($(
+        $(#[$get_words:meta])* $get:ident
+        $(#[$set_words:meta])* $set:ident = $option:ident: $value:ty;
+    )*) => {$(
+        $(#[$get_words])*
+        ///
+        /// # Errors
+        ///
+        /// Those of getsockopt(2).
+        pub fn $get(&self) -> io::Result<$value> {
+            $crate::sys::option(self.as_fd(), &$crate::sys::$option)
+        }
+
+        $(#[$set_words])*
+        ///
+        /// # Errors
+        ///
+        /// Those of setsockopt(2).
+        pub fn $set(&self, value: $value) -> io::Result<()> {
+            $crate::sys::set_option(self.as_fd(), &$crate::sys::$option, value)
+        }
+    )*};
 }
 
-pub(crate) fn linger(socket: BorrowedFd<'_>) -> io::Result<Option<Duration>> {
-    let linger = sys::option(socket, &sys::SO_LINGER)?;
-    let seconds = u64::try_from(linger.seconds).unwrap_or(0);
-    Ok((linger.on != 0).then(|| Duration::from_secs(seconds)))
-}
-
-pub(crate) fn set_linger(socket: BorrowedFd<'_>, linger: Option<Duration>) -> io::Result<()> {
-    let value = match linger {
-        Some(duration) => Linger { on: 1, seconds: whole_seconds(duration) },
-        None => Linger::default(),
-    };
-    sys::set_option(socket, &sys::SO_LINGER, value)
-}
-
-/// Rounded up, so that a short duration does not become none.
-fn whole_seconds(duration: Duration) -> i32 {
-    let up = u64::from(duration.subsec_nanos() > 0);
-    i32::try_from(duration.as_secs().saturating_add(up)).unwrap_or(i32::MAX)
-}
+pub(crate) use options;

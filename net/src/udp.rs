@@ -10,7 +10,6 @@ use runtime_core::io::{Interest, Ready, Source};
 
 use crate::addr::{ToSocketAddrs, first_of, no_address, resolve};
 use crate::error::explain;
-use crate::options;
 use crate::sys;
 
 /// A UDP socket.
@@ -500,7 +499,7 @@ impl UdpSocket {
     ///
     /// Those of getsockopt(2).
     pub fn tos_v4(&self) -> io::Result<u32> {
-        options::number(self.as_fd(), &sys::IP_TOS)
+        sys::option(self.as_fd(), &sys::IP_TOS)
     }
 
     /// Sets the type of service of datagrams sent over IPv4 (`IP_TOS`).
@@ -509,7 +508,7 @@ impl UdpSocket {
     ///
     /// Those of setsockopt(2).
     pub fn set_tos_v4(&self, tos: u32) -> io::Result<()> {
-        options::set_number(self.as_fd(), &sys::IP_TOS, tos)
+        sys::set_option(self.as_fd(), &sys::IP_TOS, tos)
     }
 
     /// The traffic class of datagrams sent over IPv6 (`IPV6_TCLASS`).
@@ -518,7 +517,7 @@ impl UdpSocket {
     ///
     /// Those of getsockopt(2).
     pub fn tclass_v6(&self) -> io::Result<u32> {
-        options::number(self.as_fd(), &sys::IPV6_TCLASS)
+        sys::option(self.as_fd(), &sys::IPV6_TCLASS)
     }
 
     /// Sets the traffic class of datagrams sent over IPv6 (`IPV6_TCLASS`).
@@ -527,7 +526,7 @@ impl UdpSocket {
     ///
     /// Those of setsockopt(2).
     pub fn set_tclass_v6(&self, tclass: u32) -> io::Result<()> {
-        options::set_number(self.as_fd(), &sys::IPV6_TCLASS, tclass)
+        sys::set_option(self.as_fd(), &sys::IPV6_TCLASS, tclass)
     }
 
     /// Whether IPv4 multicast datagrams sent are received on this machine too (`IP_MULTICAST_LOOP`).

@@ -48,7 +48,8 @@ pub mod time {
 /// Readiness of file descriptors.
 pub mod io {
     pub use crate::reactor::{AsyncFd, AsyncFdReadyGuard, AsyncFdReadyMutGuard};
-    pub use crate::reactor::{AsyncFdTryNewError, Interest, Ready, Source, TryIoError};
+    pub use crate::reactor::{AsyncFdTryNewError, Interest, Ready, TryIoError};
+    pub use crate::reactor::{ReadFd, Source, WriteFd};
 }
 
 /// The layer below: epoll and the descriptors that bear events, safe, and usable without the runtime.

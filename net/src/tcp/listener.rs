@@ -15,7 +15,6 @@ use runtime_core::time::{Instant, Sleep, sleep_until};
 
 use crate::addr::{ToSocketAddrs, first_of, resolve};
 use crate::error::explain;
-use crate::options;
 use crate::sys::{self, Family};
 use crate::tcp::stream::TcpStream;
 
@@ -237,7 +236,7 @@ impl TcpListener {
 
 fn listen_on(addr: SocketAddr) -> io::Result<TcpListener> {
     let socket = sys::tcp_socket(Family::of(&addr))?;
-    options::set_flag(socket.as_fd(), &sys::SO_REUSEADDR, true)?;
+    sys::set_option(socket.as_fd(), &sys::SO_REUSEADDR, true)?;
     sys::bind(socket.as_fd(), addr)?;
     sys::listen(socket.as_fd(), BACKLOG)?;
     Ok(TcpListener::from_listening(socket.into()))

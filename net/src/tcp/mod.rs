@@ -4,8 +4,20 @@
 mod connect;
 pub(crate) mod listener;
 pub(crate) mod socket;
-mod split;
 pub(crate) mod stream;
 
 pub use listener::Incoming;
-pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
+
+use crate::split;
+use crate::tcp::stream::TcpStream;
+
+/// The read half of a [`TcpStream`], from [`TcpStream::split`].
+pub type ReadHalf<'a> = split::ReadHalf<'a, TcpStream>;
+/// The write half of a [`TcpStream`], from [`TcpStream::split`].
+pub type WriteHalf<'a> = split::WriteHalf<'a, TcpStream>;
+/// The read half of a [`TcpStream`], from [`TcpStream::into_split`].
+pub type OwnedReadHalf = split::OwnedReadHalf<TcpStream>;
+/// The write half of a [`TcpStream`], from [`TcpStream::into_split`].
+pub type OwnedWriteHalf = split::OwnedWriteHalf<TcpStream>;
+/// The two halves given to `reunite`, which are of different streams.
+pub type ReuniteError = split::ReuniteError<TcpStream>;

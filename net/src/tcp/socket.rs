@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use crate::error::explain;
-use crate::options;
+use crate::options::options;
 use crate::sys::{self, Family};
 use crate::tcp::connect;
 use crate::tcp::listener::TcpListener;
@@ -92,132 +92,54 @@ impl TcpSocket {
         sys::local_addr(self.as_fd())
     }
 
-    /// Whether an address may be bound whose last connections still time out (`SO_REUSEADDR`).
-    ///
-    /// # Errors
-    ///
-    /// Those of getsockopt(2).
-    pub fn reuseaddr(&self) -> io::Result<bool> {
-        options::flag(self.as_fd(), &sys::SO_REUSEADDR)
-    }
+    options! {
+        /// Whether an address may be bound whose last connections still time out (`SO_REUSEADDR`).
+        reuseaddr
+        /// Lets an address be bound whose last connections still time out (`SO_REUSEADDR`).
+        set_reuseaddr = SO_REUSEADDR: bool;
 
-    /// Lets an address be bound whose last connections still time out (`SO_REUSEADDR`).
-    ///
-    /// # Errors
-    ///
-    /// Those of setsockopt(2).
-    pub fn set_reuseaddr(&self, reuseaddr: bool) -> io::Result<()> {
-        options::set_flag(self.as_fd(), &sys::SO_REUSEADDR, reuseaddr)
-    }
+        /// Whether several sockets may share the address (`SO_REUSEPORT`).
+        reuseport
+        /// Lets several sockets share the address; the kernel spreads connections over them
+        /// (`SO_REUSEPORT`).
+        set_reuseport = SO_REUSEPORT: bool;
 
-    /// Whether several sockets may share the address (`SO_REUSEPORT`).
-    ///
-    /// # Errors
-    ///
-    /// Those of getsockopt(2).
-    pub fn reuseport(&self) -> io::Result<bool> {
-        options::flag(self.as_fd(), &sys::SO_REUSEPORT)
-    }
+        /// Whether an idle connection is probed (`SO_KEEPALIVE`).
+        keepalive
+        /// Probes an idle connection; how, is set on the [`TcpStream`] (`SO_KEEPALIVE`).
+        set_keepalive = SO_KEEPALIVE: bool;
 
-    /// Lets several sockets share the address; the kernel spreads connections over them
-    /// (`SO_REUSEPORT`).
-    ///
-    /// # Errors
-    ///
-    /// Those of setsockopt(2).
-    pub fn set_reuseport(&self, reuseport: bool) -> io::Result<()> {
-        options::set_flag(self.as_fd(), &sys::SO_REUSEPORT, reuseport)
-    }
+        /// Whether small writes are sent at once (`TCP_NODELAY`).
+        nodelay
+        /// Sends small writes at once, without Nagle's algorithm (`TCP_NODELAY`).
+        set_nodelay = TCP_NODELAY: bool;
 
-    /// Whether an idle connection is probed (`SO_KEEPALIVE`).
-    ///
-    /// # Errors
-    ///
-    /// Those of getsockopt(2).
-    pub fn keepalive(&self) -> io::Result<bool> {
-        options::flag(self.as_fd(), &sys::SO_KEEPALIVE)
-    }
+        /// The size of the send buffer in bytes, as the kernel counts: twice what was set
+        /// (`SO_SNDBUF`).
+        send_buffer_size
+        /// Sets the size of the send buffer in bytes (`SO_SNDBUF`).
+        set_send_buffer_size = SO_SNDBUF: u32;
 
-    /// Probes an idle connection; how, is set on the [`TcpStream`] (`SO_KEEPALIVE`).
-    ///
-    /// # Errors
-    ///
-    /// Those of setsockopt(2).
-    pub fn set_keepalive(&self, keepalive: bool) -> io::Result<()> {
-        options::set_flag(self.as_fd(), &sys::SO_KEEPALIVE, keepalive)
-    }
+        /// The size of the receive buffer in bytes, as the kernel counts: twice what was set
+        /// (`SO_RCVBUF`).
+        recv_buffer_size
+        /// Sets the size of the receive buffer in bytes (`SO_RCVBUF`).
+        set_recv_buffer_size = SO_RCVBUF: u32;
 
-    /// Whether small writes are sent at once (`TCP_NODELAY`).
-    ///
-    /// # Errors
-    ///
-    /// Those of getsockopt(2).
-    pub fn nodelay(&self) -> io::Result<bool> {
-        options::flag(self.as_fd(), &sys::TCP_NODELAY)
-    }
+        /// See [`TcpStream::linger`].
+        linger
+        /// See [`TcpStream::set_linger`].
+        set_linger = SO_LINGER: Option<Duration>;
 
-    /// Sends small writes at once, without Nagle's algorithm (`TCP_NODELAY`).
-    ///
-    /// # Errors
-    ///
-    /// Those of setsockopt(2).
-    pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
-        options::set_flag(self.as_fd(), &sys::TCP_NODELAY, nodelay)
-    }
+        /// The type of service of packets sent over IPv4 (`IP_TOS`).
+        tos_v4
+        /// Sets the type of service of packets sent over IPv4 (`IP_TOS`).
+        set_tos_v4 = IP_TOS: u32;
 
-    /// The size of the send buffer in bytes, as the kernel counts: twice what was set (`SO_SNDBUF`).
-    ///
-    /// # Errors
-    ///
-    /// Those of getsockopt(2).
-    pub fn send_buffer_size(&self) -> io::Result<u32> {
-        options::number(self.as_fd(), &sys::SO_SNDBUF)
-    }
-
-    /// Sets the size of the send buffer in bytes (`SO_SNDBUF`).
-    ///
-    /// # Errors
-    ///
-    /// Those of setsockopt(2).
-    pub fn set_send_buffer_size(&self, size: u32) -> io::Result<()> {
-        options::set_number(self.as_fd(), &sys::SO_SNDBUF, size)
-    }
-
-    /// The size of the receive buffer in bytes, as the kernel counts: twice what was set
-    /// (`SO_RCVBUF`).
-    ///
-    /// # Errors
-    ///
-    /// Those of getsockopt(2).
-    pub fn recv_buffer_size(&self) -> io::Result<u32> {
-        options::number(self.as_fd(), &sys::SO_RCVBUF)
-    }
-
-    /// Sets the size of the receive buffer in bytes (`SO_RCVBUF`).
-    ///
-    /// # Errors
-    ///
-    /// Those of setsockopt(2).
-    pub fn set_recv_buffer_size(&self, size: u32) -> io::Result<()> {
-        options::set_number(self.as_fd(), &sys::SO_RCVBUF, size)
-    }
-
-    /// See [`TcpStream::linger`].
-    ///
-    /// # Errors
-    ///
-    /// Those of getsockopt(2).
-    pub fn linger(&self) -> io::Result<Option<Duration>> {
-        options::linger(self.as_fd())
-    }
-
-    /// See [`TcpStream::set_linger`].
-    ///
-    /// # Errors
-    ///
-    /// Those of setsockopt(2).
-    pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
-        options::set_linger(self.as_fd(), linger)
+        /// The traffic class of packets sent over IPv6 (`IPV6_TCLASS`).
+        tclass_v6
+        /// Sets the traffic class of packets sent over IPv6 (`IPV6_TCLASS`).
+        set_tclass_v6 = IPV6_TCLASS: u32;
     }
 
     /// See [`TcpStream::set_zero_linger`].
@@ -227,42 +149,6 @@ impl TcpSocket {
     /// Those of setsockopt(2).
     pub fn set_zero_linger(&self) -> io::Result<()> {
         self.set_linger(Some(Duration::ZERO))
-    }
-
-    /// The type of service of packets sent over IPv4 (`IP_TOS`).
-    ///
-    /// # Errors
-    ///
-    /// Those of getsockopt(2).
-    pub fn tos_v4(&self) -> io::Result<u32> {
-        options::number(self.as_fd(), &sys::IP_TOS)
-    }
-
-    /// Sets the type of service of packets sent over IPv4 (`IP_TOS`).
-    ///
-    /// # Errors
-    ///
-    /// Those of setsockopt(2).
-    pub fn set_tos_v4(&self, tos: u32) -> io::Result<()> {
-        options::set_number(self.as_fd(), &sys::IP_TOS, tos)
-    }
-
-    /// The traffic class of packets sent over IPv6 (`IPV6_TCLASS`).
-    ///
-    /// # Errors
-    ///
-    /// Those of getsockopt(2).
-    pub fn tclass_v6(&self) -> io::Result<u32> {
-        options::number(self.as_fd(), &sys::IPV6_TCLASS)
-    }
-
-    /// Sets the traffic class of packets sent over IPv6 (`IPV6_TCLASS`).
-    ///
-    /// # Errors
-    ///
-    /// Those of setsockopt(2).
-    pub fn set_tclass_v6(&self, tclass: u32) -> io::Result<()> {
-        options::set_number(self.as_fd(), &sys::IPV6_TCLASS, tclass)
     }
 }
 

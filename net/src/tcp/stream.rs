@@ -7,16 +7,15 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use runtime_core::io::{Interest, Ready, Source};
+use runtime_core::io::{Interest, ReadFd, Ready, Source, WriteFd};
 
 use crate::addr::{ToSocketAddrs, resolve};
-use crate::options;
+use crate::methods::{read_methods, readiness_methods, write_methods};
+use crate::options::options;
+use crate::split::{self, Stream};
 use crate::sys;
 use crate::tcp::connect::connect_any;
-use crate::tcp::split::{self, OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
-
-/// How much `read_to_end` reads as one operation of the task's budget.
-const READ_TO_END_CHUNK: usize = 64 * 1024;
+use crate::tcp::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 
 /// A TCP connection.
 ///
@@ -89,109 +88,9 @@ impl TcpStream {
         TcpStream { io }
     }
 
-    /// Reads what is there into `buf`, waiting until there is something; returns how much, 0 at the
-    /// end of the stream (or if `buf` is empty).
-    ///
-    /// # Errors
-    ///
-    /// Those of recv(2), [`ConnectionReset`](io::ErrorKind::ConnectionReset) among them.
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is lost.
-    #[inline]
-    pub async fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
-        if buf.is_empty() {
-            return Ok(0);
-        }
-        self.io.read_stream(buf.len(), |mut stream| stream.read(buf)).await
-    }
-
-    /// As [`read`](Self::read), into several buffers: one is filled before the next is begun.
-    ///
-    /// # Errors
-    ///
-    /// As [`read`](Self::read), of readv(2).
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is lost.
-    pub async fn read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        // One call takes no more buffers, and the count is compared with what was asked of the call.
-        let taken = bufs.len().min(sys::IOV_MAX);
-        let bufs = &mut bufs[..taken];
-        let len = bufs.iter().map(|buf| buf.len()).sum();
-        if len == 0 {
-            return Ok(0);
-        }
-        self.io.read_stream(len, |mut stream| stream.read_vectored(bufs)).await
-    }
-
-    /// Reads until `buf` is full and returns its length.
-    ///
-    /// # Errors
-    ///
-    /// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) if the stream ends first, else as
-    /// [`read`](Self::read). What was read is at the start of `buf`, but how much is not told.
-    ///
-    /// # Cancel safety
-    ///
-    /// Not cancel safe: the bytes that were read already are in `buf`, and how many is not known.
-    pub async fn read_exact(&self, buf: &mut [u8]) -> io::Result<usize> {
-        let mut filled = 0;
-        while filled < buf.len() {
-            match self.read(&mut buf[filled..]).await? {
-                0 => return Err(ended_early(filled, buf.len())),
-                read => filled += read,
-            }
-        }
-        Ok(filled)
-    }
-
-    /// Reads until the end of the stream, appends everything to `buf` and returns how much it was.
-    ///
-    /// # Errors
-    ///
-    /// As [`read`](Self::read). What was read before has been appended.
-    ///
-    /// # Cancel safety
-    ///
-    /// What was read until then has been appended to `buf`: with it, calling again goes on.
-    pub async fn read_to_end(&self, buf: &mut Vec<u8>) -> io::Result<usize> {
-        let start = buf.len();
-        loop {
-            // std appends straight to the vector's spare room, and what it has appended stays there
-            // when the call ends in `WouldBlock`, so a repeated call goes on where this one stopped.
-            let read = |stream: &std::net::TcpStream| {
-                stream.take(READ_TO_END_CHUNK as u64).read_to_end(buf)
-            };
-            let last = self.io.read_with(read).await?;
-            if last < READ_TO_END_CHUNK {
-                return Ok(buf.len() - start);
-            }
-        }
-    }
-
-    /// Reads until the end of the stream, appends everything to `buf` and returns how many bytes it
-    /// was.
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidData`](io::ErrorKind::InvalidData) if it is not UTF-8, else as
-    /// [`read`](Self::read). `buf` is as before then, and what was read is lost.
-    ///
-    /// # Cancel safety
-    ///
-    /// Not cancel safe: what was read until then is lost.
-    pub async fn read_to_string(&self, buf: &mut String) -> io::Result<usize> {
-        let mut bytes = Vec::new();
-        self.read_to_end(&mut bytes).await?;
-        let text = std::str::from_utf8(&bytes).map_err(|error| {
-            io::Error::new(io::ErrorKind::InvalidData, format!("the stream is not text: {error}"))
-        })?;
-        buf.push_str(text);
-        Ok(text.len())
-    }
+    read_methods!();
+    write_methods!();
+    readiness_methods!();
 
     /// As [`read`](Self::read), but leaves the data where it is, to be read again.
     ///
@@ -219,224 +118,6 @@ impl TcpStream {
             return Poll::Ready(Ok(0));
         }
         self.io.poll_read_with(cx, |stream| stream.peek(buf))
-    }
-
-    /// Writes as much of `buf` as there is room for, waiting until there is some; returns how much.
-    ///
-    /// # Errors
-    ///
-    /// Those of send(2): [`BrokenPipe`](io::ErrorKind::BrokenPipe) once the connection is closed. No
-    /// `SIGPIPE` is raised.
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is written by a future that is dropped before it is ready.
-    #[inline]
-    pub async fn write(&self, buf: &[u8]) -> io::Result<usize> {
-        self.io.write_with(|mut stream| stream.write(buf)).await
-    }
-
-    /// As [`write`](Self::write), from several buffers, one after another.
-    ///
-    /// # Errors
-    ///
-    /// As [`write`](Self::write), of sendmsg(2).
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is written by a future that is dropped before it is ready.
-    pub async fn write_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.io.write_with(|stream| sys::send_vectored(stream.as_fd(), bufs)).await
-    }
-
-    /// Writes all of `buf`.
-    ///
-    /// # Errors
-    ///
-    /// As [`write`](Self::write). Part of `buf` may have been written.
-    ///
-    /// # Cancel safety
-    ///
-    /// Not cancel safe: part of `buf` may have been written, and how much is not known.
-    pub async fn write_all(&self, mut buf: &[u8]) -> io::Result<()> {
-        while !buf.is_empty() {
-            match self.write(buf).await? {
-                0 => return Err(wrote_nothing()),
-                written => buf = &buf[written..],
-            }
-        }
-        Ok(())
-    }
-
-    /// Does nothing, as nothing is buffered here.
-    ///
-    /// # Errors
-    ///
-    /// None.
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is lost.
-    pub async fn flush(&self) -> io::Result<()> {
-        Ok(())
-    }
-
-    /// Closes the write direction: the peer reads the end of the stream after what was written. The
-    /// read direction stays open. A connection that is gone already is fine.
-    ///
-    /// # Errors
-    ///
-    /// Those of shutdown(2), without `ENOTCONN`.
-    ///
-    /// # Cancel safety
-    ///
-    /// It is done at the first poll.
-    pub async fn shutdown(&self) -> io::Result<()> {
-        self.shut_write_down()
-    }
-
-    pub(super) fn shut_write_down(&self) -> io::Result<()> {
-        match self.io.get_ref().shutdown(Shutdown::Write) {
-            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
-            result => result,
-        }
-    }
-
-    /// Waits until a read would not block: data, the end, or an error is there.
-    ///
-    /// It may be so for another task too, or no longer when this one comes to it: follow with
-    /// [`try_read`](Self::try_read), and wait again on `WouldBlock`.
-    ///
-    /// # Errors
-    ///
-    /// If the socket cannot be registered with the runtime.
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is lost.
-    pub async fn readable(&self) -> io::Result<()> {
-        self.io.readable().await
-    }
-
-    /// Waits until a write would not block: there is room, or an error. As
-    /// [`readable`](Self::readable) otherwise.
-    ///
-    /// # Errors
-    ///
-    /// If the socket cannot be registered with the runtime.
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is lost.
-    pub async fn writable(&self) -> io::Result<()> {
-        self.io.writable().await
-    }
-
-    /// Waits until anything of `interest` is so, and returns what is. As
-    /// [`readable`](Self::readable) otherwise.
-    ///
-    /// # Errors
-    ///
-    /// If the socket cannot be registered with the runtime.
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is lost.
-    pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
-        self.io.ready(interest).await
-    }
-
-    /// As [`readable`](Self::readable), for futures written by hand.
-    ///
-    /// # Errors
-    ///
-    /// If the socket cannot be registered with the runtime.
-    pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.io.poll_read_ready(cx)
-    }
-
-    /// As [`writable`](Self::writable), for futures written by hand.
-    ///
-    /// # Errors
-    ///
-    /// If the socket cannot be registered with the runtime.
-    pub fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.io.poll_write_ready(cx)
-    }
-
-    /// Reads what is there now.
-    ///
-    /// # Errors
-    ///
-    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is nothing, else as [`read`](Self::read).
-    pub fn try_read(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.io.try_io(Interest::READABLE, |mut stream| stream.read(buf))
-    }
-
-    /// As [`try_read`](Self::try_read), into several buffers.
-    ///
-    /// # Errors
-    ///
-    /// As [`try_read`](Self::try_read).
-    pub fn try_read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        self.io.try_io(Interest::READABLE, |mut stream| stream.read_vectored(bufs))
-    }
-
-    /// Writes as much of `buf` as there is room for now.
-    ///
-    /// # Errors
-    ///
-    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is none, else as [`write`](Self::write).
-    pub fn try_write(&self, buf: &[u8]) -> io::Result<usize> {
-        self.io.try_io(Interest::WRITABLE, |mut stream| stream.write(buf))
-    }
-
-    /// As [`try_write`](Self::try_write), from several buffers.
-    ///
-    /// # Errors
-    ///
-    /// As [`try_write`](Self::try_write).
-    pub fn try_write_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.io.try_io(Interest::WRITABLE, |stream| sys::send_vectored(stream.as_fd(), bufs))
-    }
-
-    /// Does an operation of the caller's own on the socket, once and now. When it fails with
-    /// `WouldBlock`, the runtime takes note that the socket is not ready.
-    ///
-    /// # Errors
-    ///
-    /// Those of `op`. It must return [`WouldBlock`](io::ErrorKind::WouldBlock) only when the socket
-    /// has said so for the directions in `interest`.
-    pub fn try_io<R>(
-        &self,
-        interest: Interest,
-        op: impl FnOnce() -> io::Result<R>,
-    ) -> io::Result<R> {
-        self.io.try_io(interest, |_| op())
-    }
-
-    /// Does an operation of the caller's own on the socket, waiting for `interest` and repeating it
-    /// while it fails with [`WouldBlock`](io::ErrorKind::WouldBlock).
-    ///
-    /// # Errors
-    ///
-    /// Those of `op`, and if the socket cannot be registered with the runtime.
-    ///
-    /// # Cancel safety
-    ///
-    /// The future waits only between calls of `op`.
-    pub async fn async_io<R>(
-        &self,
-        interest: Interest,
-        mut op: impl FnMut() -> io::Result<R>,
-    ) -> io::Result<R> {
-        loop {
-            self.io.ready(interest).await?;
-            match self.io.try_io(interest, |_| op()) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                result => return result,
-            }
-        }
     }
 
     /// Two halves that borrow the stream, one to read and one to write.
@@ -478,63 +159,54 @@ impl TcpStream {
         self.io.get_ref().take_error()
     }
 
-    /// Whether small writes are sent at once (`TCP_NODELAY`).
-    ///
-    /// # Errors
-    ///
-    /// Those of getsockopt(2).
-    pub fn nodelay(&self) -> io::Result<bool> {
-        self.io.get_ref().nodelay()
-    }
+    options! {
+        /// Whether small writes are sent at once (`TCP_NODELAY`).
+        nodelay
+        /// Sends small writes at once, without Nagle's algorithm (`TCP_NODELAY`).
+        set_nodelay = TCP_NODELAY: bool;
 
-    /// Sends small writes at once, without Nagle's algorithm (`TCP_NODELAY`).
-    ///
-    /// # Errors
-    ///
-    /// Those of setsockopt(2).
-    pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
-        self.io.get_ref().set_nodelay(nodelay)
-    }
+        /// Whether data is acknowledged at once (`TCP_QUICKACK`).
+        quickack
+        /// Acknowledges data at once (`TCP_QUICKACK`). The kernel may go back by itself: set it again
+        /// after reads if it matters.
+        set_quickack = TCP_QUICKACK: bool;
 
-    /// Whether data is acknowledged at once (`TCP_QUICKACK`).
-    ///
-    /// # Errors
-    ///
-    /// Those of getsockopt(2).
-    pub fn quickack(&self) -> io::Result<bool> {
-        options::flag(self.as_fd(), &sys::TCP_QUICKACK)
-    }
+        /// How long closing may block to send the rest (`SO_LINGER`), `None` for not at all.
+        linger
+        /// Makes closing block until the rest is sent, for at most `linger`, in whole seconds rounded
+        /// up (`SO_LINGER`).
+        ///
+        /// The close, and with it **the thread and all its tasks, blocks** for a duration above zero.
+        /// [`set_zero_linger`](Self::set_zero_linger) is the use that is fine.
+        set_linger = SO_LINGER: Option<Duration>;
 
-    /// Acknowledges data at once (`TCP_QUICKACK`). The kernel may go back by itself: set it again
-    /// after reads if it matters.
-    ///
-    /// # Errors
-    ///
-    /// Those of setsockopt(2).
-    pub fn set_quickack(&self, quickack: bool) -> io::Result<()> {
-        options::set_flag(self.as_fd(), &sys::TCP_QUICKACK, quickack)
-    }
+        /// The `IP_TTL` of packets sent.
+        ttl
+        /// Sets the `IP_TTL` of packets sent.
+        set_ttl = IP_TTL: u32;
 
-    /// How long closing may block to send the rest (`SO_LINGER`), `None` for not at all.
-    ///
-    /// # Errors
-    ///
-    /// Those of getsockopt(2).
-    pub fn linger(&self) -> io::Result<Option<Duration>> {
-        options::linger(self.as_fd())
-    }
+        /// Whether an idle connection is probed (`SO_KEEPALIVE`).
+        keepalive
+        /// Probes an idle connection, so that a peer that is gone is noticed (`SO_KEEPALIVE`).
+        set_keepalive = SO_KEEPALIVE: bool;
 
-    /// Makes closing block until the rest is sent, for at most `linger`, in whole seconds rounded up
-    /// (`SO_LINGER`).
-    ///
-    /// The close, and with it **the thread and all its tasks, blocks** for a duration above zero.
-    /// [`set_zero_linger`](Self::set_zero_linger) is the use that is fine.
-    ///
-    /// # Errors
-    ///
-    /// Those of setsockopt(2).
-    pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
-        options::set_linger(self.as_fd(), linger)
+        /// How long the connection is idle before it is probed (`TCP_KEEPIDLE`).
+        keepalive_idle
+        /// Sets how long the connection is idle before it is probed, in whole seconds rounded up
+        /// (`TCP_KEEPIDLE`). The kernel refuses zero and more than 32767 seconds.
+        set_keepalive_idle = TCP_KEEPIDLE: Duration;
+
+        /// The time between two probes (`TCP_KEEPINTVL`).
+        keepalive_interval
+        /// Sets the time between two probes, in whole seconds rounded up (`TCP_KEEPINTVL`). The kernel
+        /// refuses zero and more than 32767 seconds.
+        set_keepalive_interval = TCP_KEEPINTVL: Duration;
+
+        /// How many probes go unanswered before the connection counts as broken (`TCP_KEEPCNT`).
+        keepalive_count
+        /// Sets how many probes go unanswered before the connection counts as broken (`TCP_KEEPCNT`).
+        /// The kernel refuses zero and more than 127.
+        set_keepalive_count = TCP_KEEPCNT: u32;
     }
 
     /// Makes closing reset the connection and drop what is unsent (`SO_LINGER` of zero).
@@ -545,109 +217,103 @@ impl TcpStream {
     pub fn set_zero_linger(&self) -> io::Result<()> {
         self.set_linger(Some(Duration::ZERO))
     }
+}
 
-    /// The `IP_TTL` of packets sent.
-    ///
-    /// # Errors
-    ///
-    /// Those of getsockopt(2).
-    pub fn ttl(&self) -> io::Result<u32> {
-        self.io.get_ref().ttl()
+impl ReadFd for TcpStream {
+    type Io = std::net::TcpStream;
+    const SHORT_READ_DRAINS: bool = true;
+
+    #[inline]
+    fn source(&self) -> &Source<std::net::TcpStream> {
+        &self.io
     }
 
-    /// Sets the `IP_TTL` of packets sent.
-    ///
-    /// # Errors
-    ///
-    /// Those of setsockopt(2).
-    pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
-        self.io.get_ref().set_ttl(ttl)
+    #[inline]
+    fn read_once(&self, buf: &mut [u8]) -> io::Result<usize> {
+        self.io.get_ref().read(buf)
     }
 
-    /// Whether an idle connection is probed (`SO_KEEPALIVE`).
-    ///
-    /// # Errors
-    ///
-    /// Those of getsockopt(2).
-    pub fn keepalive(&self) -> io::Result<bool> {
-        options::flag(self.as_fd(), &sys::SO_KEEPALIVE)
-    }
-
-    /// Probes an idle connection, so that a peer that is gone is noticed (`SO_KEEPALIVE`).
-    ///
-    /// # Errors
-    ///
-    /// Those of setsockopt(2).
-    pub fn set_keepalive(&self, keepalive: bool) -> io::Result<()> {
-        options::set_flag(self.as_fd(), &sys::SO_KEEPALIVE, keepalive)
-    }
-
-    /// How long the connection is idle before it is probed (`TCP_KEEPIDLE`).
-    ///
-    /// # Errors
-    ///
-    /// Those of getsockopt(2).
-    pub fn keepalive_idle(&self) -> io::Result<Duration> {
-        options::seconds(self.as_fd(), &sys::TCP_KEEPIDLE)
-    }
-
-    /// Sets how long the connection is idle before it is probed, in whole seconds rounded up
-    /// (`TCP_KEEPIDLE`).
-    ///
-    /// # Errors
-    ///
-    /// Those of setsockopt(2): zero and more than 32767 seconds are refused.
-    pub fn set_keepalive_idle(&self, idle: Duration) -> io::Result<()> {
-        options::set_seconds(self.as_fd(), &sys::TCP_KEEPIDLE, idle)
-    }
-
-    /// The time between two probes (`TCP_KEEPINTVL`).
-    ///
-    /// # Errors
-    ///
-    /// Those of getsockopt(2).
-    pub fn keepalive_interval(&self) -> io::Result<Duration> {
-        options::seconds(self.as_fd(), &sys::TCP_KEEPINTVL)
-    }
-
-    /// Sets the time between two probes, in whole seconds rounded up (`TCP_KEEPINTVL`).
-    ///
-    /// # Errors
-    ///
-    /// Those of setsockopt(2): zero and more than 32767 seconds are refused.
-    pub fn set_keepalive_interval(&self, interval: Duration) -> io::Result<()> {
-        options::set_seconds(self.as_fd(), &sys::TCP_KEEPINTVL, interval)
-    }
-
-    /// How many probes go unanswered before the connection counts as broken (`TCP_KEEPCNT`).
-    ///
-    /// # Errors
-    ///
-    /// Those of getsockopt(2).
-    pub fn keepalive_count(&self) -> io::Result<u32> {
-        options::number(self.as_fd(), &sys::TCP_KEEPCNT)
-    }
-
-    /// Sets how many probes go unanswered before the connection counts as broken (`TCP_KEEPCNT`).
-    ///
-    /// # Errors
-    ///
-    /// Those of setsockopt(2): zero and more than 127 are refused.
-    pub fn set_keepalive_count(&self, count: u32) -> io::Result<()> {
-        options::set_number(self.as_fd(), &sys::TCP_KEEPCNT, count)
+    #[inline]
+    fn read_once_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        self.io.get_ref().read_vectored(bufs)
     }
 }
 
-#[cold]
-fn ended_early(filled: usize, wanted: usize) -> io::Error {
-    let text = format!("the stream ended after {filled} of {wanted} bytes");
-    io::Error::new(io::ErrorKind::UnexpectedEof, text)
+impl WriteFd for TcpStream {
+    type Io = std::net::TcpStream;
+
+    #[inline]
+    fn source(&self) -> &Source<std::net::TcpStream> {
+        &self.io
+    }
+
+    /// `send(2)` with `MSG_NOSIGNAL`: no `SIGPIPE` is raised.
+    #[inline]
+    fn write_once(&self, buf: &[u8]) -> io::Result<usize> {
+        self.io.get_ref().write(buf)
+    }
+
+    #[inline]
+    fn write_once_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        sys::send_vectored(self.as_fd(), bufs)
+    }
+
+    fn shutdown_once(&self) -> io::Result<()> {
+        match self.io.get_ref().shutdown(Shutdown::Write) {
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
+            result => result,
+        }
+    }
 }
 
-#[cold]
-fn wrote_nothing() -> io::Error {
-    io::Error::new(io::ErrorKind::WriteZero, "the socket took no byte of a write that had some")
+impl Stream for TcpStream {
+    type Socket = std::net::TcpStream;
+    type Addr = SocketAddr;
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.local_addr()
+    }
+
+    fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.peer_addr()
+    }
 }
+
+/// What both read halves can, beside what those of every stream can.
+macro_rules! peeking_half {
+    ($half:ty) => {
+        impl $half {
+            /// As [`TcpStream::peek`].
+            ///
+            /// # Errors
+            ///
+            /// As there.
+            ///
+            /// # Cancel safety
+            ///
+            /// Nothing is lost.
+            pub async fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
+                self.as_ref().peek(buf).await
+            }
+
+            /// As [`TcpStream::poll_peek`].
+            ///
+            /// # Errors
+            ///
+            /// As there.
+            pub fn poll_peek(
+                &self,
+                cx: &mut Context<'_>,
+                buf: &mut [u8],
+            ) -> Poll<io::Result<usize>> {
+                self.as_ref().poll_peek(cx, buf)
+            }
+        }
+    };
+}
+
+peeking_half!(ReadHalf<'_>);
+peeking_half!(OwnedReadHalf);
 
 impl TryFrom<std::net::TcpStream> for TcpStream {
     type Error = io::Error;

@@ -1,0 +1,227 @@
+//! `ReadFd` and `WriteFd`: the two traits of everything that bytes are read from or written to.
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::os::fd::AsFd;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use crate::reactor::source::Source;
+
+/// A byte stream to read from: a descriptor that the runtime can wait for, and how to read from it once.
+///
+/// TCP and Unix streams, their halves, pipes and standard input have it, by `&self`; so have
+/// references and [`Rc`]s to them. [`copy`](https://docs.rs/epoll-runtime/latest/runtime/io/fn.copy.html)
+/// and its neighbours take anything that does. To read, use the methods of the types themselves: what
+/// is here is for those who write such functions, or a stream of their own.
+///
+/// ```
+/// use std::fs::File;
+/// use std::io::{self, Read};
+/// use std::os::fd::{AsFd, BorrowedFd};
+/// use runtime::io::{ReadFd, Source};
+///
+/// /// A character device in nonblocking mode.
+/// struct Device(Source<File>);
+///
+/// impl AsFd for Device {
+///     fn as_fd(&self) -> BorrowedFd<'_> {
+///         self.0.as_fd()
+///     }
+/// }
+///
+/// impl ReadFd for Device {
+///     type Io = File;
+///
+///     fn source(&self) -> &Source<File> {
+///         &self.0
+///     }
+///
+///     fn read_once(&self, buf: &mut [u8]) -> io::Result<usize> {
+///         self.0.get_ref().read(buf)
+///     }
+/// }
+/// ```
+pub trait ReadFd: AsFd {
+    /// Who owns the descriptor.
+    type Io: AsFd;
+
+    /// Whether a read that is shorter than its buffer proves that nothing is left: true of TCP alone.
+    /// On a Unix socket a read stops where descriptors were passed, on a pipe where a write ended.
+    const SHORT_READ_DRAINS: bool = false;
+
+    /// What waits for the descriptor.
+    fn source(&self) -> &Source<Self::Io>;
+
+    /// Reads what is there now; 0 is the end of the stream.
+    ///
+    /// # Errors
+    ///
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is nothing yet, or those of read(2).
+    fn read_once(&self, buf: &mut [u8]) -> io::Result<usize>;
+
+    /// As [`read_once`](Self::read_once), into several buffers: one is filled before the next is begun.
+    /// Unless it is written anew it reads into the first that is not empty.
+    ///
+    /// # Errors
+    ///
+    /// As [`read_once`](Self::read_once).
+    fn read_once_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        match bufs.iter_mut().find(|buf| !buf.is_empty()) {
+            Some(buf) => self.read_once(buf),
+            None => Ok(0),
+        }
+    }
+
+    /// Reads what is there, waiting until there is something. The wait stays with the descriptor when
+    /// the future that polled is dropped: the next event wakes its task for nothing.
+    ///
+    /// # Errors
+    ///
+    /// Those of read(2), and that of registering: no runtime on this thread, no descriptor left.
+    #[inline]
+    fn poll_read(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        let len = buf.len();
+        if len == 0 {
+            return Poll::Ready(Ok(0));
+        }
+        if Self::SHORT_READ_DRAINS {
+            self.source().poll_read_stream(cx, len, |_| self.read_once(buf))
+        } else {
+            self.source().poll_read_with(cx, |_| self.read_once(buf))
+        }
+    }
+
+    /// As [`poll_read`](Self::poll_read), into several buffers.
+    ///
+    /// # Errors
+    ///
+    /// As [`poll_read`](Self::poll_read).
+    #[inline]
+    fn poll_read_vectored(
+        &self,
+        cx: &mut Context<'_>,
+        bufs: &mut [IoSliceMut<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if bufs.iter().all(|buf| buf.is_empty()) {
+            return Poll::Ready(Ok(0));
+        }
+        self.source().poll_read_with(cx, |_| self.read_once_vectored(bufs))
+    }
+}
+
+/// A byte stream to write to: a descriptor that the runtime can wait for, and how to write to it once.
+///
+/// As [`ReadFd`], which has an example.
+pub trait WriteFd: AsFd {
+    /// Who owns the descriptor.
+    type Io: AsFd;
+
+    /// What waits for the descriptor.
+    fn source(&self) -> &Source<Self::Io>;
+
+    /// Writes as much as there is room for now.
+    ///
+    /// # Errors
+    ///
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is none, or those of write(2).
+    fn write_once(&self, buf: &[u8]) -> io::Result<usize>;
+
+    /// As [`write_once`](Self::write_once), from several buffers, one after another. Unless it is
+    /// written anew it writes the first that is not empty.
+    ///
+    /// # Errors
+    ///
+    /// As [`write_once`](Self::write_once).
+    fn write_once_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        match bufs.iter().find(|buf| !buf.is_empty()) {
+            Some(buf) => self.write_once(buf),
+            None => Ok(0),
+        }
+    }
+
+    /// Closes the write direction and leaves the read direction open, where there are two: on a
+    /// socket. Elsewhere it does nothing, and the reader sees the end when the descriptor is closed.
+    ///
+    /// # Errors
+    ///
+    /// Those of shutdown(2), without `ENOTCONN`: a connection that is gone is closed.
+    fn shutdown_once(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Writes as much as there is room for, waiting until there is some. The wait stays as
+    /// [`ReadFd::poll_read`] says.
+    ///
+    /// # Errors
+    ///
+    /// Those of write(2), and that of registering: no runtime on this thread, no descriptor left.
+    #[inline]
+    fn poll_write(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.source().poll_write_with(cx, |_| self.write_once(buf))
+    }
+
+    /// As [`poll_write`](Self::poll_write), from several buffers.
+    ///
+    /// # Errors
+    ///
+    /// As [`poll_write`](Self::poll_write).
+    #[inline]
+    fn poll_write_vectored(
+        &self,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.source().poll_write_with(cx, |_| self.write_once_vectored(bufs))
+    }
+}
+
+/// What points to a stream is one.
+macro_rules! by_pointer {
+    ($($pointer:ty),*) => {$(
+        impl<S: ReadFd + ?Sized> ReadFd for $pointer {
+            type Io = S::Io;
+            const SHORT_READ_DRAINS: bool = S::SHORT_READ_DRAINS;
+
+            #[inline]
+            fn source(&self) -> &Source<S::Io> {
+                (**self).source()
+            }
+
+            #[inline]
+            fn read_once(&self, buf: &mut [u8]) -> io::Result<usize> {
+                (**self).read_once(buf)
+            }
+
+            #[inline]
+            fn read_once_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+                (**self).read_once_vectored(bufs)
+            }
+        }
+
+        impl<S: WriteFd + ?Sized> WriteFd for $pointer {
+            type Io = S::Io;
+
+            #[inline]
+            fn source(&self) -> &Source<S::Io> {
+                (**self).source()
+            }
+
+            #[inline]
+            fn write_once(&self, buf: &[u8]) -> io::Result<usize> {
+                (**self).write_once(buf)
+            }
+
+            #[inline]
+            fn write_once_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+                (**self).write_once_vectored(bufs)
+            }
+
+            fn shutdown_once(&self) -> io::Result<()> {
+                (**self).shutdown_once()
+            }
+        }
+    )*};
+}
+
+by_pointer!(&S, Rc<S>, Arc<S>);
