@@ -17,6 +17,7 @@ mod reactor;
 mod task;
 mod task_local;
 mod tcp;
+mod tcp_options;
 mod threads;
 mod time;
 mod timer;

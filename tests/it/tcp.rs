@@ -721,67 +721,6 @@ fn a_clone_keeps_the_connection() {
 }
 
 #[test]
-fn options_are_read_as_set() {
-    run(async {
-        let (stream, _peer) = pair().await;
-        stream.set_nodelay(true).unwrap();
-        assert!(stream.nodelay().unwrap());
-        stream.set_ttl(7).unwrap();
-        assert_eq!(stream.ttl().unwrap(), 7);
-        stream.set_quickack(false).unwrap();
-        assert!(!stream.quickack().unwrap());
-        assert_eq!(stream.linger().unwrap(), None);
-        stream.set_linger(Some(Duration::from_millis(1500))).unwrap();
-        assert_eq!(stream.linger().unwrap(), Some(Duration::from_secs(2)));
-        stream.set_zero_linger().unwrap();
-        assert_eq!(stream.linger().unwrap(), Some(Duration::ZERO));
-        stream.set_linger(None).unwrap();
-        assert_eq!(stream.linger().unwrap(), None);
-        assert!(!stream.keepalive().unwrap());
-        stream.set_keepalive(true).unwrap();
-        assert!(stream.keepalive().unwrap());
-        stream.set_keepalive_idle(Duration::from_millis(1)).unwrap();
-        assert_eq!(stream.keepalive_idle().unwrap(), Duration::from_secs(1));
-        stream.set_keepalive_interval(Duration::from_secs(30)).unwrap();
-        assert_eq!(stream.keepalive_interval().unwrap(), Duration::from_secs(30));
-        stream.set_keepalive_count(3).unwrap();
-        assert_eq!(stream.keepalive_count().unwrap(), 3);
-        assert!(stream.set_keepalive_count(1000).is_err());
-        assert!(stream.take_error().unwrap().is_none());
-    });
-}
-
-#[test]
-fn a_socket_with_options_first() {
-    run(async {
-        let one = TcpSocket::new_v4().unwrap();
-        one.set_reuseport(true).unwrap();
-        assert!(one.reuseport().unwrap());
-        assert!(!one.reuseaddr().unwrap());
-        one.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let addr = one.local_addr().unwrap();
-        let two = TcpSocket::new_v4().unwrap();
-        two.set_reuseport(true).unwrap();
-        two.bind(addr).unwrap();
-        let listener = one.listen(16).unwrap();
-
-        let client = TcpSocket::new_v4().unwrap();
-        client.set_recv_buffer_size(16384).unwrap();
-        assert_eq!(client.recv_buffer_size().unwrap(), 2 * 16384);
-        client.set_send_buffer_size(16384).unwrap();
-        assert_eq!(client.send_buffer_size().unwrap(), 2 * 16384);
-        client.set_tos_v4(16).unwrap();
-        assert_eq!(client.tos_v4().unwrap(), 16);
-        let client = client.connect(addr).await.unwrap();
-        let (_, peer) = listener.accept().await.unwrap();
-        assert_eq!(peer, client.local_addr().unwrap());
-
-        let taken = TcpSocket::new_v4().unwrap().bind(addr).unwrap_err();
-        assert_eq!(taken.kind(), ErrorKind::AddrInUse);
-    });
-}
-
-#[test]
 fn over_ipv6() {
     run(async {
         let listener = match TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).await {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -151,6 +151,16 @@ impl TcpListener {
         Ok(self.acceptor.into_inner())
     }
 
+    /// A second handle to the same queue of connections, registered by itself: each connection goes to
+    /// the one that accepts it first. The address is free when the last of them is dropped.
+    ///
+    /// # Errors
+    ///
+    /// If there is no descriptor left.
+    pub fn try_clone(&self) -> io::Result<TcpListener> {
+        Ok(TcpListener::from_listening(self.acceptor.get_ref().try_clone()?))
+    }
+
     /// The address listened on: with it the port that port 0 became.
     ///
     /// # Errors
@@ -158,6 +168,15 @@ impl TcpListener {
     /// Those of getsockname(2).
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.acceptor.get_ref().local_addr()
+    }
+
+    /// Takes the error that waits on the socket (`SO_ERROR`).
+    ///
+    /// # Errors
+    ///
+    /// Those of getsockopt(2).
+    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
+        self.acceptor.get_ref().take_error()
     }
 
     /// The `IP_TTL` of accepted connections.
@@ -202,6 +221,22 @@ impl TryFrom<std::net::TcpListener> for TcpListener {
 
     fn try_from(listener: std::net::TcpListener) -> io::Result<TcpListener> {
         TcpListener::from_std(listener)
+    }
+}
+
+impl TryFrom<OwnedFd> for TcpListener {
+    type Error = io::Error;
+
+    /// As [`TcpListener::from_std`], for a listening socket from anywhere.
+    fn try_from(fd: OwnedFd) -> io::Result<TcpListener> {
+        TcpListener::from_std(fd.into())
+    }
+}
+
+impl From<TcpListener> for OwnedFd {
+    /// Deregisters the socket; it stays nonblocking.
+    fn from(listener: TcpListener) -> OwnedFd {
+        listener.acceptor.into_inner().into()
     }
 }
 
