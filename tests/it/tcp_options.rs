@@ -1,7 +1,7 @@
 //! TCP's options, before and after connecting, and sockets from elsewhere.
 #![allow(unsafe_code)]
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::pin::pin;
@@ -14,6 +14,12 @@ use runtime::net::{TcpListener, TcpSocket, TcpStream};
 use crate::support::{limited, run};
 
 const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+async fn pair() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind(LOOPBACK).await.unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    (client, listener.accept().await.unwrap().0)
+}
 
 /// The options of both types, set and read.
 macro_rules! common_options {
@@ -250,6 +256,60 @@ fn with_fast_open(test: impl FnOnce() + Send) {
         Err(error) => eprintln!("skipped: no network of its own to be had here: {error}"),
     };
     thread::scope(|scope| scope.spawn(body).join()).unwrap();
+}
+
+#[test]
+fn a_zero_linger_resets() {
+    run(async {
+        let (client, server) = pair().await;
+        client.set_zero_linger().unwrap();
+        drop(client);
+        assert_eq!(server.read(&mut [0]).await.unwrap_err().kind(), ErrorKind::ConnectionReset);
+    });
+}
+
+#[test]
+fn a_user_timeout_ends_a_write_that_nobody_reads() {
+    run(async {
+        let (client, _server) = pair().await;
+        client.set_user_timeout(Some(Duration::from_millis(1))).unwrap();
+        let error = loop {
+            if let Err(error) = client.write(&[0; 65536]).await {
+                break error;
+            }
+        };
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+    });
+}
+
+/// Of a listening socket, how many connections may wait to be accepted.
+fn backlog(listener: &TcpListener) -> u32 {
+    // SAFETY: all zero is a valid `tcp_info`; it and its length outlive the call.
+    let (got, info) = unsafe {
+        let mut info: libc::tcp_info = std::mem::zeroed();
+        let mut len = size_of::<libc::tcp_info>() as libc::socklen_t;
+        let fd = listener.as_raw_fd();
+        let into = (&raw mut info).cast();
+        (libc::getsockopt(fd, libc::IPPROTO_TCP, libc::TCP_INFO, into, &raw mut len), info)
+    };
+    assert_eq!(got, 0, "{}", io::Error::last_os_error());
+    info.tcpi_sacked
+}
+
+#[test]
+fn a_thousand_clients_may_wait() {
+    let limit = fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();
+    let limit: u32 = limit.trim().parse().unwrap();
+    run(async {
+        let bound = TcpListener::bind(LOOPBACK).await.unwrap();
+        assert_eq!(backlog(&bound), limit.min(1024));
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(LOOPBACK).unwrap();
+        assert_eq!(backlog(&socket.listen(7).unwrap()), 7);
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(LOOPBACK).unwrap();
+        assert_eq!(backlog(&socket.listen(u32::MAX).unwrap()), limit);
+    });
 }
 
 /// How many connections began with data, on the side that listens, in this thread's network.
