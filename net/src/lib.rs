@@ -25,6 +25,7 @@
 //! Dropping the future at any point forgets the waker and nothing else: the bytes are in the
 //! caller's buffer or still in the kernel's queue.
 
+mod acceptor;
 mod addr;
 mod error;
 mod methods;

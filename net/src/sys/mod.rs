@@ -31,6 +31,21 @@ pub(crate) fn is_not_connected(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::ENOTCONN)
 }
 
+/// Whether this error of `connect` says that there is no way from here to the address, of which its
+/// host knows nothing.
+pub(crate) fn is_unreachable(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(
+            libc::ENETUNREACH
+                | libc::EHOSTUNREACH
+                | libc::EADDRNOTAVAIL
+                | libc::EAFNOSUPPORT
+                | libc::ENETDOWN
+        )
+    )
+}
+
 /// Whether this error of `accept` was the new connection's, which is gone, and not the listener's:
 /// [accept(2)] says to try again. (`EOPNOTSUPP` is on its list too, but a socket that does not
 /// listen would give it for ever.)
