@@ -22,4 +22,5 @@ mod threads;
 mod time;
 mod timer;
 mod turn;
+mod udp;
 mod waker;

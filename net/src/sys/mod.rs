@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 mod addr;
+mod datagram;
 mod message;
 mod option;
 mod socket;
@@ -11,6 +12,7 @@ use std::io;
 use libc::c_int;
 
 pub(crate) use addr::*;
+pub(crate) use datagram::*;
 pub(crate) use message::*;
 pub(crate) use option::*;
 pub(crate) use socket::*;
