@@ -123,7 +123,6 @@ impl Race {
                 return Poll::Ready(Ok(winner.into_stream()));
             }
             if self.to_try.as_slice().is_empty() {
-                self.stagger = None;
                 return if self.under_way.is_empty() {
                     Poll::Ready(Err(none_connected(std::mem::take(&mut self.failed))))
                 } else {

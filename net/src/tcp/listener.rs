@@ -131,6 +131,47 @@ impl TcpListener {
         Incoming { listener: self }
     }
 
+    /// A second handle to the same socket, for another runtime: it registers by itself, and is
+    /// [exclusive](Self::set_exclusive) if this one is. The socket is closed when the last of them is
+    /// dropped.
+    ///
+    /// # Errors
+    ///
+    /// If there is no descriptor left.
+    pub fn try_clone(&self) -> io::Result<TcpListener> {
+        let mut clone = TcpListener::from_listening(self.acceptor.get_ref().try_clone()?);
+        clone.set_exclusive(self.acceptor.is_exclusive());
+        Ok(clone)
+    }
+
+    /// Whether a connection is to wake only one of the runtimes that wait for this socket
+    /// (`EPOLLEXCLUSIVE`), instead of all of them, of which one gets it.
+    ///
+    /// For a listener that several runtimes share by [`try_clone`](Self::try_clone): each handle to the
+    /// socket has to be exclusive, or its runtime is woken as well. The runtime that was woken is the one
+    /// that accepts: if it stops accepting at that very moment, the connection waits until the next one
+    /// comes.
+    ///
+    /// Where each runtime can have a socket of its own
+    /// ([`TcpSocket::set_reuseport`](crate::TcpSocket::set_reuseport)) the kernel spreads the
+    /// connections more evenly; one socket serves better where some connections take long.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn example() -> std::io::Result<()> {
+    /// let mut listener = runtime::net::TcpListener::bind("127.0.0.1:8080").await?;
+    /// listener.set_exclusive(true);
+    /// for _ in 0..4 {
+    ///     let listener = listener.try_clone()?;
+    ///     std::thread::spawn(move || runtime::block_on(async move { listener.accept().await }));
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub fn set_exclusive(&mut self, exclusive: bool) {
+        self.acceptor.set_exclusive(exclusive);
+    }
+
     /// Takes over a listener of the standard library and makes it nonblocking. Neither system call
     /// nor runtime is needed beyond that.
     ///
