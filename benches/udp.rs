@@ -10,6 +10,7 @@
 
 use std::io::{self, IoSliceMut};
 use std::net::UdpSocket as StdSocket;
+use std::os::fd::AsFd;
 use std::process::ExitCode;
 
 use runtime::net::UdpSocket;
@@ -87,53 +88,38 @@ async fn packets_per_second(how: How) -> io::Result<f64> {
     let sender = UdpSocket::bind("127.0.0.1:0").await?;
     sender.connect(receiver.local_addr()?).await?;
     receiver.set_gro(matches!(how, How::Segments | How::ManySegments))?;
-    let bytes = vec![7; BURST * PACKET];
     // The first burst finds everything cold.
-    let before = match how {
-        How::Raw => {
-            let (sender, receiver) = (sender.into_std()?, receiver.into_std()?);
-            raw(&sender, &receiver, &bytes, 1)?;
-            let before = processor_time();
-            raw(&sender, &receiver, &bytes, BURSTS)?;
-            before
-        }
-        How::OneByOne => {
-            one_by_one(&sender, &receiver, &bytes, 1).await?;
-            let before = processor_time();
-            one_by_one(&sender, &receiver, &bytes, BURSTS).await?;
-            before
-        }
-        How::Many => {
-            let batch: Vec<_> = bytes.chunks(PACKET).map(Datagram::new).collect();
-            many(&sender, &receiver, &batch, PACKET, 1).await?;
-            let before = processor_time();
-            many(&sender, &receiver, &batch, PACKET, BURSTS).await?;
-            before
-        }
-        How::SegmentsOut => {
-            let batch = [Datagram::new(&bytes).segment_size(PACKET)];
-            many(&sender, &receiver, &batch, PACKET, 1).await?;
-            let before = processor_time();
-            many(&sender, &receiver, &batch, PACKET, BURSTS).await?;
-            before
-        }
-        How::Segments => {
-            segments(&sender, &receiver, &bytes, 1).await?;
-            let before = processor_time();
-            segments(&sender, &receiver, &bytes, BURSTS).await?;
-            before
-        }
-        How::ManySegments => {
-            let halves = bytes.chunks(bytes.len() / 2);
-            let batch: Vec<_> =
-                halves.map(|half| Datagram::new(half).segment_size(PACKET)).collect();
-            many(&sender, &receiver, &batch, 65_536, 1).await?;
-            let before = processor_time();
-            many(&sender, &receiver, &batch, 65_536, BURSTS).await?;
-            before
-        }
-    };
+    move_bursts(how, &sender, &receiver, 1).await?;
+    let before = processor_time();
+    move_bursts(how, &sender, &receiver, BURSTS).await?;
     Ok((BURSTS * BURST) as f64 / (processor_time() - before))
+}
+
+async fn move_bursts(
+    how: How,
+    sender: &UdpSocket,
+    receiver: &UdpSocket,
+    bursts: usize,
+) -> io::Result<()> {
+    let bytes = vec![7; BURST * PACKET];
+    let cut = |bytes| Datagram::new(bytes).segment_size(PACKET);
+    match how {
+        How::Raw => {
+            let standard = |socket: &UdpSocket| socket.as_fd().try_clone_to_owned();
+            raw(&standard(sender)?.into(), &standard(receiver)?.into(), &bytes, bursts)
+        }
+        How::OneByOne => one_by_one(sender, receiver, &bytes, bursts).await,
+        How::Many => {
+            let batch = bytes.chunks(PACKET).map(Datagram::new).collect();
+            many(sender, receiver, batch, PACKET, bursts).await
+        }
+        How::SegmentsOut => many(sender, receiver, vec![cut(&bytes)], PACKET, bursts).await,
+        How::Segments => segments(sender, receiver, &bytes, bursts).await,
+        How::ManySegments => {
+            let batch = bytes.chunks(bytes.len() / 2).map(cut).collect();
+            many(sender, receiver, batch, 65_536, bursts).await
+        }
+    }
 }
 
 fn raw(sender: &StdSocket, receiver: &StdSocket, bytes: &[u8], bursts: usize) -> io::Result<()> {
@@ -170,11 +156,10 @@ async fn one_by_one(
 async fn many(
     sender: &UdpSocket,
     receiver: &UdpSocket,
-    batch: &[Datagram<'_>],
+    mut batch: Vec<Datagram<'_>>,
     room: usize,
     bursts: usize,
 ) -> io::Result<()> {
-    let mut batch = batch.to_vec();
     let mut room = [(); BURST].map(|()| vec![0; room]);
     let mut bufs = room.each_mut().map(|buf| IoSliceMut::new(buf));
     let mut received = [Received::default(); BURST];

@@ -216,6 +216,61 @@ fn what_was_sent_in_part_goes_on_from_there() {
     });
 }
 
+/// Numbers below `end`, the same for the same seed (an LCG).
+fn below(seed: &mut u64, end: usize) -> usize {
+    *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    (*seed >> 33) as usize % end
+}
+
+#[test]
+fn whatever_is_refused_or_cut_short_each_byte_arrives_once_and_in_order() {
+    run(async {
+        for seed in 0..500 {
+            let mut random = seed;
+            let (sender, receiver) = pair().await;
+            let sent: Vec<_> = (0..8).map(|_| bytes(below(&mut random, 300))).collect();
+            let mut batch: Vec<_> = sent
+                .iter()
+                .map(|bytes| match below(&mut random, 3) {
+                    0 => Datagram::new(bytes),
+                    _ => Datagram::new(bytes).segment_size(20 + below(&mut random, 300)),
+                })
+                .collect();
+            let datagrams = |bytes: &[u8], size| bytes.len().div_ceil(size).max(1);
+            let number: usize = batch
+                .iter()
+                .map(|datagram| datagrams(datagram.contents, datagram.segment_size.unwrap_or(300)))
+                .sum();
+            let mut rest = &mut batch[..];
+            while !rest.is_empty() {
+                let errno = [libc::EIO, libc::EINVAL, libc::EMSGSIZE][below(&mut random, 3)];
+                REFUSED.set((below(&mut random, 400) as u16, errno));
+                MOST.set(1 + below(&mut random, 10));
+                let done = sender.send_many(rest).await.unwrap();
+                rest = &mut rest[done..];
+            }
+            let arrived = arrived(&receiver);
+            assert_eq!(arrived.len(), number, "seed {seed}");
+            assert!(arrived.concat() == sent.concat(), "seed {seed}");
+        }
+    });
+}
+
+#[test]
+fn what_is_longer_than_the_kernel_takes_is_several_messages_of_one_call() {
+    run(async {
+        let (sender, receiver) = pair().await;
+        let sent = bytes(1_500);
+        assert_eq!(sender.send_segmented(&sent, 10).await.unwrap(), 1_500);
+        assert_eq!(calls(), [[(640, Some(10)), (640, Some(10)), (220, Some(10))]]);
+        assert_eq!(arrived(&receiver).len(), 150);
+        let sent = bytes(100_000);
+        assert_eq!(sender.send_segmented(&sent, 30_000).await.unwrap(), 100_000);
+        assert_eq!(calls(), [[(60_000, Some(30_000)), (40_000, Some(30_000))]]);
+        assert_eq!(arrived(&receiver).concat(), sent);
+    });
+}
+
 #[test]
 fn a_refusal_within_a_batch_ends_the_call_before_it() {
     run(async {
