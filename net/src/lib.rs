@@ -4,7 +4,7 @@
 //!
 //! - [`TcpListener`] and [`TcpStream`], and the stream's halves in [`tcp`]; [`TcpSocket`] where
 //!   options must be set before `bind` or `connect`.
-//! - [`UdpSocket`].
+//! - [`UdpSocket`], and what goes along with a datagram in [`udp`].
 //! - [`ToSocketAddrs`] and [`lookup_host`].
 //!
 //! Every operation takes `&self`, so tasks share a socket by `&`, `Rc` or `Arc`; any number of them
@@ -25,6 +25,7 @@
 //! Dropping the future at any point forgets the waker and nothing else: the bytes are in the
 //! caller's buffer or still in the kernel's queue.
 
+mod acceptor;
 mod addr;
 mod error;
 mod methods;
@@ -32,10 +33,10 @@ mod options;
 mod split;
 mod sys;
 pub mod tcp;
-mod udp;
+pub mod udp;
 
 pub use addr::{ToSocketAddrs, lookup_host};
 pub use tcp::listener::TcpListener;
 pub use tcp::socket::TcpSocket;
 pub use tcp::stream::TcpStream;
-pub use udp::UdpSocket;
+pub use udp::socket::UdpSocket;

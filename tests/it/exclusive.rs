@@ -1,14 +1,21 @@
 //! EPOLLEXCLUSIVE: one connection wakes one of the runtimes that share a listener.
 
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{TcpListener, TcpStream};
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
+use std::task::{Context, Poll, Waker};
 use std::thread;
 
 use runtime::io::Source;
 
-use crate::support::limited;
+use crate::support::{limited, run};
+
+fn poll_once<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
+    future.poll(&mut Context::from_waker(Waker::noop()))
+}
 
 const RUNTIMES: usize = 4;
 
@@ -62,6 +69,32 @@ fn woken(exclusive: bool) -> usize {
     }
     drop(client);
     woken.load(Ordering::SeqCst)
+}
+
+#[test]
+fn an_exclusive_listener_accepts_in_every_way_and_can_be_made_common_again() {
+    run(async {
+        let mut listener = runtime::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        for exclusive in [false, true, false] {
+            listener.set_exclusive(exclusive);
+            let clone = listener.try_clone().unwrap();
+            for listener in [&listener, &clone] {
+                let mut accept = Box::pin(listener.accept());
+                assert!(poll_once(accept.as_mut()).is_pending());
+                let client = TcpStream::connect(addr).unwrap();
+                let (served, peer) = accept.await.unwrap();
+                assert_eq!(peer, client.local_addr().unwrap());
+                drop((served, client));
+
+                let mut accept = poll_fn(|cx| listener.poll_accept(cx));
+                assert!(poll_once(pin!(&mut accept)).is_pending());
+                let client = TcpStream::connect(addr).unwrap();
+                accept.await.unwrap();
+                drop(client);
+            }
+        }
+    });
 }
 
 #[test]

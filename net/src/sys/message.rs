@@ -99,8 +99,8 @@ pub(crate) const fn control_space(len: usize) -> usize {
 /// Room for `N` bytes of control messages, to send or to receive: see [`control_space`].
 #[repr(C, align(8))]
 pub(crate) struct Control<const N: usize> {
-    bytes: [u8; N],
-    len: usize,
+    pub(super) bytes: [u8; N],
+    pub(super) len: usize,
 }
 
 impl<const N: usize> Control<N> {

@@ -55,6 +55,12 @@ impl<T: AsFd> Source<T> {
         &self.io
     }
 
+    /// Deregisters the descriptor. The next wait registers it anew, with the runtime that is current
+    /// then; who waits elsewhere for a duplicate of it is not disturbed.
+    pub fn deregister(&mut self) {
+        self.registration = Registration::new(self.as_raw_fd());
+    }
+
     /// Deregisters the descriptor and gives it back.
     pub fn into_inner(self) -> T {
         let Source { registration, io } = self;
