@@ -18,4 +18,5 @@ mod threads;
 mod time;
 mod timer;
 mod turn;
+mod unix;
 mod waker;

@@ -5,6 +5,7 @@ mod addr;
 mod message;
 mod option;
 mod socket;
+mod unix;
 
 use std::io;
 
@@ -14,6 +15,7 @@ pub(crate) use addr::*;
 pub(crate) use message::*;
 pub(crate) use option::*;
 pub(crate) use socket::*;
+pub(crate) use unix::*;
 
 /// The most buffers the kernel takes in one vectored call (`UIO_MAXIOV`).
 pub(crate) const IOV_MAX: usize = 1024;
