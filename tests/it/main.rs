@@ -23,4 +23,5 @@ mod time;
 mod timer;
 mod turn;
 mod udp;
+mod unix;
 mod waker;

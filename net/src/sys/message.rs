@@ -57,6 +57,13 @@ pub(crate) struct Received {
     pub(crate) flags: c_int,
 }
 
+impl Received {
+    /// Whether the message was longer than the buffers.
+    pub(crate) fn is_truncated(&self) -> bool {
+        self.flags & libc::MSG_TRUNC != 0
+    }
+}
+
 /// [recvmsg(2)]; descriptors that come along are closed on exec.
 ///
 /// [recvmsg(2)]: https://man7.org/linux/man-pages/man2/recvmsg.2.html
@@ -66,6 +73,18 @@ pub(crate) fn receive_message<const N: usize>(
     control: &mut Control<N>,
     flags: c_int,
 ) -> io::Result<Received> {
+    receive_message_within(socket, bufs, control, N, flags)
+}
+
+/// As [`receive_message`], with `room` bytes of the `N` for control messages.
+pub(crate) fn receive_message_within<const N: usize>(
+    socket: BorrowedFd<'_>,
+    bufs: &mut [IoSliceMut<'_>],
+    control: &mut Control<N>,
+    room: usize,
+    flags: c_int,
+) -> io::Result<Received> {
+    let room = room.min(N);
     let mut from = RawAddr::empty();
     // SAFETY: `msghdr` is plain data for which all zeroes is a valid value.
     let mut message: libc::msghdr = unsafe { mem::zeroed() };
@@ -74,14 +93,14 @@ pub(crate) fn receive_message<const N: usize>(
     message.msg_name = (&raw mut from).cast::<c_void>();
     message.msg_namelen = mem::size_of::<RawAddr>() as socklen_t;
     message.msg_control = control.bytes.as_mut_ptr().cast::<c_void>();
-    message.msg_controllen = N as _;
+    message.msg_controllen = room as _;
     let flags = flags | libc::MSG_CMSG_CLOEXEC;
     // SAFETY: `IoSliceMut` has the layout of `iovec` (std promises it); the kernel writes at most the
     // lengths given into buffers, address and control data, which are borrowed for longer than the
     // call and valid in any pattern.
     let received = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, flags) };
     let len = check_len(received)?;
-    control.len = (message.msg_controllen as usize).min(N);
+    control.len = (message.msg_controllen as usize).min(room);
     Ok(Received { len, from, from_len: message.msg_namelen, flags: message.msg_flags })
 }
 
