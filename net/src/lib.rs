@@ -28,12 +28,16 @@
 mod acceptor;
 mod addr;
 mod error;
+pub mod io;
+mod lines;
 mod methods;
 mod options;
 mod split;
+mod stdio;
 mod sys;
 pub mod tcp;
 mod udp;
+pub mod unix;
 
 pub use addr::{ToSocketAddrs, lookup_host};
 pub use tcp::listener::TcpListener;

@@ -4,7 +4,9 @@
 mod addr;
 mod message;
 mod option;
+mod pipe;
 mod socket;
+mod stdio;
 
 use std::io;
 
@@ -13,7 +15,9 @@ use libc::c_int;
 pub(crate) use addr::*;
 pub(crate) use message::*;
 pub(crate) use option::*;
+pub(crate) use pipe::*;
 pub(crate) use socket::*;
+pub(crate) use stdio::*;
 
 /// The most buffers the kernel takes in one vectored call (`UIO_MAXIOV`).
 pub(crate) const IOV_MAX: usize = 1024;

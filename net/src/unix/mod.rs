@@ -1,0 +1,3 @@
+//! What only Unix has: pipes.
+
+pub mod pipe;
