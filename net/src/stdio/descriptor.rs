@@ -10,8 +10,8 @@ use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use crate::error::explain;
 use crate::sys;
 
-/// What a write to a terminal that has room takes without waiting. There is room for 256 bytes then,
-/// and the terminal makes two of a newline.
+/// What a write to a terminal that has room takes without waiting, or to the other side of one: there
+/// is room for 256 bytes then, and a newline becomes two.
 const TERMINAL_BUF: usize = 128;
 
 /// How much of a line is looked for at a time.
@@ -109,7 +109,7 @@ impl Descriptor {
 
     /// As much as a write in blocking mode takes without waiting, if there is room.
     fn start_of<'a>(&self, bufs: &'a [IoSlice<'_>]) -> &'a [u8] {
-        let most = if self.kind == Kind::Terminal { TERMINAL_BUF } else { sys::PIPE_BUF };
+        let most = if self.kind == Kind::Pipe { sys::PIPE_BUF } else { TERMINAL_BUF };
         let first = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| buf);
         &first[..first.len().min(most)]
     }
