@@ -30,9 +30,12 @@
 mod acceptor;
 mod addr;
 mod error;
+pub mod io;
+mod lines;
 mod methods;
 mod options;
 mod split;
+mod stdio;
 mod sys;
 pub mod tcp;
 pub mod udp;

@@ -20,7 +20,8 @@ pub(crate) fn send_vectored(socket: BorrowedFd<'_>, bufs: &[IoSlice<'_>]) -> io:
     send_message(socket, bufs, None, &[])
 }
 
-/// [sendmsg(2)], without `SIGPIPE`, to `to` or to the peer, with what a [`Control`] holds.
+/// [sendmsg(2)], without `SIGPIPE`, to `to` or to the peer, with what a [`Control`] holds. Never waits,
+/// also if the socket is in blocking mode.
 ///
 /// [sendmsg(2)]: https://man7.org/linux/man-pages/man2/sendmsg.2.html
 pub(crate) fn send_message(
@@ -41,9 +42,10 @@ pub(crate) fn send_message(
         message.msg_control = control.as_ptr().cast::<c_void>().cast_mut();
         message.msg_controllen = control.len() as _;
     }
+    let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
     // SAFETY: `IoSlice` has the layout of `iovec` (std promises it); buffers, address and control
     // data are borrowed for longer than the call, and sending only reads them.
-    check_len(unsafe { libc::sendmsg(socket.as_raw_fd(), &raw const message, libc::MSG_NOSIGNAL) })
+    check_len(unsafe { libc::sendmsg(socket.as_raw_fd(), &raw const message, flags) })
 }
 
 /// What [`receive_message`] received.

@@ -5,7 +5,9 @@ mod addr;
 mod datagram;
 mod message;
 mod option;
+mod pipe;
 mod socket;
+mod stdio;
 mod unix;
 
 use std::io;
@@ -16,7 +18,9 @@ pub(crate) use addr::*;
 pub(crate) use datagram::*;
 pub(crate) use message::*;
 pub(crate) use option::*;
+pub(crate) use pipe::*;
 pub(crate) use socket::*;
+pub(crate) use stdio::*;
 pub(crate) use unix::*;
 
 /// The most buffers the kernel takes in one vectored call (`UIO_MAXIOV`).

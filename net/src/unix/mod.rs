@@ -1,4 +1,4 @@
-//! What belongs to Unix sockets: names, credentials, passed descriptors, the halves of a stream.
+//! What belongs to Unix: pipes, and of its sockets the names, credentials, passed descriptors and halves.
 //!
 //! # Which socket?
 //!
@@ -34,6 +34,7 @@ pub(crate) mod datagram;
 mod fds;
 pub(crate) mod listener;
 mod messages;
+pub mod pipe;
 mod scout;
 pub(crate) mod seqpacket;
 pub(crate) mod socket;
