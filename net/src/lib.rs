@@ -27,7 +27,9 @@
 
 mod acceptor;
 mod addr;
+mod copy;
 mod error;
+pub mod io;
 mod methods;
 mod options;
 mod split;

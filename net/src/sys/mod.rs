@@ -6,6 +6,7 @@ mod datagram;
 mod message;
 mod option;
 mod socket;
+mod splice;
 
 use std::io;
 
@@ -16,6 +17,7 @@ pub(crate) use datagram::*;
 pub(crate) use message::*;
 pub(crate) use option::*;
 pub(crate) use socket::*;
+pub(crate) use splice::*;
 
 /// The most buffers the kernel takes in one vectored call (`UIO_MAXIOV`).
 pub(crate) const IOV_MAX: usize = 1024;

@@ -1,0 +1,3 @@
+//! Bytes: the standard streams, lines, and moving bytes. Applications see this as part of `runtime::io`.
+
+pub use crate::copy::{copy, copy_bidirectional, send_file};
