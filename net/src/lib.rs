@@ -29,6 +29,7 @@
 
 mod acceptor;
 mod addr;
+mod copy;
 mod error;
 pub mod io;
 mod lines;

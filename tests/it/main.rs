@@ -7,6 +7,7 @@ mod async_fd;
 mod auto_traits;
 mod blocking;
 mod clock;
+mod copy;
 mod exclusive;
 mod gone;
 mod handle;

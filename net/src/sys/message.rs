@@ -51,10 +51,6 @@ pub(crate) fn send_message(
 /// What [`receive_message`] received.
 pub(crate) struct Received {
     pub(crate) len: usize,
-    /// Whose it is; of family `AF_UNSPEC` on a connected stream.
-    pub(crate) from: RawAddr,
-    /// How much of `from` the kernel has set.
-    pub(crate) from_len: socklen_t,
     /// `MSG_TRUNC`, `MSG_CTRUNC` and their like.
     pub(crate) flags: c_int,
 }
@@ -87,13 +83,10 @@ pub(crate) fn receive_message_within<const N: usize>(
     flags: c_int,
 ) -> io::Result<Received> {
     let room = room.min(N);
-    let mut from = RawAddr::empty();
     // SAFETY: `msghdr` is plain data for which all zeroes is a valid value.
     let mut message: libc::msghdr = unsafe { mem::zeroed() };
     message.msg_iov = bufs.as_mut_ptr().cast::<libc::iovec>();
     message.msg_iovlen = bufs.len().min(IOV_MAX) as _;
-    message.msg_name = (&raw mut from).cast::<c_void>();
-    message.msg_namelen = mem::size_of::<RawAddr>() as socklen_t;
     message.msg_control = control.bytes.as_mut_ptr().cast::<c_void>();
     message.msg_controllen = room as _;
     let flags = flags | libc::MSG_CMSG_CLOEXEC;
@@ -103,7 +96,7 @@ pub(crate) fn receive_message_within<const N: usize>(
     let received = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, flags) };
     let len = check_len(received)?;
     control.len = (message.msg_controllen as usize).min(room);
-    Ok(Received { len, from, from_len: message.msg_namelen, flags: message.msg_flags })
+    Ok(Received { len, flags: message.msg_flags })
 }
 
 /// The size of a control message's header, and the alignment of messages.

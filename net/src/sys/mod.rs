@@ -6,7 +6,9 @@ mod datagram;
 mod message;
 mod option;
 mod pipe;
+mod poll;
 mod socket;
+mod splice;
 mod stdio;
 mod unix;
 
@@ -19,7 +21,9 @@ pub(crate) use datagram::*;
 pub(crate) use message::*;
 pub(crate) use option::*;
 pub(crate) use pipe::*;
+pub(crate) use poll::*;
 pub(crate) use socket::*;
+pub(crate) use splice::*;
 pub(crate) use stdio::*;
 pub(crate) use unix::*;
 

@@ -6,9 +6,9 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::{self, ManuallyDrop};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, RawFd};
 
-use libc::{c_int, c_long, c_short};
+use libc::{c_int, c_long};
 
-use super::{Control, IOV_MAX, check, check_len, receive_message};
+use super::{Control, IOV_MAX, check_len, receive_message};
 
 /// What a write to a pipe that has room takes without waiting.
 pub(crate) const PIPE_BUF: usize = libc::PIPE_BUF;
@@ -48,24 +48,6 @@ pub(crate) fn is_canonical(terminal: BorrowedFd<'_>) -> bool {
 /// Whether the error is `EBADF`: closed, or not open for what was tried.
 pub(crate) fn is_bad_descriptor(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::EBADF)
-}
-
-/// [poll(2)] for reading, with a time-out of zero. The end and errors count as ready.
-///
-/// [poll(2)]: https://man7.org/linux/man-pages/man2/poll.2.html
-pub(crate) fn is_readable(fd: BorrowedFd<'_>) -> io::Result<bool> {
-    poll(fd, libc::POLLIN)
-}
-
-/// As [`is_readable`], for writing.
-pub(crate) fn is_writable(fd: BorrowedFd<'_>) -> io::Result<bool> {
-    poll(fd, libc::POLLOUT)
-}
-
-fn poll(fd: BorrowedFd<'_>, events: c_short) -> io::Result<bool> {
-    let mut entry = libc::pollfd { fd: fd.as_raw_fd(), events, revents: 0 };
-    // SAFETY: the array is `entry` alone, which outlives the call.
-    check(unsafe { libc::poll(&raw mut entry, 1, 0) }).map(|ready| ready > 0)
 }
 
 /// [recv(2)] from a socket that may be in blocking mode.

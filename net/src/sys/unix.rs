@@ -221,13 +221,3 @@ pub(crate) fn has_full_send_buffer(socket: BorrowedFd<'_>) -> io::Result<bool> {
     check(unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut unreceived) })?;
     Ok(i64::from(unreceived) >= i64::from(option(socket, &SO_SNDBUF)?))
 }
-
-/// [poll(2)] without waiting: whether a send would not block. Asking has a datagram socket told when
-/// the queue of the peer that it is connected to has room.
-///
-/// [poll(2)]: https://man7.org/linux/man-pages/man2/poll.2.html
-pub(crate) fn is_writable(socket: BorrowedFd<'_>) -> io::Result<bool> {
-    let mut entry = libc::pollfd { fd: socket.as_raw_fd(), events: libc::POLLOUT, revents: 0 };
-    // SAFETY: the array is `entry` alone, which outlives the call.
-    Ok(check(unsafe { libc::poll(&raw mut entry, 1, 0) })? > 0)
-}
