@@ -404,9 +404,11 @@ fn a_terminal_goes_on_after_its_end() {
 fn a_terminal_that_hangs_up_ends() {
     for mode in [Mode::Fresh, Mode::Shared] {
         let (stdin, feed) = input(Kind::Terminal, mode);
-        let child = mode.tell(program("cat"), "STDIN").stdin(stdin).spawn().unwrap();
+        let child = mode.tell(program("wait_for_end"), "STDIN").stdin(stdin).spawn().unwrap();
+        let ready = Ready::wait_for(child);
         drop(feed);
-        finish(child);
+        let (status, said) = ready.finish();
+        assert!(status.success(), "{said}");
     }
 }
 

@@ -69,6 +69,7 @@ pub(crate) fn run(name: &str) {
             }
             "null" => null().await,
             "two_ends" => two_ends().await,
+            "wait_for_end" => wait_for_end().await,
             "session_leader" => session_leader().await,
             "close_stdout" => close_stdout().await,
             "write_once" => eprintln!("{} bytes", output().write(&[0; 100_000]).await.unwrap()),
@@ -242,7 +243,9 @@ async fn yes() {
 
 async fn flood() {
     let stdout = output();
-    let writing = spawn(async move { stdout.write_all(&[b'x'; FLOOD]).await.unwrap() });
+    // Before it, so that there is room, and not as much as anybody would like.
+    stdout.write_all(b"x").await.unwrap();
+    let writing = spawn(async move { stdout.write_all(&[b'x'; FLOOD - 1]).await.unwrap() });
     for _ in 0..5 {
         runtime::time::sleep(Duration::from_millis(1)).await;
     }
@@ -283,6 +286,14 @@ async fn two_ends() {
         let len = stdin.read(&mut buf).await.unwrap();
         assert_eq!(&buf[..len], wanted);
     }
+}
+
+async fn wait_for_end() {
+    let (stdin, mut buf) = (input(), [0]);
+    let mut reading = pin!(stdin.read(&mut buf));
+    assert!(poll!(reading.as_mut()).is_pending());
+    say_ready();
+    assert_eq!(until_hang_up(reading.await), 0);
 }
 
 /// Who leads a session and has no terminal gets the first that it opens, unless it says otherwise.
