@@ -4,17 +4,17 @@
 //! `nc 127.0.0.1 7001`. Other addresses go behind `--`, that to listen on and that to go to, as in
 //! `cargo run --example proxy -- 127.0.0.1:8080 example.com:80`.
 
-use std::cell::Cell;
 use std::env;
 use std::io;
 use std::time::Duration;
 
+use runtime::io::copy_bidirectional;
 use runtime::net::{TcpListener, TcpStream};
-use runtime::time::{Instant, sleep_until, timeout};
+use runtime::time::timeout;
 
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
-/// How long a connection may be silent in both directions.
-const IDLE_LIMIT: Duration = Duration::from_secs(300);
+/// After this long without a word the other host is asked whether it is still there.
+const SILENCE: Duration = Duration::from_secs(60);
 
 #[runtime::main]
 async fn main() -> io::Result<()> {
@@ -40,43 +40,15 @@ async fn main() -> io::Result<()> {
     }
 }
 
-/// Carries both directions until both have ended, or one fails, or both are silent for too long.
+/// Carries both directions until both have ended, or one fails.
 async fn relay(client: TcpStream, upstream: &str) -> io::Result<()> {
     let server = timeout(CONNECT_LIMIT, TcpStream::connect(upstream)).await??;
-    let last_active = Cell::new(Instant::now());
-    // A stream's operations take `&self`, so that one future reads it while another writes.
-    let both = async {
-        runtime::try_join!(
-            carry(&client, &server, &last_active),
-            carry(&server, &client, &last_active),
-        )
-    };
-    runtime::select! {
-        ended = both => ended.map(|_| ()),
-        () = silence(&last_active) => {
-            Err(io::Error::new(io::ErrorKind::TimedOut, format!("silent for {IDLE_LIMIT:?}")))
-        }
+    for stream in [&client, &server] {
+        // What is passed on has been gathered already: it should not wait for more.
+        stream.set_nodelay(true)?;
+        stream.set_keepalive(true)?;
+        stream.set_keepalive_idle(SILENCE)?;
     }
-}
-
-/// One direction. Its end is passed on, and the other direction stays open: a half-close.
-async fn carry(from: &TcpStream, to: &TcpStream, last_active: &Cell<Instant>) -> io::Result<()> {
-    let mut buf = vec![0; 64 * 1024];
-    while let len @ 1.. = from.read(&mut buf).await? {
-        last_active.set(Instant::now());
-        to.write_all(&buf[..len]).await?;
-    }
-    to.shutdown().await
-}
-
-/// Waits until nothing has happened for `IDLE_LIMIT`. The timer is set anew when it fires, rather
-/// than at each read.
-async fn silence(last_active: &Cell<Instant>) {
-    loop {
-        let limit = last_active.get() + IDLE_LIMIT;
-        if Instant::now() >= limit {
-            return;
-        }
-        sleep_until(limit).await;
-    }
+    copy_bidirectional(&client, &server).await?;
+    Ok(())
 }

@@ -1,0 +1,194 @@
+//! One direction of a copy: from a reader to a writer until the reader ends.
+//!
+//! Bytes go through a buffer as long as they come in small portions. A read that fills it shows that
+//! there is more, and from then on they are spliced: through a pipe, without being copied. Facts about
+//! splice(2) that bind us, and what we do:
+//!
+//! - `EAGAIN` may be the pipe's or the other descriptor's. So the pipe is filled only when it is empty and
+//!   drained only of what is in it: then it is the other's, and epoll will say when that has changed.
+//! - From a TCP socket it does not get past an urgent byte: it says `EAGAIN`, or 0 once the peer has
+//!   closed, although there is data behind it. So only read(2) is believed when it says "nothing" or "the
+//!   end".
+//! - On the far side it waits or not by the descriptor's own mode, whatever its flags say. So it is
+//!   used between descriptors in nonblocking mode only.
+//! - It raises `SIGPIPE`. So it is not used in a process that would die of that.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::pin;
+use std::task::Poll;
+
+use runtime_core::io::{Interest, ReadFd, WriteFd};
+
+use super::CHUNK;
+use super::pipe::Pipe;
+use crate::methods::wrote_nothing;
+use crate::sys;
+
+/// What is copied through a buffer at a time, and the least that is worth a pipe. By `benches/copy.rs`
+/// splicing costs as much as copying for messages of about 4 KiB, and less for longer ones.
+const BUFFER: usize = 8 * 1024;
+
+pub(super) struct Transfer<'a, R: ?Sized, W: ?Sized> {
+    reader: &'a R,
+    writer: &'a W,
+    way: Way,
+    buf: Box<[u8]>,
+    /// Empty. While there is something in it that must be written, whoever writes that has it.
+    pipe: Option<Pipe>,
+    /// Bytes that were spliced since the reader last had none.
+    burst: usize,
+    copied: u64,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Way {
+    /// Through the buffer, until a read fills it.
+    Plain,
+    /// Through a pipe, and with a look by read(2) when nothing more comes that way.
+    Spliced,
+    /// Through the buffer to the end, as the descriptors cannot be spliced.
+    PlainOnly,
+}
+
+/// Where the bytes are that were taken from the reader.
+enum Taken {
+    Buffered(usize),
+    Piped(Pipe, usize),
+}
+
+impl<'a, R: ReadFd + ?Sized, W: WriteFd + ?Sized> Transfer<'a, R, W> {
+    pub(super) fn new(reader: &'a R, writer: &'a W) -> Self {
+        let buf = vec![0; BUFFER].into_boxed_slice();
+        Transfer { reader, writer, way: Way::Plain, buf, pipe: None, burst: 0, copied: 0 }
+    }
+
+    /// Copies to the end, and returns how much it was.
+    pub(super) async fn run(mut self) -> io::Result<u64> {
+        loop {
+            match self.take().await? {
+                Taken::Buffered(0) => return Ok(self.copied),
+                Taken::Buffered(len) => {
+                    self.give(len).await?;
+                    if len == self.buf.len() && self.way == Way::Plain {
+                        self.way = self.way_of_long_ones();
+                    }
+                }
+                Taken::Piped(pipe, len) => self.give_piped(pipe, len).await?,
+            }
+        }
+    }
+
+    async fn take(&mut self) -> io::Result<Taken> {
+        let reader = self.reader;
+        let source = reader.source();
+        if self.way == Way::Spliced {
+            source.read_with(|_| self.take_spliced()).await
+        } else if R::SHORT_READ_DRAINS {
+            let len = self.buf.len();
+            source.read_stream(len, |_| reader.read_once(&mut self.buf)).await.map(Taken::Buffered)
+        } else {
+            source.read_with(|_| reader.read_once(&mut self.buf)).await.map(Taken::Buffered)
+        }
+    }
+
+    /// What is there, by the pipe if it can be.
+    fn take_spliced(&mut self) -> io::Result<Taken> {
+        // Without a descriptor for a pipe this time, it goes through the buffer.
+        if let Ok(pipe) = self.pipe.take().map_or_else(Pipe::take, Ok) {
+            match pipe.fill(self.reader.as_fd(), CHUNK) {
+                Ok(len @ 1..) => {
+                    self.burst += len;
+                    return Ok(Taken::Piped(pipe, len));
+                }
+                Err(error) if sys::is_move_refused(&error) => self.way = Way::PlainOnly,
+                Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
+                Ok(_) | Err(_) => {}
+            }
+            pipe.put_back();
+        }
+        let taken = self.reader.read_once(&mut self.buf);
+        let waits = matches!(&taken, Err(error) if error.kind() == io::ErrorKind::WouldBlock);
+        if waits && self.way == Way::Spliced {
+            if self.burst < BUFFER {
+                self.way = Way::Plain;
+            }
+            self.burst = 0;
+        }
+        taken.map(Taken::Buffered)
+    }
+
+    /// Writes the first `len` bytes of the buffer.
+    async fn give(&mut self, len: usize) -> io::Result<()> {
+        let mut rest = &self.buf[..len];
+        while !rest.is_empty() {
+            match self.written(|| self.writer.write_once(rest)).await? {
+                0 => return Err(wrote_nothing()),
+                written => {
+                    rest = &rest[written..];
+                    self.copied += written as u64;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the `len` bytes that are in the pipe.
+    async fn give_piped(&mut self, pipe: Pipe, mut len: usize) -> io::Result<()> {
+        while len > 0 && self.way == Way::Spliced {
+            match self.written(|| pipe.drain(self.writer.as_fd(), len)).await {
+                Ok(0) => return Err(wrote_nothing()),
+                Ok(written) => {
+                    len -= written;
+                    self.copied += written as u64;
+                }
+                Err(error) if sys::is_move_refused(&error) => self.way = Way::PlainOnly,
+                Err(error) => return Err(error),
+            }
+        }
+        while len > 0 {
+            let read = pipe.read(&mut self.buf)?;
+            self.give(read).await?;
+            len -= read;
+        }
+        self.pipe = Some(pipe);
+        Ok(())
+    }
+
+    /// Writes by `op`. While the writer takes nothing the reader is not read, but watched: if its
+    /// connection breaks there is no use in waiting.
+    async fn written(&self, mut op: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+        let mut write = pin!(self.writer.source().write_with(|_| op()));
+        let mut broken = pin!(self.reader.source().ready(Interest::ERROR));
+        let mut watching = true;
+        poll_fn(|cx| {
+            if let Poll::Ready(written) = write.as_mut().poll(cx) {
+                return Poll::Ready(written);
+            }
+            if watching && broken.as_mut().poll(cx).is_ready() {
+                // It may have been fetched by somebody, or epoll may not know the descriptor.
+                watching = false;
+                if let Some(error) = sys::take_socket_error(self.reader.as_fd()) {
+                    return Poll::Ready(Err(error));
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// How a transfer goes on that has proved long.
+    fn way_of_long_ones(&self) -> Way {
+        let moves = |fd| sys::moves_without_blocking(fd).unwrap_or(false);
+        let both = moves(self.reader.as_fd()) && moves(self.writer.as_fd());
+        if both && !sys::sigpipe_kills() { Way::Spliced } else { Way::PlainOnly }
+    }
+}
+
+impl<R: ?Sized, W: ?Sized> Drop for Transfer<'_, R, W> {
+    fn drop(&mut self) {
+        if let Some(pipe) = self.pipe.take() {
+            pipe.put_back();
+        }
+    }
+}
