@@ -6,8 +6,11 @@ mod support;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::io::IoSliceMut;
 use std::time::Duration;
 
+use runtime::net::UdpSocket;
+use runtime::net::udp::{Datagram, Received};
 use runtime::task::yield_now;
 use runtime::time::{sleep, timeout};
 use support::run;
@@ -102,6 +105,29 @@ fn timers_that_come_and_go_allocate_nothing() {
         let counts = counted(async {
             for _ in 0..1000 {
                 once().await;
+            }
+        });
+        assert_eq!(counts.await, (0, 0));
+    });
+}
+
+#[test]
+fn batches_of_datagrams_allocate_nothing() {
+    run(async {
+        let a = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let b = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        a.connect(b.local_addr().unwrap()).await.unwrap();
+        let mut batch = [Datagram::new(b"one"), Datagram::new(&[7; 250]).segment_size(100)];
+        let mut room = [[0; 100]; 8];
+        let mut bufs = room.each_mut().map(|buf| IoSliceMut::new(buf));
+        let mut received = [Received::default(); 8];
+        let counts = counted(async {
+            for _ in 0..100 {
+                assert_eq!(a.send_many(&mut batch).await.unwrap(), 2);
+                let mut count = 0;
+                while count < 4 {
+                    count += b.recv_many(&mut bufs, &mut received).await.unwrap();
+                }
             }
         });
         assert_eq!(counts.await, (0, 0));

@@ -5,6 +5,8 @@
 //! - [`TcpListener`] and [`TcpStream`], and the stream's halves in [`tcp`]; [`TcpSocket`] where
 //!   options must be set before `bind` or `connect`.
 //! - [`UdpSocket`], and what goes along with a datagram in [`udp`].
+//! - [`UnixListener`], [`UnixStream`], [`UnixDatagram`], [`UnixSeqpacket`]; names, credentials and
+//!   passed descriptors in [`unix`].
 //! - [`ToSocketAddrs`] and [`lookup_host`].
 //!
 //! Every operation takes `&self`, so tasks share a socket by `&`, `Rc` or `Arc`; any number of them
@@ -30,15 +32,23 @@ mod addr;
 mod copy;
 mod error;
 pub mod io;
+mod lines;
 mod methods;
 mod options;
 mod split;
+mod stdio;
 mod sys;
 pub mod tcp;
 pub mod udp;
+pub mod unix;
 
 pub use addr::{ToSocketAddrs, lookup_host};
 pub use tcp::listener::TcpListener;
 pub use tcp::socket::TcpSocket;
 pub use tcp::stream::TcpStream;
 pub use udp::socket::UdpSocket;
+pub use unix::datagram::UnixDatagram;
+pub use unix::listener::UnixListener;
+pub use unix::seqpacket::{UnixSeqpacket, UnixSeqpacketListener};
+pub use unix::socket::UnixSocket;
+pub use unix::stream::UnixStream;

@@ -81,6 +81,24 @@ impl Kind for Seconds {
     }
 }
 
+/// A time limit in whole milliseconds, if there is one.
+pub(crate) enum Milliseconds {}
+
+impl Kind for Milliseconds {
+    type Value = Option<Duration>;
+    type Raw = i32;
+
+    fn from_raw(raw: i32) -> Option<Duration> {
+        (raw > 0).then(|| Duration::from_millis(Number::from_raw(raw).into()))
+    }
+
+    /// Rounded up, and at least one, so that a short limit does not become none.
+    fn into_raw(value: Option<Duration>) -> i32 {
+        let Some(duration) = value else { return 0 };
+        i32::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(i32::MAX).max(1)
+    }
+}
+
 /// How long closing lingers, if it does.
 pub(crate) enum Linger {}
 

@@ -122,7 +122,7 @@ fn control_of(message: &Datagram<'_>) -> Control<TO_SEND> {
 }
 
 /// [recvmmsg(2)], one datagram into each buffer, at most [`BATCH`]: how many were received, at least
-/// one.
+/// one unless there is nothing to receive into.
 ///
 /// [recvmmsg(2)]: https://man7.org/linux/man-pages/man2/recvmmsg.2.html
 pub(crate) fn receive_datagrams(

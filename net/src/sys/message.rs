@@ -20,7 +20,8 @@ pub(crate) fn send_vectored(socket: BorrowedFd<'_>, bufs: &[IoSlice<'_>]) -> io:
     send_message(socket, bufs, None, &[])
 }
 
-/// [sendmsg(2)], without `SIGPIPE`, to `to` or to the peer, with what a [`Control`] holds.
+/// [sendmsg(2)], without `SIGPIPE`, to `to` or to the peer, with what a [`Control`] holds. Never waits,
+/// also if the socket is in blocking mode.
 ///
 /// [sendmsg(2)]: https://man7.org/linux/man-pages/man2/sendmsg.2.html
 pub(crate) fn send_message(
@@ -41,20 +42,24 @@ pub(crate) fn send_message(
         message.msg_control = control.as_ptr().cast::<c_void>().cast_mut();
         message.msg_controllen = control.len() as _;
     }
+    let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
     // SAFETY: `IoSlice` has the layout of `iovec` (std promises it); buffers, address and control
     // data are borrowed for longer than the call, and sending only reads them.
-    check_len(unsafe { libc::sendmsg(socket.as_raw_fd(), &raw const message, libc::MSG_NOSIGNAL) })
+    check_len(unsafe { libc::sendmsg(socket.as_raw_fd(), &raw const message, flags) })
 }
 
 /// What [`receive_message`] received.
 pub(crate) struct Received {
     pub(crate) len: usize,
-    /// Whose it is; of family `AF_UNSPEC` on a connected stream.
-    pub(crate) from: RawAddr,
-    /// How much of `from` the kernel has set.
-    pub(crate) from_len: socklen_t,
     /// `MSG_TRUNC`, `MSG_CTRUNC` and their like.
     pub(crate) flags: c_int,
+}
+
+impl Received {
+    /// Whether the message was longer than the buffers.
+    pub(crate) fn is_truncated(&self) -> bool {
+        self.flags & libc::MSG_TRUNC != 0
+    }
 }
 
 /// [recvmsg(2)]; descriptors that come along are closed on exec.
@@ -66,23 +71,32 @@ pub(crate) fn receive_message<const N: usize>(
     control: &mut Control<N>,
     flags: c_int,
 ) -> io::Result<Received> {
-    let mut from = RawAddr::empty();
+    receive_message_within(socket, bufs, control, N, flags)
+}
+
+/// As [`receive_message`], with `room` bytes of the `N` for control messages.
+pub(crate) fn receive_message_within<const N: usize>(
+    socket: BorrowedFd<'_>,
+    bufs: &mut [IoSliceMut<'_>],
+    control: &mut Control<N>,
+    room: usize,
+    flags: c_int,
+) -> io::Result<Received> {
+    let room = room.min(N);
     // SAFETY: `msghdr` is plain data for which all zeroes is a valid value.
     let mut message: libc::msghdr = unsafe { mem::zeroed() };
     message.msg_iov = bufs.as_mut_ptr().cast::<libc::iovec>();
     message.msg_iovlen = bufs.len().min(IOV_MAX) as _;
-    message.msg_name = (&raw mut from).cast::<c_void>();
-    message.msg_namelen = mem::size_of::<RawAddr>() as socklen_t;
     message.msg_control = control.bytes.as_mut_ptr().cast::<c_void>();
-    message.msg_controllen = N as _;
+    message.msg_controllen = room as _;
     let flags = flags | libc::MSG_CMSG_CLOEXEC;
     // SAFETY: `IoSliceMut` has the layout of `iovec` (std promises it); the kernel writes at most the
     // lengths given into buffers, address and control data, which are borrowed for longer than the
     // call and valid in any pattern.
     let received = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, flags) };
     let len = check_len(received)?;
-    control.len = (message.msg_controllen as usize).min(N);
-    Ok(Received { len, from, from_len: message.msg_namelen, flags: message.msg_flags })
+    control.len = (message.msg_controllen as usize).min(room);
+    Ok(Received { len, flags: message.msg_flags })
 }
 
 /// The size of a control message's header, and the alignment of messages.

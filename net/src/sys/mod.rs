@@ -5,8 +5,12 @@ mod addr;
 mod datagram;
 mod message;
 mod option;
+mod pipe;
+mod poll;
 mod socket;
 mod splice;
+mod stdio;
+mod unix;
 
 use std::io;
 
@@ -16,16 +20,19 @@ pub(crate) use addr::*;
 pub(crate) use datagram::*;
 pub(crate) use message::*;
 pub(crate) use option::*;
+pub(crate) use pipe::*;
+pub(crate) use poll::*;
 pub(crate) use socket::*;
 pub(crate) use splice::*;
+pub(crate) use stdio::*;
+pub(crate) use unix::*;
 
 /// The most buffers the kernel takes in one vectored call (`UIO_MAXIOV`).
 pub(crate) const IOV_MAX: usize = 1024;
 
-/// Whether a nonblocking `connect` goes on by itself after this error: `EINPROGRESS`, and `EINTR`,
-/// after which calling it again would be wrong.
+/// Whether a nonblocking socket is being connected now (`EINPROGRESS`).
 pub(crate) fn is_connecting(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::EINPROGRESS | libc::EINTR))
+    error.raw_os_error() == Some(libc::EINPROGRESS)
 }
 
 /// Whether a socket without an error says that it has no peer, yet or any more.

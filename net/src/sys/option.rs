@@ -12,7 +12,7 @@ use std::ptr;
 use libc::{c_int, c_void, socklen_t};
 
 use super::check;
-use crate::options::{AddressV4, Flag, Kind, Linger, Number, Seconds};
+use crate::options::{AddressV4, Flag, Kind, Linger, Milliseconds, Number, Seconds};
 
 /// A socket option, and what kind of value it has.
 pub(crate) struct Opt<K> {
@@ -32,12 +32,18 @@ pub(crate) const SO_REUSEPORT: Opt<Flag> = Opt::new(libc::SOL_SOCKET, libc::SO_R
 pub(crate) const SO_KEEPALIVE: Opt<Flag> = Opt::new(libc::SOL_SOCKET, libc::SO_KEEPALIVE);
 pub(crate) const SO_SNDBUF: Opt<Number> = Opt::new(libc::SOL_SOCKET, libc::SO_SNDBUF);
 pub(crate) const SO_RCVBUF: Opt<Number> = Opt::new(libc::SOL_SOCKET, libc::SO_RCVBUF);
+const SO_ERROR: Opt<Number> = Opt::new(libc::SOL_SOCKET, libc::SO_ERROR);
 pub(crate) const SO_LINGER: Opt<Linger> = Opt::new(libc::SOL_SOCKET, libc::SO_LINGER);
 pub(crate) const TCP_NODELAY: Opt<Flag> = Opt::new(libc::IPPROTO_TCP, libc::TCP_NODELAY);
 pub(crate) const TCP_QUICKACK: Opt<Flag> = Opt::new(libc::IPPROTO_TCP, libc::TCP_QUICKACK);
 pub(crate) const TCP_KEEPIDLE: Opt<Seconds> = Opt::new(libc::IPPROTO_TCP, libc::TCP_KEEPIDLE);
 pub(crate) const TCP_KEEPINTVL: Opt<Seconds> = Opt::new(libc::IPPROTO_TCP, libc::TCP_KEEPINTVL);
 pub(crate) const TCP_KEEPCNT: Opt<Number> = Opt::new(libc::IPPROTO_TCP, libc::TCP_KEEPCNT);
+pub(crate) const TCP_USER_TIMEOUT: Opt<Milliseconds> =
+    Opt::new(libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT);
+pub(crate) const TCP_FASTOPEN: Opt<Number> = Opt::new(libc::IPPROTO_TCP, libc::TCP_FASTOPEN);
+pub(crate) const TCP_FASTOPEN_CONNECT: Opt<Flag> =
+    Opt::new(libc::IPPROTO_TCP, libc::TCP_FASTOPEN_CONNECT);
 pub(crate) const IP_TTL: Opt<Number> = Opt::new(libc::IPPROTO_IP, libc::IP_TTL);
 pub(crate) const IP_TOS: Opt<Number> = Opt::new(libc::IPPROTO_IP, libc::IP_TOS);
 pub(crate) const IPV6_TCLASS: Opt<Number> = Opt::new(libc::IPPROTO_IPV6, libc::IPV6_TCLASS);
@@ -108,4 +114,35 @@ pub(crate) fn set_option<K: Kind>(
     let from = ptr::from_ref(&raw).cast::<c_void>();
     // SAFETY: the kernel reads `len` bytes, the size of `raw`, which outlives the call.
     check(unsafe { libc::setsockopt(socket.as_raw_fd(), opt.level, opt.name, from, len) }).map(drop)
+}
+
+/// Takes the error that waits on a socket.
+pub(crate) fn take_error(socket: BorrowedFd<'_>) -> io::Result<Option<io::Error>> {
+    let errno = option(socket, &SO_ERROR)?;
+    Ok((errno != 0).then(|| io::Error::from_raw_os_error(errno as c_int)))
+}
+
+/// The name of the interface a socket is bound to.
+pub(crate) fn device(socket: BorrowedFd<'_>) -> io::Result<Option<Vec<u8>>> {
+    let mut name = [0_u8; libc::IFNAMSIZ];
+    let mut len = name.len() as socklen_t;
+    let (level, option) = (libc::SOL_SOCKET, libc::SO_BINDTODEVICE);
+    let into = name.as_mut_ptr().cast::<c_void>();
+    // SAFETY: the kernel writes at most `len` bytes, the size of `name`.
+    check(unsafe { libc::getsockopt(socket.as_raw_fd(), level, option, into, &raw mut len) })?;
+    let name = name.split(|&byte| byte == 0).next().unwrap_or_default();
+    Ok((!name.is_empty()).then(|| name.to_vec()))
+}
+
+/// Binds a socket to an interface, or to none any more.
+pub(crate) fn bind_device(socket: BorrowedFd<'_>, interface: Option<&[u8]>) -> io::Result<()> {
+    let name = interface.unwrap_or_default();
+    if name.len() >= libc::IFNAMSIZ {
+        // The kernel would take the beginning of it.
+        return Err(io::Error::from_raw_os_error(libc::ENODEV));
+    }
+    let (level, option) = (libc::SOL_SOCKET, libc::SO_BINDTODEVICE);
+    let (from, len) = (name.as_ptr().cast::<c_void>(), name.len() as socklen_t);
+    // SAFETY: the kernel reads at most `len` bytes, the length of `name`.
+    check(unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, from, len) }).map(drop)
 }

@@ -3,11 +3,12 @@
 use std::io;
 use std::mem;
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use libc::{c_int, socklen_t};
 
 use super::{Family, RawAddr, check};
+use crate::TcpSocket;
 
 /// [socket(2)]: a TCP socket of the family of `addr`, nonblocking and closed on exec.
 ///
@@ -18,6 +19,14 @@ pub(crate) fn tcp_socket(family: Family) -> io::Result<OwnedFd> {
     let fd = check(unsafe { libc::socket(family as c_int, kind, libc::IPPROTO_TCP) })?;
     // SAFETY: the kernel has just made this descriptor and nobody else knows it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+impl FromRawFd for TcpSocket {
+    /// As `From<OwnedFd>`.
+    unsafe fn from_raw_fd(fd: RawFd) -> TcpSocket {
+        // SAFETY: the caller promises that the descriptor is open and nobody else's.
+        TcpSocket::from(unsafe { OwnedFd::from_raw_fd(fd) })
+    }
 }
 
 /// [bind(2)].

@@ -71,6 +71,8 @@ impl Attempt {
         let connected = match sys::connect(socket.as_fd(), addr) {
             Ok(()) => true,
             Err(error) if sys::is_connecting(&error) => false,
+            // It goes on by itself then too, and calling it again would be wrong.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => false,
             Err(error) => return Err(error),
         };
         Ok(Attempt { addr, socket: Source::new(socket.into()), connected })

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -201,6 +201,15 @@ impl TcpListener {
         self.acceptor.get_ref().local_addr()
     }
 
+    /// Takes the error that waits on the socket (`SO_ERROR`).
+    ///
+    /// # Errors
+    ///
+    /// Those of getsockopt(2).
+    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
+        self.acceptor.get_ref().take_error()
+    }
+
     /// The `IP_TTL` of accepted connections.
     ///
     /// # Errors
@@ -243,6 +252,22 @@ impl TryFrom<std::net::TcpListener> for TcpListener {
 
     fn try_from(listener: std::net::TcpListener) -> io::Result<TcpListener> {
         TcpListener::from_std(listener)
+    }
+}
+
+impl TryFrom<OwnedFd> for TcpListener {
+    type Error = io::Error;
+
+    /// As [`TcpListener::from_std`], for a listening socket from anywhere.
+    fn try_from(fd: OwnedFd) -> io::Result<TcpListener> {
+        TcpListener::from_std(fd.into())
+    }
+}
+
+impl From<TcpListener> for OwnedFd {
+    /// Deregisters the socket; it stays nonblocking.
+    fn from(listener: TcpListener) -> OwnedFd {
+        listener.acceptor.into_inner().into()
     }
 }
 

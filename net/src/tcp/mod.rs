@@ -3,6 +3,7 @@
 
 mod connect;
 pub(crate) mod listener;
+mod options;
 pub(crate) mod socket;
 pub(crate) mod stream;
 

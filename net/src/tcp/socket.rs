@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use crate::error::explain;
@@ -10,6 +10,7 @@ use crate::options::options;
 use crate::sys::{self, Family};
 use crate::tcp::connect;
 use crate::tcp::listener::TcpListener;
+use crate::tcp::options::tcp_options;
 use crate::tcp::stream::TcpStream;
 
 /// A TCP socket that neither listens nor is connected yet.
@@ -46,6 +47,26 @@ impl TcpSocket {
     /// Those of socket(2).
     pub fn new_v6() -> io::Result<TcpSocket> {
         Ok(TcpSocket { fd: sys::tcp_socket(Family::V6)? })
+    }
+
+    /// Takes over a socket made by other means, such as the `socket2` crate, which is neither connected
+    /// nor connecting, and makes it nonblocking.
+    ///
+    /// It comes as a stream of the standard library because that is what such crates convert to.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # fn made_elsewhere() -> std::net::TcpStream { unimplemented!() }
+    /// # async fn example() -> std::io::Result<()> {
+    /// let socket = runtime::net::TcpSocket::from_std_stream(made_elsewhere());
+    /// let stream = socket.connect("127.0.0.1:80".parse().unwrap()).await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn from_std_stream(std_stream: std::net::TcpStream) -> TcpSocket {
+        // What is no socket at all refuses it, and says so when it is connected or listens.
+        let _ = std_stream.set_nonblocking(true);
+        TcpSocket { fd: std_stream.into() }
     }
 
     /// Gives the socket its local address. Unlike [`TcpListener::bind`] it sets no option: see
@@ -104,51 +125,52 @@ impl TcpSocket {
         /// (`SO_REUSEPORT`).
         set_reuseport = SO_REUSEPORT: bool;
 
-        /// Whether an idle connection is probed (`SO_KEEPALIVE`).
-        keepalive
-        /// Probes an idle connection; how, is set on the [`TcpStream`] (`SO_KEEPALIVE`).
-        set_keepalive = SO_KEEPALIVE: bool;
+        /// How many connections that begin with data may wait for their handshake to end
+        /// (`TCP_FASTOPEN`); 0 for no fast open.
+        fastopen
+        /// Accepts connections that begin with data ([fast open]), of which so many may wait for
+        /// their handshake to end (`TCP_FASTOPEN`). Set it before [`listen`](Self::listen), and
+        /// `net.ipv4.tcp_fastopen` of the system to 2 or 3.
+        ///
+        /// A client's first data may come twice then, as in a repeated request.
+        ///
+        /// [fast open]: https://www.rfc-editor.org/rfc/rfc7413
+        set_fastopen = TCP_FASTOPEN: u32;
 
-        /// Whether small writes are sent at once (`TCP_NODELAY`).
-        nodelay
-        /// Sends small writes at once, without Nagle's algorithm (`TCP_NODELAY`).
-        set_nodelay = TCP_NODELAY: bool;
-
-        /// The size of the send buffer in bytes, as the kernel counts: twice what was set
-        /// (`SO_SNDBUF`).
-        send_buffer_size
-        /// Sets the size of the send buffer in bytes (`SO_SNDBUF`).
-        set_send_buffer_size = SO_SNDBUF: u32;
-
-        /// The size of the receive buffer in bytes, as the kernel counts: twice what was set
-        /// (`SO_RCVBUF`).
-        recv_buffer_size
-        /// Sets the size of the receive buffer in bytes (`SO_RCVBUF`).
-        set_recv_buffer_size = SO_RCVBUF: u32;
-
-        /// See [`TcpStream::linger`].
-        linger
-        /// See [`TcpStream::set_linger`].
-        set_linger = SO_LINGER: Option<Duration>;
-
-        /// The type of service of packets sent over IPv4 (`IP_TOS`).
-        tos_v4
-        /// Sets the type of service of packets sent over IPv4 (`IP_TOS`).
-        set_tos_v4 = IP_TOS: u32;
-
-        /// The traffic class of packets sent over IPv6 (`IPV6_TCLASS`).
-        tclass_v6
-        /// Sets the traffic class of packets sent over IPv6 (`IPV6_TCLASS`).
-        set_tclass_v6 = IPV6_TCLASS: u32;
+        /// Whether connecting waits for the first write, to send data with the first packet
+        /// (`TCP_FASTOPEN_CONNECT`).
+        fastopen_connect
+        /// Makes [`connect`](Self::connect) end at once if the server allowed [fast open] before, and
+        /// the first write connect, with its data in the first packet (`TCP_FASTOPEN_CONNECT`).
+        ///
+        /// Nothing happens on such a connection before the first write: a read waits, and it has no
+        /// `peer_addr` yet. Errors of connecting are told by what follows, and a server may see the
+        /// first data twice.
+        ///
+        /// [fast open]: https://www.rfc-editor.org/rfc/rfc7413
+        set_fastopen_connect = TCP_FASTOPEN_CONNECT: bool;
     }
 
-    /// See [`TcpStream::set_zero_linger`].
-    ///
-    /// # Errors
-    ///
-    /// Those of setsockopt(2).
-    pub fn set_zero_linger(&self) -> io::Result<()> {
-        self.set_linger(Some(Duration::ZERO))
+    tcp_options!();
+}
+
+impl From<OwnedFd> for TcpSocket {
+    /// Takes over a TCP socket that was made elsewhere, and makes it nonblocking.
+    fn from(fd: OwnedFd) -> TcpSocket {
+        TcpSocket::from_std_stream(fd.into())
+    }
+}
+
+impl From<TcpSocket> for OwnedFd {
+    /// The socket stays nonblocking.
+    fn from(socket: TcpSocket) -> OwnedFd {
+        socket.fd
+    }
+}
+
+impl IntoRawFd for TcpSocket {
+    fn into_raw_fd(self) -> RawFd {
+        self.fd.into_raw_fd()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::net::{Shutdown, SocketAddr};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use runtime_core::io::{Interest, ReadFd, Ready, Source, WriteFd};
 
 use crate::addr::{ToSocketAddrs, resolve};
 use crate::methods::{read_methods, readiness_methods, write_methods};
-use crate::options::options;
 use crate::split::{self, Stream};
 use crate::sys;
 use crate::tcp::connect::connect_any;
+use crate::tcp::options::tcp_options;
 use crate::tcp::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 
 /// A TCP connection.
@@ -39,15 +39,25 @@ pub struct TcpStream {
 }
 
 impl TcpStream {
-    /// Connects to the first of the addresses that answers, trying them in order.
+    /// Connects to the first of the addresses that answers.
+    ///
+    /// Several addresses, of a name or a slice, are tried as [RFC 8305] says ("happy eyeballs"): in
+    /// order, with IPv6 and IPv4 taking turns; the next one when one has failed, or after 250 ms
+    /// beside those under way. The first to connect wins, and the others are closed.
+    ///
+    /// [RFC 8305]: https://www.rfc-editor.org/rfc/rfc8305
     ///
     /// # Errors
     ///
-    /// The last address's error, which names the address; or the look-up's.
+    /// What the address failed with, naming it. Of several addresses the text lists every one with its
+    /// error, and the kind is that of the last that could be reached. Or the look-up's error.
+    ///
+    /// An address that never answers is given up after two minutes or so, by the kernel
+    /// ([`TimedOut`](io::ErrorKind::TimedOut)); put a timeout of your own around it.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future gives the attempt up and closes its socket.
+    /// Dropping the future gives all attempts up and closes their sockets.
     pub async fn connect<A: ToSocketAddrs>(addr: A) -> io::Result<TcpStream> {
         connect_any(resolve(&addr).await?).await
     }
@@ -150,73 +160,7 @@ impl TcpStream {
         self.io.get_ref().peer_addr()
     }
 
-    /// Takes the error that waits on the socket (`SO_ERROR`).
-    ///
-    /// # Errors
-    ///
-    /// Those of getsockopt(2).
-    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-        self.io.get_ref().take_error()
-    }
-
-    options! {
-        /// Whether small writes are sent at once (`TCP_NODELAY`).
-        nodelay
-        /// Sends small writes at once, without Nagle's algorithm (`TCP_NODELAY`).
-        set_nodelay = TCP_NODELAY: bool;
-
-        /// Whether data is acknowledged at once (`TCP_QUICKACK`).
-        quickack
-        /// Acknowledges data at once (`TCP_QUICKACK`). The kernel may go back by itself: set it again
-        /// after reads if it matters.
-        set_quickack = TCP_QUICKACK: bool;
-
-        /// How long closing may block to send the rest (`SO_LINGER`), `None` for not at all.
-        linger
-        /// Makes closing block until the rest is sent, for at most `linger`, in whole seconds rounded
-        /// up (`SO_LINGER`).
-        ///
-        /// The close, and with it **the thread and all its tasks, blocks** for a duration above zero.
-        /// [`set_zero_linger`](Self::set_zero_linger) is the use that is fine.
-        set_linger = SO_LINGER: Option<Duration>;
-
-        /// The `IP_TTL` of packets sent.
-        ttl
-        /// Sets the `IP_TTL` of packets sent.
-        set_ttl = IP_TTL: u32;
-
-        /// Whether an idle connection is probed (`SO_KEEPALIVE`).
-        keepalive
-        /// Probes an idle connection, so that a peer that is gone is noticed (`SO_KEEPALIVE`).
-        set_keepalive = SO_KEEPALIVE: bool;
-
-        /// How long the connection is idle before it is probed (`TCP_KEEPIDLE`).
-        keepalive_idle
-        /// Sets how long the connection is idle before it is probed, in whole seconds rounded up
-        /// (`TCP_KEEPIDLE`). The kernel refuses zero and more than 32767 seconds.
-        set_keepalive_idle = TCP_KEEPIDLE: Duration;
-
-        /// The time between two probes (`TCP_KEEPINTVL`).
-        keepalive_interval
-        /// Sets the time between two probes, in whole seconds rounded up (`TCP_KEEPINTVL`). The kernel
-        /// refuses zero and more than 32767 seconds.
-        set_keepalive_interval = TCP_KEEPINTVL: Duration;
-
-        /// How many probes go unanswered before the connection counts as broken (`TCP_KEEPCNT`).
-        keepalive_count
-        /// Sets how many probes go unanswered before the connection counts as broken (`TCP_KEEPCNT`).
-        /// The kernel refuses zero and more than 127.
-        set_keepalive_count = TCP_KEEPCNT: u32;
-    }
-
-    /// Makes closing reset the connection and drop what is unsent (`SO_LINGER` of zero).
-    ///
-    /// # Errors
-    ///
-    /// Those of setsockopt(2).
-    pub fn set_zero_linger(&self) -> io::Result<()> {
-        self.set_linger(Some(Duration::ZERO))
-    }
+    tcp_options!();
 }
 
 impl ReadFd for TcpStream {
@@ -250,12 +194,12 @@ impl WriteFd for TcpStream {
     /// `send(2)` with `MSG_NOSIGNAL`: no `SIGPIPE` is raised.
     #[inline]
     fn write_once(&self, buf: &[u8]) -> io::Result<usize> {
-        self.io.get_ref().write(buf)
+        self.io.get_ref().write(buf).map_err(while_connecting)
     }
 
     #[inline]
     fn write_once_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        sys::send_vectored(self.as_fd(), bufs)
+        sys::send_vectored(self.as_fd(), bufs).map_err(while_connecting)
     }
 
     fn shutdown_once(&self) -> io::Result<()> {
@@ -264,6 +208,12 @@ impl WriteFd for TcpStream {
             result => result,
         }
     }
+}
+
+/// With fast open the first write connects. If its data cannot go with the first packet, it is to come
+/// again once the connection stands.
+fn while_connecting(error: io::Error) -> io::Error {
+    if sys::is_connecting(&error) { io::ErrorKind::WouldBlock.into() } else { error }
 }
 
 impl Stream for TcpStream {
@@ -320,6 +270,28 @@ impl TryFrom<std::net::TcpStream> for TcpStream {
 
     fn try_from(stream: std::net::TcpStream) -> io::Result<TcpStream> {
         TcpStream::from_std(stream)
+    }
+}
+
+impl TryFrom<OwnedFd> for TcpStream {
+    type Error = io::Error;
+
+    /// As [`TcpStream::from_std`], for a connected socket from anywhere.
+    fn try_from(fd: OwnedFd) -> io::Result<TcpStream> {
+        TcpStream::from_std(fd.into())
+    }
+}
+
+impl From<TcpStream> for OwnedFd {
+    /// Deregisters the socket; it stays nonblocking.
+    fn from(stream: TcpStream) -> OwnedFd {
+        stream.io.into_inner().into()
+    }
+}
+
+impl AsRef<TcpStream> for TcpStream {
+    fn as_ref(&self) -> &TcpStream {
+        self
     }
 }
 

@@ -152,7 +152,7 @@ impl UdpSocket {
         bufs: &mut [IoSliceMut<'_>],
         received: &mut [Received],
     ) -> io::Result<usize> {
-        self.io.read_with(|socket| receive_batch(socket, bufs, received)).await
+        self.io.read_with(|socket| sys::receive_datagrams(socket.as_fd(), bufs, received)).await
     }
 
     /// As [`recv_many`](Self::recv_many), for futures written by hand.
@@ -166,7 +166,7 @@ impl UdpSocket {
         bufs: &mut [IoSliceMut<'_>],
         received: &mut [Received],
     ) -> Poll<io::Result<usize>> {
-        self.io.poll_read_with(cx, |socket| receive_batch(socket, bufs, received))
+        self.io.poll_read_with(cx, |socket| sys::receive_datagrams(socket.as_fd(), bufs, received))
     }
 
     /// As [`recv_many`](Self::recv_many), what is there now.
@@ -179,17 +179,8 @@ impl UdpSocket {
         bufs: &mut [IoSliceMut<'_>],
         received: &mut [Received],
     ) -> io::Result<usize> {
-        self.io.try_io(Interest::READABLE, |socket| receive_batch(socket, bufs, received))
+        self.io.try_io(Interest::READABLE, |socket| {
+            sys::receive_datagrams(socket.as_fd(), bufs, received)
+        })
     }
-}
-
-fn receive_batch(
-    socket: &std::net::UdpSocket,
-    bufs: &mut [IoSliceMut<'_>],
-    received: &mut [Received],
-) -> io::Result<usize> {
-    if bufs.is_empty() || received.is_empty() {
-        return Ok(0);
-    }
-    sys::receive_datagrams(socket.as_fd(), bufs, received)
 }

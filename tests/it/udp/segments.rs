@@ -47,6 +47,28 @@ fn a_buffer_becomes_datagrams_of_one_size() {
 }
 
 #[test]
+fn over_ipv6() {
+    run(async {
+        let b = match UdpSocket::bind("[::1]:0").await {
+            Err(error) if error.kind() == ErrorKind::AddrNotAvailable => {
+                return eprintln!("skipped: {error}");
+            }
+            socket => socket.unwrap(),
+        };
+        b.set_gro(true).unwrap();
+        let a = UdpSocket::bind("[::1]:0").await.unwrap();
+        a.connect(b.local_addr().unwrap()).await.unwrap();
+        let sent = bytes(64 * 1000);
+        assert_eq!(a.send_segmented(&sent, 1000).await.unwrap(), sent.len());
+        let mut buf = vec![0; 65_536];
+        let received = b.recv_segmented(&mut buf).await.unwrap();
+        assert_eq!((received.len, received.segment_size), (sent.len(), 1000));
+        assert_eq!(received.from, a.local_addr().unwrap());
+        assert!(buf[..received.len] == sent);
+    });
+}
+
+#[test]
 fn more_than_the_kernel_takes_at_once() {
     run(async {
         let (a, _, b, b_addr) = pair().await;

@@ -1,5 +1,5 @@
-//! What accept4(2) may refuse with, injected where this executable's own function stands before
-//! libc's: each thread has its own faults, so the tests do not disturb each other.
+//! TCP's system calls, counted and made to fail where this executable's own functions stand before
+//! libc's: each thread has its own counts and faults, so the tests do not disturb each other.
 #![allow(unsafe_code)]
 
 mod support;
@@ -7,7 +7,7 @@ mod support;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::error::Error;
-use std::ffi::{c_int, c_long};
+use std::ffi::{c_int, c_long, c_void};
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
@@ -15,7 +15,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures::{StreamExt, poll};
-use runtime::net::{TcpListener, TcpStream};
+use runtime::net::{TcpListener, TcpSocket, TcpStream};
 use runtime::spawn;
 use runtime::time::{Instant, advance, pause, sleep};
 use support::{limited, run};
@@ -26,6 +26,25 @@ thread_local! {
     /// The error that every call fails with, once `FAULTS` are used up; 0 for none.
     static FAULT: Cell<c_int> = const { Cell::new(0) };
     static CALLS: Cell<usize> = const { Cell::new(0) };
+    /// The calls that connect and register a socket, in order.
+    static CONNECTING: RefCell<Vec<(&'static str, c_int)>> = const { RefCell::new(Vec::new()) };
+    /// Whether `connect` is interrupted by a signal once it is under way.
+    static INTERRUPT: Cell<bool> = const { Cell::new(false) };
+    static RECEIVED: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Makes the system call that libc's function of the name makes.
+macro_rules! forward {
+    ($call:ident, $($argument:expr),*) => {
+        // SAFETY: the arguments are those of libc's function, whose place we take.
+        unsafe { libc::syscall(libc::$call, $($argument as c_long),*) }
+    };
+}
+
+fn fail(errno: c_int) -> c_int {
+    // SAFETY: errno is this thread's.
+    unsafe { *libc::__errno_location() = errno };
+    -1
 }
 
 /// # Safety
@@ -41,14 +60,50 @@ unsafe extern "C" fn accept4(
     CALLS.set(CALLS.get() + 1);
     let fault = FAULTS.with_borrow_mut(VecDeque::pop_front).unwrap_or(FAULT.get());
     if fault != 0 {
-        // SAFETY: errno is this thread's.
-        unsafe { *libc::__errno_location() = fault };
-        return -1;
+        return fail(fault);
     }
-    // SAFETY: the arguments are those of libc's function, whose place we take.
-    unsafe {
-        libc::syscall(libc::SYS_accept4, socket as c_long, addr, len, flags as c_long) as c_int
+    forward!(SYS_accept4, socket, addr, len, flags) as c_int
+}
+
+/// # Safety
+///
+/// As libc's.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn connect(
+    socket: c_int,
+    addr: *const libc::sockaddr,
+    len: libc::socklen_t,
+) -> c_int {
+    CONNECTING.with_borrow_mut(|calls| calls.push(("connect", socket)));
+    match forward!(SYS_connect, socket, addr, len) as c_int {
+        -1 if INTERRUPT.get() => fail(libc::EINTR),
+        result => result,
     }
+}
+
+/// # Safety
+///
+/// As libc's.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn epoll_ctl(
+    epoll: c_int,
+    op: c_int,
+    fd: c_int,
+    event: *mut libc::epoll_event,
+) -> c_int {
+    if op == libc::EPOLL_CTL_ADD {
+        CONNECTING.with_borrow_mut(|calls| calls.push(("add", fd)));
+    }
+    forward!(SYS_epoll_ctl, epoll, op, fd, event) as c_int
+}
+
+/// # Safety
+///
+/// As libc's.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn recv(socket: c_int, buf: *mut c_void, len: usize, flags: c_int) -> isize {
+    RECEIVED.set(RECEIVED.get() + 1);
+    forward!(SYS_recvfrom, socket, buf, len, flags, 0, 0) as isize
 }
 
 fn inject(faults: &[c_int]) {
@@ -201,5 +256,68 @@ fn without_a_runtime_the_error_is_told_each_time() {
             assert_eq!(root(&error), Some(libc::EMFILE));
         }
         futures::executor::block_on(listener.accept()).unwrap();
+    });
+}
+
+/// A listener whose queue is full, and the client that fills it.
+async fn full_listener() -> (TcpListener, TcpStream, SocketAddr) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(0).unwrap();
+    let addr = listener.local_addr().unwrap();
+    let client = TcpStream::connect(addr).await.unwrap();
+    (listener, client, addr)
+}
+
+#[test]
+fn a_socket_is_registered_after_it_is_connecting() {
+    run(async {
+        let (listener, _client, addr) = full_listener().await;
+        CONNECTING.take();
+        let mut connect = pin!(TcpStream::connect(addr));
+        assert!(poll!(connect.as_mut()).is_pending());
+        let calls = CONNECTING.take();
+        assert!(matches!(calls[..], [("connect", a), .., ("add", b)] if a == b), "{calls:?}");
+        assert!(!calls[1..].contains(&("connect", calls[0].1)), "{calls:?}");
+
+        // Room in the queue: the kernel repeats its request after a second.
+        listener.accept().await.unwrap();
+        let client = connect.await.unwrap();
+        let (server, _) = listener.accept().await.unwrap();
+        assert!(poll!(pin!(client.read(&mut [0; 8]))).is_pending());
+        // It was never reported as hung up, so that a short read still proves that nothing is left.
+        server.write_all(b"abc").await.unwrap();
+        assert_eq!(client.read(&mut [0; 8]).await.unwrap(), 3);
+        RECEIVED.set(0);
+        assert!(poll!(pin!(client.read(&mut [0; 8]))).is_pending());
+        server.write_all(b"d").await.unwrap();
+        assert_eq!(client.read(&mut [0; 8]).await.unwrap(), 1);
+        assert_eq!(RECEIVED.get(), 1);
+    });
+}
+
+#[test]
+fn connecting_goes_on_when_a_signal_interrupts_it() {
+    run(async {
+        let (listener, addr) = listener().await;
+        INTERRUPT.set(true);
+        let client = TcpStream::connect(addr).await.unwrap();
+        assert_eq!(listener.accept().await.unwrap().1, client.local_addr().unwrap());
+        let calls = CONNECTING.take();
+        assert_eq!(calls.iter().filter(|call| call.0 == "connect").count(), 1, "{calls:?}");
+    });
+}
+
+#[test]
+fn a_connection_that_stands_at_once_is_not_registered() {
+    run(async {
+        let (listener, addr) = listener().await;
+        CONNECTING.take();
+        let client = TcpStream::connect(addr).await.unwrap();
+        let (server, _) = listener.accept().await.unwrap();
+        client.write_all(b"abc").await.unwrap();
+        assert_eq!(server.read(&mut [0; 8]).await.unwrap(), 3);
+        let calls = CONNECTING.take();
+        assert!(matches!(calls[..], [("connect", _)]), "{calls:?}");
     });
 }

@@ -1,0 +1,223 @@
+//! Calls on Unix sockets: [unix(7)], with the descriptors that go along.
+//!
+//! [unix(7)]: https://man7.org/linux/man-pages/man7/unix.7.html
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::SocketAddr;
+use std::ptr;
+
+use libc::{c_char, c_int, c_void, gid_t, pid_t, socklen_t, uid_t};
+
+use super::{
+    Control, RawAddr, SO_SNDBUF, check, check_len, control_space, option, receive_message_within,
+    send_message,
+};
+
+/// What a Unix socket carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub(crate) enum UnixKind {
+    Stream = libc::SOCK_STREAM,
+    Datagram = libc::SOCK_DGRAM,
+    Seqpacket = libc::SOCK_SEQPACKET,
+}
+
+impl UnixKind {
+    /// The type for [socket(2)]: nonblocking and closed on exec.
+    ///
+    /// [socket(2)]: https://man7.org/linux/man-pages/man2/socket.2.html
+    fn socket_type(self) -> c_int {
+        self as c_int | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC
+    }
+}
+
+/// [socket(2)]: nonblocking and closed on exec.
+///
+/// [socket(2)]: https://man7.org/linux/man-pages/man2/socket.2.html
+pub(crate) fn unix_socket(kind: UnixKind) -> io::Result<OwnedFd> {
+    // SAFETY: no pointers are passed.
+    let fd = check(unsafe { libc::socket(libc::AF_UNIX, kind.socket_type(), 0) })?;
+    // SAFETY: the kernel has just made this descriptor and nobody else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// [socketpair(2)]: nonblocking and closed on exec.
+///
+/// [socketpair(2)]: https://man7.org/linux/man-pages/man2/socketpair.2.html
+pub(crate) fn unix_pair(kind: UnixKind) -> io::Result<(OwnedFd, OwnedFd)> {
+    let mut fds = [-1; 2];
+    // SAFETY: the kernel writes two descriptors, for which there is room.
+    check(unsafe { libc::socketpair(libc::AF_UNIX, kind.socket_type(), 0, fds.as_mut_ptr()) })?;
+    // SAFETY: the kernel has just made these descriptors and nobody else knows them.
+    Ok(unsafe { (OwnedFd::from_raw_fd(fds[0]), OwnedFd::from_raw_fd(fds[1])) })
+}
+
+/// A name as the kernel has it. A path ends in a zero, an abstract name begins with one, and no name
+/// has no length.
+fn encode(addr: &SocketAddr) -> (RawAddr, socklen_t) {
+    let (start, name) = match (addr.as_pathname(), addr.as_abstract_name()) {
+        (Some(path), _) => (0, path.as_os_str().as_bytes()),
+        (None, Some(name)) => (1, name),
+        (None, None) => (0, &[][..]),
+    };
+    let mut unix = libc::sockaddr_un { sun_family: AF_UNIX, sun_path: [0; 108] };
+    // The standard library makes no address whose name does not fit, its zero included.
+    for (to, from) in unix.sun_path[start..].iter_mut().zip(name) {
+        *to = *from as c_char;
+    }
+    let mut raw = RawAddr::empty();
+    raw.unix = unix;
+    let zero = usize::from(!addr.is_unnamed());
+    (raw, (PATH_OFFSET + name.len() + zero) as socklen_t)
+}
+
+const AF_UNIX: libc::sa_family_t = libc::AF_UNIX as libc::sa_family_t;
+const PATH_OFFSET: usize = mem::offset_of!(libc::sockaddr_un, sun_path);
+
+/// [bind(2)]. Without a name the kernel picks an abstract one.
+///
+/// [bind(2)]: https://man7.org/linux/man-pages/man2/bind.2.html
+pub(crate) fn unix_bind(socket: BorrowedFd<'_>, addr: &SocketAddr) -> io::Result<()> {
+    let (raw, len) = encode(addr);
+    // SAFETY: `raw` outlives the call and has the `len` bytes.
+    check(unsafe { libc::bind(socket.as_raw_fd(), &raw const raw.any, len) }).map(drop)
+}
+
+/// [connect(2)]. On a full backlog it says `EAGAIN`, and nothing is under way then.
+///
+/// [connect(2)]: https://man7.org/linux/man-pages/man2/connect.2.html
+pub(crate) fn unix_connect(socket: BorrowedFd<'_>, addr: &SocketAddr) -> io::Result<()> {
+    let (raw, len) = encode(addr);
+    // SAFETY: `raw` outlives the call and has the `len` bytes.
+    check(unsafe { libc::connect(socket.as_raw_fd(), &raw const raw.any, len) }).map(drop)
+}
+
+/// [accept4(2)]: the new socket, nonblocking and closed on exec, and whether its peer has a name.
+///
+/// [accept4(2)]: https://man7.org/linux/man-pages/man2/accept.2.html
+pub(crate) fn unix_accept(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, bool)> {
+    let mut raw = RawAddr::empty();
+    let mut len = mem::size_of::<RawAddr>() as socklen_t;
+    let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+    // SAFETY: the kernel writes at most `len` bytes into `raw`, which are all valid in any pattern.
+    let fd = check(unsafe {
+        libc::accept4(listener.as_raw_fd(), &raw mut raw.any, &raw mut len, flags)
+    })?;
+    // SAFETY: the kernel has just made this descriptor and nobody else knows it.
+    Ok((unsafe { OwnedFd::from_raw_fd(fd) }, len as usize > PATH_OFFSET))
+}
+
+/// [send(2)], without `SIGPIPE`: `write`, which the standard library uses on Unix sockets, would raise
+/// it in a host program that has not ignored it.
+///
+/// [send(2)]: https://man7.org/linux/man-pages/man2/send.2.html
+pub(crate) fn send(socket: BorrowedFd<'_>, buf: &[u8]) -> io::Result<usize> {
+    let data = buf.as_ptr().cast::<c_void>();
+    // SAFETY: the kernel reads `buf.len()` bytes of `buf`, which is borrowed for the call.
+    check_len(unsafe { libc::send(socket.as_raw_fd(), data, buf.len(), libc::MSG_NOSIGNAL) })
+}
+
+/// [recv(2)] of a message: its whole length, of which at most `buf.len()` bytes are in `buf`. Unlike
+/// `read`, it takes one with an empty buffer too.
+///
+/// [recv(2)]: https://man7.org/linux/man-pages/man2/recv.2.html
+pub(crate) fn receive_whole(socket: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<usize> {
+    let data = buf.as_mut_ptr().cast::<c_void>();
+    // SAFETY: the kernel writes at most `buf.len()` bytes into `buf`, whatever the message's length.
+    check_len(unsafe { libc::recv(socket.as_raw_fd(), data, buf.len(), libc::MSG_TRUNC) })
+}
+
+/// The most descriptors that go along with one message (`SCM_MAX_FD`).
+pub(crate) const SCM_MAX_FD: usize = 253;
+
+const FD: usize = mem::size_of::<RawFd>();
+const FDS_SPACE: usize = control_space(SCM_MAX_FD * FD);
+
+/// [sendmsg(2)] with descriptors, at most [`SCM_MAX_FD`].
+///
+/// [sendmsg(2)]: https://man7.org/linux/man-pages/man2/sendmsg.2.html
+pub(crate) fn send_with_fds(
+    socket: BorrowedFd<'_>,
+    buf: &[u8],
+    fds: &[BorrowedFd<'_>],
+) -> io::Result<usize> {
+    let mut control = Control::<FDS_SPACE>::new();
+    if !fds.is_empty() {
+        let mut data = [0; SCM_MAX_FD * FD];
+        for (to, fd) in data.chunks_exact_mut(FD).zip(fds) {
+            to.copy_from_slice(&fd.as_raw_fd().to_ne_bytes());
+        }
+        control.push(libc::SOL_SOCKET, libc::SCM_RIGHTS, &data[..fds.len() * FD]);
+    }
+    send_message(socket, &[IoSlice::new(buf)], None, control.as_bytes())
+}
+
+/// What [`receive_with_fds`] received.
+pub(crate) struct ReceivedWithFds {
+    pub(crate) len: usize,
+    pub(crate) truncated: bool,
+    pub(crate) fds: Vec<OwnedFd>,
+    pub(crate) fds_truncated: bool,
+}
+
+/// [recvmsg(2)] with at most `max_fds` descriptors; the kernel closes those beyond.
+///
+/// [recvmsg(2)]: https://man7.org/linux/man-pages/man2/recvmsg.2.html
+pub(crate) fn receive_with_fds(
+    socket: BorrowedFd<'_>,
+    buf: &mut [u8],
+    max_fds: usize,
+) -> io::Result<ReceivedWithFds> {
+    let mut control = Control::<FDS_SPACE>::new();
+    // Without the padding, which would have room for one more. No header, no descriptor.
+    let room = match max_fds.min(SCM_MAX_FD) {
+        0 => 0,
+        max_fds => control_space(0) + max_fds * FD,
+    };
+    let bufs = &mut [IoSliceMut::new(buf)];
+    let received = receive_message_within(socket, bufs, &mut control, room, 0)?;
+    let fds = control
+        .messages()
+        .filter(|(level, kind, _)| (*level, *kind) == (libc::SOL_SOCKET, libc::SCM_RIGHTS))
+        .flat_map(|(_, _, data)| data.chunks_exact(FD))
+        .map(|fd| {
+            let fd = RawFd::from_ne_bytes(fd.try_into().expect("a chunk has the length"));
+            // SAFETY: the kernel has just made this descriptor for this message, nobody else knows it,
+            // and each is visited once.
+            unsafe { OwnedFd::from_raw_fd(fd) }
+        })
+        .collect();
+    Ok(ReceivedWithFds {
+        len: received.len,
+        truncated: received.is_truncated(),
+        fds,
+        fds_truncated: received.flags & libc::MSG_CTRUNC != 0,
+    })
+}
+
+/// Who is at the other end: user, group, and process if it has a number here.
+pub(crate) fn peer_credentials(
+    socket: BorrowedFd<'_>,
+) -> io::Result<(uid_t, gid_t, Option<pid_t>)> {
+    let mut raw = libc::ucred { pid: 0, uid: 0, gid: 0 };
+    let mut len = mem::size_of_val(&raw) as socklen_t;
+    let into = ptr::from_mut(&mut raw).cast::<c_void>();
+    let fd = socket.as_raw_fd();
+    // SAFETY: the kernel writes at most `len` bytes, the size of `raw`, valid in any pattern.
+    check(unsafe {
+        libc::getsockopt(fd, libc::SOL_SOCKET, libc::SO_PEERCRED, into, &raw mut len)
+    })?;
+    Ok((raw.uid, raw.gid, (raw.pid != 0).then_some(raw.pid)))
+}
+
+/// Whether what the socket has sent, and nobody has received yet, fills its send buffer.
+pub(crate) fn has_full_send_buffer(socket: BorrowedFd<'_>) -> io::Result<bool> {
+    let mut unreceived: c_int = 0;
+    // SAFETY: the kernel writes one `int`.
+    check(unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut unreceived) })?;
+    Ok(i64::from(unreceived) >= i64::from(option(socket, &SO_SNDBUF)?))
+}

@@ -1,0 +1,365 @@
+//! `UnixDatagram`: messages to and from anybody, or one peer.
+
+use std::fmt;
+use std::io::{self, IoSlice, IoSliceMut};
+use std::net::Shutdown;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::net;
+use std::path::Path;
+use std::task::{Context, Poll, ready};
+
+use runtime_core::io::{Interest, Ready, Source};
+
+use crate::error::explain;
+use crate::methods::readiness_methods;
+use crate::sys::{self, UnixKind};
+use crate::unix::fds::fd_methods;
+use crate::unix::listener::bind;
+use crate::unix::messages::{self, message_methods};
+use crate::unix::scout::{self, Scout, Scouts};
+use crate::unix::{SocketAddr, WithFds};
+
+/// A Unix socket that carries datagrams.
+///
+/// A datagram is sent and received whole: what does not fit the buffer given to a receive is cut
+/// off and lost. None is lost under way, and they keep their order. A receiver whose queue is full (11
+/// datagrams as a rule, `net.unix.max_dgram_qlen`) has its senders wait. Every operation takes `&self`,
+/// so tasks share the socket by `&`, `Rc` or `Arc`.
+///
+/// # Examples
+///
+/// ```
+/// # runtime::block_on(async {
+/// let (ours, theirs) = runtime::net::UnixDatagram::pair()?;
+/// ours.send(b"hello").await?;
+/// let mut buf = [0; 64];
+/// let len = theirs.recv(&mut buf).await?;
+/// assert_eq!(&buf[..len], b"hello");
+/// # std::io::Result::Ok(()) }).unwrap();
+/// ```
+pub struct UnixDatagram {
+    /// Before the sockets they look out for.
+    scouts: Scouts,
+    io: Source<net::UnixDatagram>,
+}
+
+impl UnixDatagram {
+    /// A socket with a path for its name, so that others can send to it; with an
+    /// [abstract name](SocketAddr) if the path begins with a zero byte.
+    ///
+    /// Dropping the socket leaves the path: remove it before binding to it again.
+    ///
+    /// # Errors
+    ///
+    /// Those of bind(2), naming the address: [`AddrInUse`](io::ErrorKind::AddrInUse) if the path is
+    /// there already.
+    pub fn bind<P: AsRef<Path>>(path: P) -> io::Result<UnixDatagram> {
+        UnixDatagram::bind_addr(&SocketAddr::of(path)?)
+    }
+
+    /// As [`bind`](Self::bind), to any kind of name. With none the kernel picks an abstract one.
+    ///
+    /// # Errors
+    ///
+    /// As [`bind`](Self::bind).
+    pub fn bind_addr(addr: &SocketAddr) -> io::Result<UnixDatagram> {
+        sys::unix_socket(UnixKind::Datagram)
+            .and_then(|socket| bind(socket.as_fd(), addr).map(|()| socket))
+            .map(UnixDatagram::from_nonblocking)
+            .map_err(|error| explain(error, format_args!("binding a socket to {addr:?}")))
+    }
+
+    /// A socket without a name: it sends to others, and they do not know how to answer.
+    ///
+    /// # Errors
+    ///
+    /// Those of socket(2).
+    pub fn unbound() -> io::Result<UnixDatagram> {
+        sys::unix_socket(UnixKind::Datagram).map(UnixDatagram::from_nonblocking)
+    }
+
+    /// Two sockets without names, each the peer of the other.
+    ///
+    /// # Errors
+    ///
+    /// Those of socketpair(2).
+    pub fn pair() -> io::Result<(UnixDatagram, UnixDatagram)> {
+        let (one, other) = sys::unix_pair(UnixKind::Datagram)?;
+        Ok((UnixDatagram::from_nonblocking(one), UnixDatagram::from_nonblocking(other)))
+    }
+
+    /// Sets the peer, by its path: [`send`](Self::send) goes there, and only its datagrams are received.
+    ///
+    /// A peer that was connected to this socket before, and is no longer its peer now, gets
+    /// [`ConnectionReset`](io::ErrorKind::ConnectionReset) from its next operation.
+    ///
+    /// # Errors
+    ///
+    /// Those of connect(2), naming the address.
+    pub fn connect<P: AsRef<Path>>(&self, path: P) -> io::Result<()> {
+        self.connect_addr(&SocketAddr::of(path)?)
+    }
+
+    /// As [`connect`](Self::connect), by any kind of name.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    pub fn connect_addr(&self, addr: &SocketAddr) -> io::Result<()> {
+        sys::unix_connect(self.as_fd(), addr.as_std())
+            .map_err(|error| explain(error, format_args!("setting the peer {addr:?}")))
+    }
+
+    /// Takes over a socket of the standard library and makes it nonblocking. Neither system call nor
+    /// runtime is needed beyond that.
+    ///
+    /// # Errors
+    ///
+    /// If the socket cannot be made nonblocking.
+    pub fn from_std(socket: net::UnixDatagram) -> io::Result<UnixDatagram> {
+        socket.set_nonblocking(true)?;
+        Ok(UnixDatagram::from_nonblocking(socket.into()))
+    }
+
+    /// Gives the socket back to the standard library, deregistered. It stays nonblocking.
+    ///
+    /// # Errors
+    ///
+    /// None: the signature is tokio's.
+    pub fn into_std(self) -> io::Result<net::UnixDatagram> {
+        Ok(self.io.into_inner())
+    }
+
+    /// A second handle to the same socket, registered by itself.
+    ///
+    /// # Errors
+    ///
+    /// If there is no descriptor left.
+    pub fn try_clone(&self) -> io::Result<UnixDatagram> {
+        Ok(UnixDatagram::from_nonblocking(self.io.get_ref().try_clone()?.into()))
+    }
+
+    pub(super) fn from_nonblocking(socket: OwnedFd) -> UnixDatagram {
+        UnixDatagram { scouts: Scouts::default(), io: Source::new(socket.into()) }
+    }
+
+    message_methods!();
+    readiness_methods!();
+    fd_methods!(UnixKind::Datagram);
+
+    /// Sends a datagram to the socket with this path, waiting until there is room in its queue; returns
+    /// its length.
+    ///
+    /// While it waits for a receiver that is not this socket's peer, a second socket is connected to
+    /// that receiver, as the kernel tells nobody else of the room. ([`writable`](Self::writable) knows of
+    /// the peer alone.)
+    ///
+    /// # Errors
+    ///
+    /// Those of sendto(2), and if no second socket can be had.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is sent by a future that is dropped before it is ready.
+    pub async fn send_to<P: AsRef<Path>>(&self, buf: &[u8], target: P) -> io::Result<usize> {
+        self.send_to_addr(buf, &SocketAddr::of(target)?).await
+    }
+
+    /// As [`send_to`](Self::send_to), to any kind of name.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_to`](Self::send_to).
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is sent by a future that is dropped before it is ready.
+    pub async fn send_to_addr(&self, buf: &[u8], target: &SocketAddr) -> io::Result<usize> {
+        let mut no_scout = None;
+        loop {
+            let send = |socket: &_| scout::try_send_to(socket, buf, target);
+            if let Some(len) = self.io.write_with(send).await? {
+                return Ok(len);
+            }
+            if let Some(error) = no_scout.take() {
+                return Err(error);
+            }
+            match Scout::at(target) {
+                Ok(scout) => scout.room().await?,
+                Err(error) => no_scout = Some(error),
+            }
+        }
+    }
+
+    /// As [`send_to`](Self::send_to), for futures written by hand.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_to`](Self::send_to).
+    pub fn poll_send_to<P: AsRef<Path>>(
+        &self,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+        target: P,
+    ) -> Poll<io::Result<usize>> {
+        let target = SocketAddr::of(target)?;
+        let mut no_scout = None;
+        loop {
+            let send = |socket: &_| scout::try_send_to(socket, buf, &target);
+            if let Some(len) = ready!(self.io.poll_write_with(cx, send))? {
+                return Poll::Ready(Ok(len));
+            }
+            if let Some(error) = no_scout.take() {
+                return Poll::Ready(Err(error));
+            }
+            match Scout::at(&target) {
+                Ok(scout) => {
+                    if scout.poll_room(cx)?.is_pending() {
+                        self.scouts.put(cx.waker(), scout);
+                        return Poll::Pending;
+                    }
+                }
+                Err(error) => no_scout = Some(error),
+            }
+        }
+    }
+
+    /// As [`send_to`](Self::send_to), if there is room now.
+    ///
+    /// # Errors
+    ///
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is none, else those of sendto(2).
+    pub fn try_send_to<P: AsRef<Path>>(&self, buf: &[u8], target: P) -> io::Result<usize> {
+        self.try_send_to_addr(buf, &SocketAddr::of(target)?)
+    }
+
+    /// As [`try_send_to`](Self::try_send_to), to any kind of name.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_send_to`](Self::try_send_to).
+    pub fn try_send_to_addr(&self, buf: &[u8], target: &SocketAddr) -> io::Result<usize> {
+        self.io.try_io(Interest::WRITABLE, |socket| socket.send_to_addr(buf, target.as_std()))
+    }
+
+    /// Receives a datagram; returns how much of it is in `buf`. A datagram may be empty, and an empty
+    /// `buf` takes one too.
+    ///
+    /// # Errors
+    ///
+    /// Those of recv(2): [`ConnectionReset`](io::ErrorKind::ConnectionReset) if the peer has taken
+    /// another peer.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost.
+    #[inline]
+    pub async fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
+        self.io.read_with(|socket| receive(socket, buf)).await
+    }
+
+    /// As [`recv`](Self::recv), for futures written by hand.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    #[inline]
+    pub fn poll_recv(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.io.poll_read_with(cx, |socket| receive(socket, buf))
+    }
+
+    /// As [`recv`](Self::recv), if there is a datagram now.
+    ///
+    /// # Errors
+    ///
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is none, else as [`recv`](Self::recv).
+    pub fn try_recv(&self, buf: &mut [u8]) -> io::Result<usize> {
+        self.io.try_io(Interest::READABLE, |socket| receive(socket, buf))
+    }
+
+    /// As [`recv`](Self::recv), into several buffers, at most 1024: one is filled before the next is
+    /// begun.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost.
+    pub async fn recv_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        let receive = |socket: &net::UnixDatagram| {
+            messages::receive_vectored(socket.as_fd(), bufs).map(|record| record.len)
+        };
+        self.io.read_with(receive).await
+    }
+
+    /// As [`recv`](Self::recv), with the name of the sender, if it has one.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost.
+    pub async fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        self.io.read_with(|socket| receive_from(socket, buf)).await
+    }
+
+    /// As [`recv_from`](Self::recv_from), for futures written by hand.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    pub fn poll_recv_from(
+        &self,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<io::Result<(usize, SocketAddr)>> {
+        self.io.poll_read_with(cx, |socket| receive_from(socket, buf))
+    }
+
+    /// As [`recv_from`](Self::recv_from), if there is a datagram now.
+    ///
+    /// # Errors
+    ///
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is none, else as [`recv`](Self::recv).
+    pub fn try_recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        self.io.try_io(Interest::READABLE, |socket| receive_from(socket, buf))
+    }
+}
+
+fn receive(socket: &net::UnixDatagram, buf: &mut [u8]) -> io::Result<usize> {
+    messages::receive(socket.as_fd(), buf).map(|record| record.len)
+}
+
+fn receive_from(socket: &net::UnixDatagram, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+    socket.recv_from(buf).map(|(len, from)| (len, from.into()))
+}
+
+impl TryFrom<net::UnixDatagram> for UnixDatagram {
+    type Error = io::Error;
+
+    fn try_from(socket: net::UnixDatagram) -> io::Result<UnixDatagram> {
+        UnixDatagram::from_std(socket)
+    }
+}
+
+impl AsFd for UnixDatagram {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.io.get_ref().as_fd()
+    }
+}
+
+impl AsRawFd for UnixDatagram {
+    fn as_raw_fd(&self) -> RawFd {
+        self.io.get_ref().as_raw_fd()
+    }
+}
+
+impl fmt::Debug for UnixDatagram {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.io.get_ref().fmt(f)
+    }
+}

@@ -1,0 +1,62 @@
+//! What belongs to Unix: pipes, and of its sockets the names, credentials, passed descriptors and halves.
+//!
+//! # Which socket?
+//!
+//! | | carries | connection | a send that finds no room |
+//! |---|---|---|---|
+//! | [`UnixStream`] | bytes | yes | waits |
+//! | [`UnixSeqpacket`](crate::UnixSeqpacket) | messages | yes | waits |
+//! | [`UnixDatagram`](crate::UnixDatagram) | messages | if [connected](crate::UnixDatagram::connect) | waits |
+//!
+//! Nothing is lost, nothing changes its order. A name that is a path stays in the file system when its
+//! socket is gone: remove it before binding again. An [abstract](SocketAddr) one goes by itself.
+//!
+//! # Passing descriptors
+//!
+//! `send_with_fds` sends duplicates of descriptors along with a message, and `recv_with_fds` receives
+//! them (`SCM_RIGHTS` of unix(7)): at most 253 at a time, closed on exec. The receiver says how many it
+//! takes; the kernel closes those beyond, and [`fds_truncated`](WithFds::fds_truncated) tells. So it
+//! does with all of them where they meet a plain `read` or `recv`, of which nothing tells.
+//!
+//! On a stream the descriptors go with the first byte of their message, so it must have one; a read
+//! stops after the bytes that they came with, so those of two messages are never mixed.
+//!
+//! # A full backlog
+//!
+//! Where connect(2) finds that as many clients wait as the listener allows for, the kernel offers
+//! nothing to wait for: a nonblocking connect fails with `EAGAIN`, and no event tells of room. `connect`
+//! here tries again, after 1 ms at first and then after twice as long each time, up to 64 ms, for as
+//! long as it is polled. tokio's returns the error.
+
+mod addr;
+mod connect;
+pub(crate) mod datagram;
+mod fds;
+pub(crate) mod listener;
+mod messages;
+pub mod pipe;
+mod scout;
+pub(crate) mod seqpacket;
+pub(crate) mod socket;
+pub(crate) mod stream;
+mod ucred;
+
+pub use addr::SocketAddr;
+pub use fds::WithFds;
+pub use listener::Incoming;
+pub use seqpacket::{Record, SeqpacketIncoming};
+pub use ucred::{UCred, gid_t, pid_t, uid_t};
+
+use crate::split;
+use crate::unix::stream::UnixStream;
+
+/// The read half of a [`UnixStream`], from [`UnixStream::split`].
+pub type ReadHalf<'a> = split::ReadHalf<'a, UnixStream>;
+/// The write half of a [`UnixStream`], from [`UnixStream::split`].
+pub type WriteHalf<'a> = split::WriteHalf<'a, UnixStream>;
+/// The read half of a [`UnixStream`], from [`UnixStream::into_split`].
+pub type OwnedReadHalf = split::OwnedReadHalf<UnixStream>;
+/// The write half of a [`UnixStream`], from [`UnixStream::into_split`].
+pub type OwnedWriteHalf = split::OwnedWriteHalf<UnixStream>;
+/// The two halves given to `reunite`, which are of different streams.
+pub type ReuniteError = split::ReuniteError<UnixStream>;
