@@ -137,6 +137,7 @@ fn a_half_close_is_passed_on_and_the_other_way_goes_on() {
         });
         // As a call of tokio's is written.
         let (mut a, mut b) = (a, b);
+        #[allow(clippy::unnecessary_mut_passed)]
         let copied = run(async { copy_bidirectional(&mut a, &mut b).await }).unwrap();
         assert_eq!(copied, (there as u64, back as u64));
         served.join().unwrap();
