@@ -66,7 +66,8 @@ pub mod time;
 pub use runtime_core::task::{JoinHandle, spawn, spawn_blocking};
 #[doc(inline)]
 pub use runtime_core::{
-    Builder, EnterGuard, Handle, Id, Runtime, TryCurrentError, UnhandledPanic, after_fork, block_on,
+    Builder, Core, EnterGuard, Handle, Id, Runtime, TryCurrentError, UnhandledPanic, after_fork,
+    block_on, per_core,
 };
 #[cfg(feature = "macros")]
 #[doc(inline)]

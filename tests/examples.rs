@@ -210,6 +210,38 @@ fn proxy_without_a_server_closes() {
     assert_eq!(connect(address).read(&mut [0]).unwrap_or(0), 0);
 }
 
+/// Both say how many of 2000 connections each core has served.
+fn connections_per_core(example: &'static str) -> Vec<u32> {
+    let (status, printed) = Program::start(example, &[]).finish();
+    assert!(status.success(), "{status}: {printed}");
+    let lines = printed.lines().enumerate().map(|(index, line)| {
+        let (core, served) = line.split_once(": ").expect(line);
+        assert!(core.starts_with(&format!("core {index} on processor ")), "{line}");
+        served.strip_suffix(" connections").and_then(|served| served.parse().ok()).expect(line)
+    });
+    let served: Vec<u32> = lines.collect();
+    assert_eq!(served.iter().sum::<u32>(), 2000, "{printed}");
+    served
+}
+
+#[test]
+fn all_cores() {
+    // The kernel spreads by a hash of addresses and ports: that one gets none is beyond belief.
+    let served = connections_per_core("all_cores");
+    assert!(served.iter().all(|served| *served > 0), "{served:?}");
+}
+
+#[test]
+fn hand_over() {
+    let served = connections_per_core("hand_over");
+    if let [first, others @ ..] = &served[..] {
+        let most = others.iter().max().unwrap_or(first);
+        let least = others.iter().min().unwrap_or(first);
+        assert!(most - least <= 1, "{served:?}");
+        assert_eq!(*first, if others.is_empty() { 2000 } else { 0 });
+    }
+}
+
 /// Somebody in the chat.
 struct Member {
     lines: BufReader<TcpStream>,

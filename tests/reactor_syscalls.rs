@@ -148,7 +148,7 @@ fn pair() -> (UnixStream, UnixStream) {
 
 const ROUNDS: usize = 1000;
 
-/// Events for `ROUNDS` requests and replies between two tasks.
+/// Events for `ROUNDS` requests and replies between two tasks, both of which have waited to write before.
 async fn events_of<T: AsFd + 'static>(
     a: T,
     b: T,
@@ -156,6 +156,8 @@ async fn events_of<T: AsFd + 'static>(
     send: fn(&T, &[u8]) -> std::io::Result<usize>,
 ) -> usize {
     let (a, b) = (Source::new(a), Source::new(b));
+    a.writable().await.unwrap();
+    b.writable().await.unwrap();
     let server = runtime::spawn(async move {
         let mut buf = [0; 64];
         for _ in 0..ROUNDS {
@@ -175,7 +177,8 @@ async fn events_of<T: AsFd + 'static>(
 
 #[test]
 fn a_packet_costs_one_event() {
-    // Each side's packet is an event of the other's; OUT, watched without need, would double that.
+    // Each side's packet is an event of the other's; OUT, watched without need, would double that: so it
+    // is no longer watched once it reports to nobody.
     run(async {
         let (a, b) = pair();
         let events =
@@ -197,6 +200,82 @@ fn a_packet_costs_one_event() {
         b.set_nonblocking(true).unwrap();
         let events = events_of(a, b, UdpSocket::recv, UdpSocket::send).await;
         assert!((1..=2 * ROUNDS + 10).contains(&events), "UDP: {events}");
+    });
+}
+
+#[test]
+fn room_to_write_is_not_reported_to_two_readers() {
+    run(async {
+        let (a, mut b) = pair();
+        let a = Source::new(a);
+        a.writable().await.unwrap();
+        let mut readers = [(); 2].map(|()| Box::pin(a.read_with(|mut io| io.read(&mut [0; 8]))));
+        assert!(readers.iter_mut().all(|read| poll_once(read.as_mut()).is_pending()));
+        let before = EVENTS.get();
+        for _ in 0..ROUNDS {
+            a.write_with(|mut io| io.write(b"x")).await.unwrap();
+            b.read_exact(&mut [0]).unwrap();
+            runtime::task::yield_now().await;
+        }
+        assert!(EVENTS.get() - before <= 2, "{} events", EVENTS.get() - before);
+    });
+}
+
+/// A listener for exclusive waits, and how to accept from it.
+fn exclusive() -> (Source<TcpListener>, std::net::SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let addr = listener.local_addr().unwrap();
+    (Source::new(listener), addr)
+}
+
+#[test]
+fn an_exclusive_listener_that_nobody_waits_for_is_not_reported_again_and_again() {
+    run(async {
+        let (listener, addr) = exclusive();
+        let wait = || Box::pin(listener.read_exclusive_with(TcpListener::accept));
+        assert!(poll_once(wait().as_mut()).is_pending());
+        let client = TcpStream::connect(addr).unwrap();
+        // It is ready all the time, as it is level-triggered: the loop would never sleep.
+        let before = EVENTS.get();
+        runtime::time::sleep(std::time::Duration::from_millis(20)).await;
+        let reported = EVENTS.get() - before;
+        assert!((1..=5).contains(&reported), "{reported} events");
+
+        // Waited for again, it is watched again: for what is there, and for what comes.
+        wait().await.unwrap();
+        let mut next = wait();
+        assert!(poll_once(next.as_mut()).is_pending());
+        let another = TcpStream::connect(addr).unwrap();
+        next.await.unwrap();
+        drop((client, another));
+    });
+}
+
+#[test]
+fn an_exclusive_listener_is_waited_for_on_another_thread() {
+    run(async {
+        let (listener, addr) = exclusive();
+        let listener = std::sync::Arc::new(listener);
+        let mut here = Box::pin(listener.read_exclusive_with(TcpListener::accept));
+        assert!(poll_once(here.as_mut()).is_pending());
+        drop(here);
+        let (waits, waiting) = std::sync::mpsc::channel();
+        let there = listener.clone();
+        let thread = std::thread::spawn(move || {
+            runtime::block_on(async move {
+                let mut accept = Box::pin(there.read_exclusive_with(TcpListener::accept));
+                assert!(poll_once(accept.as_mut()).is_pending());
+                waits.send(()).unwrap();
+                accept.await.map(drop)
+            })
+        });
+        waiting.recv().unwrap();
+        let client = TcpStream::connect(addr).unwrap();
+        // The owner's loop has to turn for those who wait elsewhere.
+        let joined = runtime::spawn_blocking(move || thread.join().unwrap()).await;
+        joined.unwrap().unwrap();
+        drop(client);
     });
 }
 

@@ -18,6 +18,7 @@ use crate::sys;
 /// A listening socket.
 pub(crate) struct Acceptor<L> {
     io: Source<L>,
+    exclusive: bool,
     /// Made by the first try that finds no descriptor left.
     exhaustion: OnceLock<Mutex<Exhaustion>>,
 }
@@ -25,7 +26,7 @@ pub(crate) struct Acceptor<L> {
 impl<L: AsFd> Acceptor<L> {
     /// Around a socket that is nonblocking already.
     pub(crate) fn new(listener: L) -> Acceptor<L> {
-        Acceptor { io: Source::new(listener), exhaustion: OnceLock::new() }
+        Acceptor { io: Source::new(listener), exclusive: false, exhaustion: OnceLock::new() }
     }
 
     pub(crate) fn get_ref(&self) -> &L {
@@ -36,13 +37,29 @@ impl<L: AsFd> Acceptor<L> {
         self.io.into_inner()
     }
 
+    pub(crate) fn is_exclusive(&self) -> bool {
+        self.exclusive
+    }
+
+    /// Whether a connection wakes only one of those that wait for this socket, in whatever runtime.
+    pub(crate) fn set_exclusive(&mut self, exclusive: bool) {
+        // The kernel does not change one kind of registration into the other.
+        self.io.deregister();
+        self.exclusive = exclusive;
+    }
+
     /// The next connection, by `accept`, which is accept4(2). Dropping the future loses none.
     pub(crate) async fn accept<C>(
         &self,
         mut accept: impl FnMut(&L) -> io::Result<C>,
     ) -> io::Result<C> {
         loop {
-            match self.io.read_with(|listener| accept_one(listener, &mut accept)).await {
+            let accept = |listener: &L| accept_one(listener, &mut accept);
+            let accepted = match self.exclusive {
+                true => self.io.read_exclusive_with(accept).await,
+                false => self.io.read_with(accept).await,
+            };
+            match accepted {
                 Ok(connection) => return Ok(self.accepted(connection)),
                 Err(error) => sleep_until(self.next_try(error)?).await,
             }
@@ -56,7 +73,12 @@ impl<L: AsFd> Acceptor<L> {
         mut accept: impl FnMut(&L) -> io::Result<C>,
     ) -> Poll<io::Result<C>> {
         loop {
-            match ready!(self.io.poll_read_with(cx, |listener| accept_one(listener, &mut accept))) {
+            let accept = |listener: &L| accept_one(listener, &mut accept);
+            let accepted = ready!(match self.exclusive {
+                true => self.io.poll_read_exclusive_with(cx, accept),
+                false => self.io.poll_read_with(cx, accept),
+            });
+            match accepted {
                 Ok(connection) => return Poll::Ready(Ok(self.accepted(connection))),
                 Err(error) => {
                     let until = self.next_try(error)?;

@@ -9,6 +9,19 @@ pub(crate) fn explain(error: io::Error, what: impl fmt::Display) -> io::Error {
     io::Error::new(error.kind(), Explained { text: format!("{what}: {error}"), error })
 }
 
+/// As [`explain`], for the errors of several things that were tried. Their list is the text; kind and
+/// source are those of number `telling`.
+pub(crate) fn explain_all<T: fmt::Display>(
+    mut errors: Vec<(T, io::Error)>,
+    telling: usize,
+    what: impl fmt::Display,
+) -> io::Error {
+    let list: Vec<_> = errors.iter().map(|(tried, error)| format!("{tried}: {error}")).collect();
+    let text = format!("{what}: {}", list.join("; "));
+    let (_, error) = errors.swap_remove(telling);
+    io::Error::new(error.kind(), Explained { text, error })
+}
+
 #[derive(Debug)]
 struct Explained {
     text: String,

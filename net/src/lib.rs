@@ -4,7 +4,7 @@
 //!
 //! - [`TcpListener`] and [`TcpStream`], and the stream's halves in [`tcp`]; [`TcpSocket`] where
 //!   options must be set before `bind` or `connect`.
-//! - [`UdpSocket`].
+//! - [`UdpSocket`], and what goes along with a datagram in [`udp`].
 //! - [`UnixListener`], [`UnixStream`], [`UnixDatagram`], [`UnixSeqpacket`]; names, credentials and
 //!   passed descriptors in [`unix`].
 //! - [`ToSocketAddrs`] and [`lookup_host`].
@@ -35,14 +35,14 @@ mod options;
 mod split;
 mod sys;
 pub mod tcp;
-mod udp;
+pub mod udp;
 pub mod unix;
 
 pub use addr::{ToSocketAddrs, lookup_host};
 pub use tcp::listener::TcpListener;
 pub use tcp::socket::TcpSocket;
 pub use tcp::stream::TcpStream;
-pub use udp::UdpSocket;
+pub use udp::socket::UdpSocket;
 pub use unix::datagram::UnixDatagram;
 pub use unix::listener::UnixListener;
 pub use unix::seqpacket::{UnixSeqpacket, UnixSeqpacketListener};

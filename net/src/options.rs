@@ -1,5 +1,6 @@
 //! Socket options in Rust's types: the kinds of value, and the macro that writes their methods.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::sys::{RawLinger, RawValue};
@@ -43,6 +44,22 @@ impl Kind for Number {
 
     fn into_raw(value: u32) -> i32 {
         i32::try_from(value).unwrap_or(i32::MAX)
+    }
+}
+
+/// An address of IPv4.
+pub(crate) enum AddressV4 {}
+
+impl Kind for AddressV4 {
+    type Value = Ipv4Addr;
+    type Raw = [u8; 4];
+
+    fn from_raw(raw: [u8; 4]) -> Ipv4Addr {
+        Ipv4Addr::from(raw)
+    }
+
+    fn into_raw(value: Ipv4Addr) -> [u8; 4] {
+        value.octets()
     }
 }
 

@@ -43,6 +43,7 @@ pub(crate) struct Options {
 /// assert_eq!(runtime.block_on(async { 1 + 1 }), 2);
 /// # std::io::Result::Ok(())
 /// ```
+#[derive(Clone)]
 #[must_use = "a builder makes no runtime until `build` is called"]
 pub struct Builder {
     event_interval: u32,

@@ -22,6 +22,7 @@ mod core;
 mod fork;
 mod handle;
 mod name;
+mod per_core;
 mod reactor;
 mod rng;
 mod runtime;
@@ -36,6 +37,7 @@ pub mod task;
 pub use crate::builder::{Builder, UnhandledPanic};
 pub use crate::fork::after_fork;
 pub use crate::handle::{EnterGuard, Handle, Id, TryCurrentError};
+pub use crate::per_core::{Core, per_core};
 pub use crate::runtime::{Runtime, block_on};
 
 /// Time: sleeping, and the clock that tests can stop.

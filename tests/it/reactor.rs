@@ -636,6 +636,31 @@ fn a_ghost_kept_by_a_duplicate_is_ignored_and_then_taken_over() {
     });
 }
 
+#[test]
+fn a_ghost_of_an_exclusive_wait_is_taken_over() {
+    run(async {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let registered = dup_at(&listener, 902);
+        // SAFETY: it is closed too early below, and nothing else opens a descriptor at this number.
+        let borrowed = unsafe { BorrowedFd::borrow_raw(registered.as_raw_fd()) };
+        let ghost = Source::new(borrowed);
+        let would_block = |_: &BorrowedFd<'_>| Err::<(), _>(ErrorKind::WouldBlock.into());
+        let mut wait = Box::pin(ghost.read_exclusive_with(would_block));
+        assert!(poll_once(wait.as_mut()).is_pending());
+        drop(wait);
+        drop(registered); // before its registration is: `listener` keeps that alive
+        drop(ghost);
+
+        let again = Source::new(TcpListener::from(dup_at(&listener, 902)));
+        let mut accept = Box::pin(again.read_with(TcpListener::accept));
+        assert!(poll_once(accept.as_mut()).is_pending());
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        accept.await.unwrap();
+        drop(client);
+    });
+}
+
 thread_local! {
     static ON_WAKE: RefCell<Option<Box<dyn FnOnce()>>> = const { RefCell::new(None) };
 }

@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 mod addr;
+mod datagram;
 mod message;
 mod option;
 mod socket;
@@ -12,6 +13,7 @@ use std::io;
 use libc::c_int;
 
 pub(crate) use addr::*;
+pub(crate) use datagram::*;
 pub(crate) use message::*;
 pub(crate) use option::*;
 pub(crate) use socket::*;
@@ -29,6 +31,21 @@ pub(crate) fn is_connecting(error: &io::Error) -> bool {
 /// Whether a socket without an error says that it has no peer, yet or any more.
 pub(crate) fn is_not_connected(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::ENOTCONN)
+}
+
+/// Whether this error of `connect` says that there is no way from here to the address, of which its
+/// host knows nothing.
+pub(crate) fn is_unreachable(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(
+            libc::ENETUNREACH
+                | libc::EHOSTUNREACH
+                | libc::EADDRNOTAVAIL
+                | libc::EAFNOSUPPORT
+                | libc::ENETDOWN
+        )
+    )
 }
 
 /// Whether this error of `accept` was the new connection's, which is gone, and not the listener's:

@@ -12,7 +12,7 @@ use std::ptr;
 use libc::{c_int, c_void, socklen_t};
 
 use super::check;
-use crate::options::{Flag, Kind, Linger, Number, Seconds};
+use crate::options::{AddressV4, Flag, Kind, Linger, Number, Seconds};
 
 /// A socket option, and what kind of value it has.
 pub(crate) struct Opt<K> {
@@ -42,10 +42,32 @@ pub(crate) const IP_TTL: Opt<Number> = Opt::new(libc::IPPROTO_IP, libc::IP_TTL);
 pub(crate) const IP_TOS: Opt<Number> = Opt::new(libc::IPPROTO_IP, libc::IP_TOS);
 pub(crate) const IPV6_TCLASS: Opt<Number> = Opt::new(libc::IPPROTO_IPV6, libc::IPV6_TCLASS);
 
+// UDP.
+pub(crate) const SO_BROADCAST: Opt<Flag> = Opt::new(libc::SOL_SOCKET, libc::SO_BROADCAST);
+pub(crate) const IPV6_UNICAST_HOPS: Opt<Number> =
+    Opt::new(libc::IPPROTO_IPV6, libc::IPV6_UNICAST_HOPS);
+pub(crate) const IPV6_V6ONLY: Opt<Flag> = Opt::new(libc::IPPROTO_IPV6, libc::IPV6_V6ONLY);
+pub(crate) const IP_PKTINFO: Opt<Flag> = Opt::new(libc::IPPROTO_IP, libc::IP_PKTINFO);
+pub(crate) const IPV6_RECVPKTINFO: Opt<Flag> = Opt::new(libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO);
+pub(crate) const IP_RECVTOS: Opt<Flag> = Opt::new(libc::IPPROTO_IP, libc::IP_RECVTOS);
+pub(crate) const IPV6_RECVTCLASS: Opt<Flag> = Opt::new(libc::IPPROTO_IPV6, libc::IPV6_RECVTCLASS);
+pub(crate) const IP_MULTICAST_LOOP: Opt<Flag> = Opt::new(libc::IPPROTO_IP, libc::IP_MULTICAST_LOOP);
+pub(crate) const IP_MULTICAST_TTL: Opt<Number> = Opt::new(libc::IPPROTO_IP, libc::IP_MULTICAST_TTL);
+pub(crate) const IP_MULTICAST_IF: Opt<AddressV4> =
+    Opt::new(libc::IPPROTO_IP, libc::IP_MULTICAST_IF);
+pub(crate) const IPV6_MULTICAST_LOOP: Opt<Flag> =
+    Opt::new(libc::IPPROTO_IPV6, libc::IPV6_MULTICAST_LOOP);
+pub(crate) const IPV6_MULTICAST_HOPS: Opt<Number> =
+    Opt::new(libc::IPPROTO_IPV6, libc::IPV6_MULTICAST_HOPS);
+pub(crate) const IPV6_MULTICAST_IF: Opt<Number> =
+    Opt::new(libc::IPPROTO_IPV6, libc::IPV6_MULTICAST_IF);
+pub(crate) const UDP_GRO: Opt<Flag> = Opt::new(libc::SOL_UDP, libc::UDP_GRO);
+
 /// What the kernel reads and writes as a socket option: plain data, valid in any bit pattern.
 pub(crate) trait RawValue: Copy + Default {}
 impl RawValue for c_int {}
 impl RawValue for RawLinger {}
+impl RawValue for [u8; 4] {}
 
 /// `struct linger` of [socket(7)].
 ///

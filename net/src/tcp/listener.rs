@@ -1,18 +1,16 @@
-//! `TcpListener`, and what it does when the process has no descriptor left.
+//! `TcpListener`, and its connections as a stream.
 
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::pin::Pin;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
-use std::task::{Context, Poll, Waker, ready};
-use std::time::Duration;
+use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
 use runtime_core::io::Source;
-use runtime_core::time::{Instant, Sleep, sleep_until};
 
+use crate::acceptor::Acceptor;
 use crate::addr::{ToSocketAddrs, first_of, resolve};
 use crate::error::explain;
 use crate::sys::{self, Family};
@@ -43,10 +41,11 @@ impl Stream for Incoming<'_> {
 /// # Out of descriptors
 ///
 /// When the process or the system has no file descriptor (or no socket memory) left, `accept` fails
-/// with an error that says so, and the clients stay in the queue. A server that logs the error and
-/// calls `accept` again does not spin: the calls that follow try again at most once per pause, 10 ms
-/// long at first and doubled up to a second, and fail only when they find nothing has changed at
-/// its end. As soon as a try succeeds, the waiting clients are served and the pauses are over.
+/// with an error that says so, and the clients stay in the queue. No descriptor is kept in reserve;
+/// instead there is a pause. A server that logs the error and calls `accept` again does not spin: the
+/// calls that follow wait, trying every 10 ms, and fail only at the end of the pause, 10 ms long at
+/// first and doubled up to a second. As soon as descriptors return, at most 10 ms later, the waiting
+/// clients are served and the pauses are over.
 ///
 /// # Examples
 ///
@@ -61,9 +60,7 @@ impl Stream for Incoming<'_> {
 /// # }
 /// ```
 pub struct TcpListener {
-    io: Source<std::net::TcpListener>,
-    /// Made by the first `accept` that finds no descriptor left.
-    exhaustion: OnceLock<Mutex<Exhaustion>>,
+    acceptor: Acceptor<std::net::TcpListener>,
 }
 
 impl TcpListener {
@@ -100,12 +97,7 @@ impl TcpListener {
     ///
     /// Nothing is lost: a connection is either returned or still in the queue.
     pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        loop {
-            match self.io.read_with(accept_one).await {
-                Ok(accepted) => return Ok(self.accepted(accepted)),
-                Err(error) => sleep_until(self.pause_after(error)?).await,
-            }
-        }
+        self.acceptor.accept(accept).await
     }
 
     /// As [`accept`](Self::accept), for futures written by hand.
@@ -114,15 +106,7 @@ impl TcpListener {
     ///
     /// As [`accept`](Self::accept).
     pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
-        loop {
-            match ready!(self.io.poll_read_with(cx, accept_one)) {
-                Ok(accepted) => return Poll::Ready(Ok(self.accepted(accepted))),
-                Err(error) => {
-                    let until = self.pause_after(error)?;
-                    ready!(self.poll_pause(until, cx));
-                }
-            }
-        }
+        self.acceptor.poll_accept(cx, accept)
     }
 
     /// The connections as a `Stream`, which never ends; each as [`accept`](Self::accept) would give it,
@@ -147,38 +131,45 @@ impl TcpListener {
         Incoming { listener: self }
     }
 
-    fn accepted(&self, (socket, peer): (OwnedFd, SocketAddr)) -> (TcpStream, SocketAddr) {
-        if self.exhaustion.get().is_some() {
-            self.exhaustion().pause = None;
-        }
-        (TcpStream::from_source(Source::new(socket.into())), peer)
+    /// A second handle to the same socket, for another runtime: it registers by itself, and is
+    /// [exclusive](Self::set_exclusive) if this one is. The socket is closed when the last of them is
+    /// dropped.
+    ///
+    /// # Errors
+    ///
+    /// If there is no descriptor left.
+    pub fn try_clone(&self) -> io::Result<TcpListener> {
+        let mut clone = TcpListener::from_listening(self.acceptor.get_ref().try_clone()?);
+        clone.set_exclusive(self.acceptor.is_exclusive());
+        Ok(clone)
     }
 
-    /// When to try again after this error, or the error for the caller.
-    fn pause_after(&self, error: io::Error) -> io::Result<Instant> {
-        let Some(what) = sys::exhausted(&error) else { return Err(error) };
-        self.exhaustion().pause(Instant::now()).ok_or_else(|| {
-            let text = format_args!("accepting a connection, which waits until it can be: {what}");
-            explain(error, text)
-        })
-    }
-
-    /// Pending until then, whoever else waits. The lock is not held where wakers and timers are
-    /// cloned, polled or dropped.
-    fn poll_pause(&self, until: Instant, cx: &mut Context<'_>) -> Poll<()> {
-        let mut sleep = Box::pin(sleep_until(until));
-        if sleep.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(());
-        }
-        let sleeper = (cx.waker().clone(), sleep);
-        let gone = self.exhaustion().put(sleeper);
-        drop(gone);
-        Poll::Pending
-    }
-
-    fn exhaustion(&self) -> MutexGuard<'_, Exhaustion> {
-        let state = self.exhaustion.get_or_init(Mutex::default);
-        state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Whether a connection is to wake only one of the runtimes that wait for this socket
+    /// (`EPOLLEXCLUSIVE`), instead of all of them, of which one gets it.
+    ///
+    /// For a listener that several runtimes share by [`try_clone`](Self::try_clone): each handle to the
+    /// socket has to be exclusive, or its runtime is woken as well. The runtime that was woken is the one
+    /// that accepts: if it stops accepting at that very moment, the connection waits until the next one
+    /// comes.
+    ///
+    /// Where each runtime can have a socket of its own
+    /// ([`TcpSocket::set_reuseport`](crate::TcpSocket::set_reuseport)) the kernel spreads the
+    /// connections more evenly; one socket serves better where some connections take long.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn example() -> std::io::Result<()> {
+    /// let mut listener = runtime::net::TcpListener::bind("127.0.0.1:8080").await?;
+    /// listener.set_exclusive(true);
+    /// for _ in 0..4 {
+    ///     let listener = listener.try_clone()?;
+    ///     std::thread::spawn(move || runtime::block_on(async move { listener.accept().await }));
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub fn set_exclusive(&mut self, exclusive: bool) {
+        self.acceptor.set_exclusive(exclusive);
     }
 
     /// Takes over a listener of the standard library and makes it nonblocking. Neither system call
@@ -198,7 +189,7 @@ impl TcpListener {
     ///
     /// None: the signature is tokio's.
     pub fn into_std(self) -> io::Result<std::net::TcpListener> {
-        Ok(self.io.into_inner())
+        Ok(self.acceptor.into_inner())
     }
 
     /// The address listened on: with it the port that port 0 became.
@@ -207,7 +198,7 @@ impl TcpListener {
     ///
     /// Those of getsockname(2).
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.io.get_ref().local_addr()
+        self.acceptor.get_ref().local_addr()
     }
 
     /// The `IP_TTL` of accepted connections.
@@ -216,7 +207,7 @@ impl TcpListener {
     ///
     /// Those of getsockopt(2).
     pub fn ttl(&self) -> io::Result<u32> {
-        self.io.get_ref().ttl()
+        self.acceptor.get_ref().ttl()
     }
 
     /// Sets the `IP_TTL` of connections accepted from now on.
@@ -225,12 +216,12 @@ impl TcpListener {
     ///
     /// Those of setsockopt(2).
     pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
-        self.io.get_ref().set_ttl(ttl)
+        self.acceptor.get_ref().set_ttl(ttl)
     }
 
     /// Around a socket that is nonblocking already.
     pub(super) fn from_listening(listener: std::net::TcpListener) -> TcpListener {
-        TcpListener { io: Source::new(listener), exhaustion: OnceLock::new() }
+        TcpListener { acceptor: Acceptor::new(listener) }
     }
 }
 
@@ -242,56 +233,9 @@ fn listen_on(addr: SocketAddr) -> io::Result<TcpListener> {
     Ok(TcpListener::from_listening(socket.into()))
 }
 
-/// One connection, past those that failed while they waited.
-fn accept_one(listener: &std::net::TcpListener) -> io::Result<(OwnedFd, SocketAddr)> {
-    loop {
-        match sys::accept(listener.as_fd()) {
-            Err(error) if sys::is_of_new_socket(&error) => {}
-            result => return result,
-        }
-    }
-}
-
-/// The pauses of a listener that has run out of descriptors.
-///
-/// An error is told at most once per pause: the first at once, opening a pause, and the next when a
-/// try at or after its end fails too, opening one twice as long. Within a pause a call that fails
-/// waits for the end.
-#[derive(Default)]
-struct Exhaustion {
-    pause: Option<(Instant, Duration)>,
-    /// The tasks that wait in `poll_accept`, each with a timer of its own: a task that goes away
-    /// must not take the others' wake with it.
-    sleepers: Vec<Sleeper>,
-}
-
-type Sleeper = (Waker, Pin<Box<Sleep>>);
-
-impl Exhaustion {
-    const SHORTEST: Duration = Duration::from_millis(10);
-    const LONGEST: Duration = Duration::from_secs(1);
-
-    /// The end of the current pause; at or after it, opens the next and returns `None`.
-    fn pause(&mut self, now: Instant) -> Option<Instant> {
-        let length = match self.pause {
-            Some((until, _)) if now < until => return Some(until),
-            Some((_, length)) => (length * 2).min(Self::LONGEST),
-            None => Self::SHORTEST,
-        };
-        self.pause = Some((now + length, length));
-        None
-    }
-
-    /// Adds a sleeper and gives back those it replaces and those whose time has come.
-    fn put(&mut self, sleeper: Sleeper) -> Vec<Sleeper> {
-        let (gone, waiting) = self
-            .sleepers
-            .drain(..)
-            .partition(|(waker, sleep)| sleep.is_elapsed() || waker.will_wake(&sleeper.0));
-        self.sleepers = waiting;
-        self.sleepers.push(sleeper);
-        gone
-    }
+fn accept(listener: &std::net::TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+    let (socket, peer) = sys::accept(listener.as_fd())?;
+    Ok((TcpStream::from_source(Source::new(socket.into())), peer))
 }
 
 impl TryFrom<std::net::TcpListener> for TcpListener {
@@ -304,18 +248,18 @@ impl TryFrom<std::net::TcpListener> for TcpListener {
 
 impl AsFd for TcpListener {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.io.get_ref().as_fd()
+        self.acceptor.get_ref().as_fd()
     }
 }
 
 impl AsRawFd for TcpListener {
     fn as_raw_fd(&self) -> RawFd {
-        self.io.get_ref().as_raw_fd()
+        self.acceptor.get_ref().as_raw_fd()
     }
 }
 
 impl fmt::Debug for TcpListener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.io.get_ref().fmt(f)
+        self.acceptor.get_ref().fmt(f)
     }
 }

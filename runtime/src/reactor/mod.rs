@@ -11,6 +11,12 @@
 //! - A registration is of the open file, not of the number: one made through a duplicate outlives its
 //!   number and reports events for it. So the user data carries a generation, and an `EEXIST` that no
 //!   live entry explains is such a ghost, which is taken over.
+//! - Once watched, OUT keeps reporting. So when an event says OUT alone and nobody waits to write, the
+//!   direction is no longer watched until a write says `EAGAIN` again.
+//! - EPOLLEXCLUSIVE, which wakes one of the runtimes that wait for a shared listener, goes with neither
+//!   RDHUP nor PRI, and cannot be modified. It is used level-triggered: an edge would be spent on a
+//!   runtime that accepts one connection of several. What is ready and waited for by nobody would then
+//!   be reported at each look, so it is removed, and added again by the next wait.
 //! - Several tasks may wait for one fd. Each is woken; waking only the last would let the others
 //!   sleep for ever, and waking the one that is replaced would make two spin.
 
@@ -139,7 +145,7 @@ impl Reactor {
         };
         let index = self.entries.borrow_mut().insert(entry) as u32;
         let token = token(generation, index);
-        let added = match driver.epoll().ctl_add(fd, flags | Flags::ET, token) {
+        let added = match driver.epoll().ctl_add(fd, triggered(flags), token) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 self.take_over(driver, fd, index, flags)
             }
@@ -171,7 +177,9 @@ impl Reactor {
             }
             token(entries[index as usize].generation, index)
         };
-        driver.epoll().ctl_mod(fd, flags | Flags::ET, token).map_err(explain_add)
+        // The ghost may be an exclusive one, which cannot be modified.
+        let _ = driver.epoll().ctl_del(fd);
+        driver.epoll().ctl_add(fd, triggered(flags), token).map_err(explain_add)
     }
 
     /// Watches more directions of a registered fd.
@@ -185,7 +193,7 @@ impl Reactor {
             (entry.fd, token(entry.generation, index), entry.armed | flags)
         };
         let driver = self.make_driver(core)?;
-        driver.epoll().ctl_mod(fd, wanted | Flags::ET, token).map_err(explain_add)?;
+        modify(driver, fd, wanted, token).map_err(explain_add)?;
         self.entries.borrow_mut()[index as usize].armed = wanted;
         Ok(())
     }
@@ -201,7 +209,28 @@ impl Reactor {
             (entry.fd, token(entry.generation, index), entry.armed)
         };
         let driver = self.make_driver(core)?;
-        core.shared.block.rearm(index, || driver.epoll().ctl_mod(fd, wanted | Flags::ET, token))
+        core.shared.block.rearm(index, || modify(driver, fd, wanted, token))
+    }
+
+    /// After an event that woke nobody: stops watching what would only report again.
+    #[cold]
+    fn unwatch(&self, driver: &Driver, index: usize, event: Event) {
+        let (fd, token, armed) = {
+            let entry = &self.entries.borrow()[index];
+            (entry.fd, token(entry.generation, index as u32), entry.armed)
+        };
+        let (unwatched, left) = if armed.contains(Flags::EXCLUSIVE) {
+            (driver.epoll().ctl_del(fd), Flags::EMPTY)
+        } else if event.flags() == Flags::OUT {
+            let left = armed.difference(Flags::OUT);
+            (driver.epoll().ctl_mod(fd, triggered(left), token), left)
+        } else {
+            return;
+        };
+        // If it fails the direction is still watched, which costs an event now and then.
+        if unwatched.is_ok() {
+            self.entries.borrow_mut()[index].armed = left;
+        }
     }
 
     /// Frees the entry of an fd that is about to be closed or given away.
@@ -378,11 +407,11 @@ impl Reactor {
     /// Notes what the events say and wakes who waits for it.
     #[inline]
     pub(crate) fn dispatch(&self, core: &Core, driver: &Driver) {
-        driver.take_events(|event| self.dispatch_one(core, event));
+        driver.take_events(|event| self.dispatch_one(core, driver, event));
     }
 
     #[inline]
-    fn dispatch_one(&self, core: &Core, event: Event) {
+    fn dispatch_one(&self, core: &Core, driver: &Driver, event: Event) {
         let index = event.token() as u32 as usize;
         let lone = {
             let entries = &mut *self.entries.borrow_mut();
@@ -398,18 +427,21 @@ impl Reactor {
         };
         match lone {
             Some(Some(waker)) => core.wake(waker),
-            Some(None) => {}
-            None => self.wake_all(core, index),
+            Some(None) => self.unwatch(driver, index, event),
+            None => self.wake_all(core, driver, index, event),
         }
     }
 
     /// Wakes every waiter of an fd that has several.
     #[cold]
-    fn wake_all(&self, core: &Core, index: usize) {
+    fn wake_all(&self, core: &Core, driver: &Driver, index: usize, event: Event) {
         let taken = {
             let entry = &mut self.entries.borrow_mut()[index];
             entry.waiters.take(entry.ready)
         };
+        if taken.is_empty() {
+            self.unwatch(driver, index, event);
+        }
         for waker in taken {
             core.wake(waker);
         }
@@ -432,6 +464,21 @@ impl Core {
             self.wake(waker);
         }
     }
+}
+
+/// Edge-triggered, but for an exclusive one.
+fn triggered(flags: Flags) -> Flags {
+    if flags.contains(Flags::EXCLUSIVE) { flags } else { flags | Flags::ET }
+}
+
+/// Watches an fd for `flags` from now on.
+fn modify(driver: &Driver, fd: RawFd, flags: Flags, token: u64) -> io::Result<()> {
+    if flags.contains(Flags::EXCLUSIVE) {
+        // It cannot be modified, and `unwatch` may have removed it.
+        let _ = driver.epoll().ctl_del(fd);
+        return driver.epoll().ctl_add(fd, flags, token);
+    }
+    driver.epoll().ctl_mod(fd, triggered(flags), token)
 }
 
 fn token(generation: u32, index: u32) -> u64 {

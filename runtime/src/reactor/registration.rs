@@ -51,6 +51,9 @@ impl Wanted {
         flags: Flags::IN.union(Flags::RDHUP).union(Flags::PRI),
         mask: Interest::READABLE.mask(),
     };
+    /// To accept from a listener that other runtimes wait for too.
+    pub(crate) const EXCLUSIVE_READ: Wanted =
+        Wanted { flags: Flags::IN.union(Flags::EXCLUSIVE), mask: Interest::READABLE.mask() };
     pub(crate) const WRITE: Wanted = Wanted { flags: Flags::OUT, mask: Interest::WRITABLE.mask() };
 
     pub(crate) const fn of(interest: Interest) -> Wanted {

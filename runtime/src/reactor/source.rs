@@ -55,6 +55,12 @@ impl<T: AsFd> Source<T> {
         &self.io
     }
 
+    /// Deregisters the descriptor. The next wait registers it anew, with the runtime that is current
+    /// then; who waits elsewhere for a duplicate of it is not disturbed.
+    pub fn deregister(&mut self) {
+        self.registration = Registration::new(self.as_raw_fd());
+    }
+
     /// Deregisters the descriptor and gives it back.
     pub fn into_inner(self) -> T {
         let Source { registration, io } = self;
@@ -129,6 +135,43 @@ impl<T: AsFd> Source<T> {
         F: FnMut(&T) -> io::Result<R>,
     {
         Operation::new(&self.registration, Wanted::READ, move || op(&self.io).map(Done::with))
+    }
+
+    /// As [`read_with`](Source::read_with), for a listener of which several runtimes have a duplicate
+    /// (dup(2)) each: what comes wakes one of those that wait, and not all of them (`EPOLLEXCLUSIVE`).
+    /// No duplicate may be waited for in another way.
+    ///
+    /// What woke a runtime is that one's: if it does not read it, the others hear of the listener again
+    /// with the next that comes.
+    ///
+    /// # Errors
+    ///
+    /// As [`poll_read_with`](Source::poll_read_with).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`read_with`](Source::read_with).
+    pub fn read_exclusive_with<R, F>(&self, mut op: F) -> impl Future<Output = io::Result<R>>
+    where
+        F: FnMut(&T) -> io::Result<R>,
+    {
+        let op = move || op(&self.io).map(Done::with);
+        Operation::new(&self.registration, Wanted::EXCLUSIVE_READ, op)
+    }
+
+    /// As [`poll_read_with`](Source::poll_read_with), in the way of
+    /// [`read_exclusive_with`](Source::read_exclusive_with).
+    ///
+    /// # Errors
+    ///
+    /// As [`poll_read_with`](Source::poll_read_with).
+    pub fn poll_read_exclusive_with<R>(
+        &self,
+        cx: &mut Context<'_>,
+        mut op: impl FnMut(&T) -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        let op = || op(&self.io).map(Done::with);
+        self.registration.poll_op(Wanted::EXCLUSIVE_READ, &mut { SHARED }, cx, op)
     }
 
     /// Writes by `op`, waiting for writability as long as it says `WouldBlock`.

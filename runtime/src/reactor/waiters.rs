@@ -126,6 +126,12 @@ impl Waiters {
     }
 }
 
+impl Taken {
+    pub(super) fn is_empty(&self) -> bool {
+        self.first.is_none() && self.more.is_empty()
+    }
+}
+
 impl Iterator for Taken {
     type Item = Waker;
 

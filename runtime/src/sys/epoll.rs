@@ -388,6 +388,12 @@ impl Flags {
         Flags(self.0 | other.0)
     }
 
+    /// The flags of this one that are not of `other`.
+    #[inline]
+    pub const fn difference(self, other: Flags) -> Flags {
+        Flags(self.0 & !other.0)
+    }
+
     const NAMES: [(&'static str, Flags); 15] = [
         ("IN", Flags::IN),
         ("OUT", Flags::OUT),

@@ -1,7 +1,5 @@
 //! TCP: streams, listeners, halves, addresses, on real sockets of the loopback interface.
 
-mod support;
-
 use std::cell::Cell;
 use std::fs;
 use std::future::poll_fn;
@@ -20,7 +18,8 @@ use runtime::io::Interest;
 use runtime::net::{TcpListener, TcpSocket, TcpStream, lookup_host};
 use runtime::spawn;
 use runtime::task::yield_now;
-use support::run;
+
+use crate::support::run;
 
 /// A connection: the client's end and the server's.
 async fn pair() -> (TcpStream, TcpStream) {

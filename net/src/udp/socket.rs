@@ -2,15 +2,16 @@
 
 use std::fmt;
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::task::{Context, Poll};
 
 use runtime_core::io::{Interest, Ready, Source};
 
+use super::segments::Gso;
 use crate::addr::{ToSocketAddrs, first_of, no_address, resolve};
 use crate::error::explain;
-use crate::sys;
+use crate::sys::{self, Family};
 
 /// A UDP socket.
 ///
@@ -30,7 +31,8 @@ use crate::sys;
 /// # }
 /// ```
 pub struct UdpSocket {
-    io: Source<std::net::UdpSocket>,
+    pub(super) io: Source<std::net::UdpSocket>,
+    pub(super) gso: Gso,
 }
 
 impl UdpSocket {
@@ -49,6 +51,51 @@ impl UdpSocket {
                 .and_then(UdpSocket::from_std)
                 .map_err(|error| explain(error, format_args!("binding a UDP socket to {addr}")))
         })
+    }
+
+    /// A socket for IPv4 that is not bound, for options that must be set before
+    /// [`bind_to`](Self::bind_to). Sending binds it to a free port.
+    ///
+    /// # Errors
+    ///
+    /// Those of socket(2).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn example() -> std::io::Result<()> {
+    /// // Every process that does the same gets each datagram of the group.
+    /// let socket = runtime::net::UdpSocket::unbound_v4()?;
+    /// socket.set_reuseaddr(true)?;
+    /// socket.bind_to("0.0.0.0:5353".parse().unwrap())?;
+    /// socket.join_multicast_v4("224.0.0.251".parse().unwrap(), "0.0.0.0".parse().unwrap())?;
+    /// # Ok(()) }
+    /// ```
+    pub fn unbound_v4() -> io::Result<UdpSocket> {
+        Ok(UdpSocket::new(sys::udp_socket(Family::V4)?.into()))
+    }
+
+    /// As [`unbound_v4`](Self::unbound_v4), for IPv6.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn unbound_v6() -> io::Result<UdpSocket> {
+        Ok(UdpSocket::new(sys::udp_socket(Family::V6)?.into()))
+    }
+
+    /// Binds a socket that is not bound yet.
+    ///
+    /// # Errors
+    ///
+    /// Those of bind(2), naming the address.
+    pub fn bind_to(&self, addr: SocketAddr) -> io::Result<()> {
+        sys::bind(self.as_fd(), addr)
+            .map_err(|error| explain(error, format_args!("binding a UDP socket to {addr}")))
+    }
+
+    fn new(socket: std::net::UdpSocket) -> UdpSocket {
+        UdpSocket { io: Source::new(socket), gso: Gso::new() }
     }
 
     /// Sets the peer: [`send`](Self::send) goes there, and only its datagrams are received. Nothing
@@ -76,7 +123,7 @@ impl UdpSocket {
     /// If the socket cannot be made nonblocking.
     pub fn from_std(socket: std::net::UdpSocket) -> io::Result<UdpSocket> {
         socket.set_nonblocking(true)?;
-        Ok(UdpSocket { io: Source::new(socket) })
+        Ok(UdpSocket::new(socket))
     }
 
     /// Gives the socket back to the standard library, deregistered. It stays nonblocking.
@@ -455,171 +502,6 @@ impl UdpSocket {
     /// Those of getsockopt(2).
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
         self.io.get_ref().take_error()
-    }
-
-    /// Whether datagrams may be sent to a broadcast address (`SO_BROADCAST`).
-    ///
-    /// # Errors
-    ///
-    /// Those of getsockopt(2).
-    pub fn broadcast(&self) -> io::Result<bool> {
-        self.io.get_ref().broadcast()
-    }
-
-    /// Lets datagrams be sent to a broadcast address (`SO_BROADCAST`).
-    ///
-    /// # Errors
-    ///
-    /// Those of setsockopt(2).
-    pub fn set_broadcast(&self, on: bool) -> io::Result<()> {
-        self.io.get_ref().set_broadcast(on)
-    }
-
-    /// The `IP_TTL` of datagrams sent.
-    ///
-    /// # Errors
-    ///
-    /// Those of getsockopt(2).
-    pub fn ttl(&self) -> io::Result<u32> {
-        self.io.get_ref().ttl()
-    }
-
-    /// Sets the `IP_TTL` of datagrams sent.
-    ///
-    /// # Errors
-    ///
-    /// Those of setsockopt(2).
-    pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
-        self.io.get_ref().set_ttl(ttl)
-    }
-
-    /// The type of service of datagrams sent over IPv4 (`IP_TOS`).
-    ///
-    /// # Errors
-    ///
-    /// Those of getsockopt(2).
-    pub fn tos_v4(&self) -> io::Result<u32> {
-        sys::option(self.as_fd(), &sys::IP_TOS)
-    }
-
-    /// Sets the type of service of datagrams sent over IPv4 (`IP_TOS`).
-    ///
-    /// # Errors
-    ///
-    /// Those of setsockopt(2).
-    pub fn set_tos_v4(&self, tos: u32) -> io::Result<()> {
-        sys::set_option(self.as_fd(), &sys::IP_TOS, tos)
-    }
-
-    /// The traffic class of datagrams sent over IPv6 (`IPV6_TCLASS`).
-    ///
-    /// # Errors
-    ///
-    /// Those of getsockopt(2).
-    pub fn tclass_v6(&self) -> io::Result<u32> {
-        sys::option(self.as_fd(), &sys::IPV6_TCLASS)
-    }
-
-    /// Sets the traffic class of datagrams sent over IPv6 (`IPV6_TCLASS`).
-    ///
-    /// # Errors
-    ///
-    /// Those of setsockopt(2).
-    pub fn set_tclass_v6(&self, tclass: u32) -> io::Result<()> {
-        sys::set_option(self.as_fd(), &sys::IPV6_TCLASS, tclass)
-    }
-
-    /// Whether IPv4 multicast datagrams sent are received on this machine too (`IP_MULTICAST_LOOP`).
-    ///
-    /// # Errors
-    ///
-    /// Those of getsockopt(2).
-    pub fn multicast_loop_v4(&self) -> io::Result<bool> {
-        self.io.get_ref().multicast_loop_v4()
-    }
-
-    /// Sets whether IPv4 multicast datagrams sent are received on this machine too
-    /// (`IP_MULTICAST_LOOP`).
-    ///
-    /// # Errors
-    ///
-    /// Those of setsockopt(2).
-    pub fn set_multicast_loop_v4(&self, on: bool) -> io::Result<()> {
-        self.io.get_ref().set_multicast_loop_v4(on)
-    }
-
-    /// The TTL of IPv4 multicast datagrams sent, 1 by default (`IP_MULTICAST_TTL`).
-    ///
-    /// # Errors
-    ///
-    /// Those of getsockopt(2).
-    pub fn multicast_ttl_v4(&self) -> io::Result<u32> {
-        self.io.get_ref().multicast_ttl_v4()
-    }
-
-    /// Sets the TTL of IPv4 multicast datagrams sent (`IP_MULTICAST_TTL`).
-    ///
-    /// # Errors
-    ///
-    /// Those of setsockopt(2).
-    pub fn set_multicast_ttl_v4(&self, ttl: u32) -> io::Result<()> {
-        self.io.get_ref().set_multicast_ttl_v4(ttl)
-    }
-
-    /// Whether IPv6 multicast datagrams sent are received on this machine too
-    /// (`IPV6_MULTICAST_LOOP`).
-    ///
-    /// # Errors
-    ///
-    /// Those of getsockopt(2).
-    pub fn multicast_loop_v6(&self) -> io::Result<bool> {
-        self.io.get_ref().multicast_loop_v6()
-    }
-
-    /// Sets whether IPv6 multicast datagrams sent are received on this machine too
-    /// (`IPV6_MULTICAST_LOOP`).
-    ///
-    /// # Errors
-    ///
-    /// Those of setsockopt(2).
-    pub fn set_multicast_loop_v6(&self, on: bool) -> io::Result<()> {
-        self.io.get_ref().set_multicast_loop_v6(on)
-    }
-
-    /// Joins the multicast group on the interface with that address (any, if unspecified).
-    ///
-    /// # Errors
-    ///
-    /// Those of setsockopt(2).
-    pub fn join_multicast_v4(&self, group: Ipv4Addr, interface: Ipv4Addr) -> io::Result<()> {
-        self.io.get_ref().join_multicast_v4(&group, &interface)
-    }
-
-    /// Leaves the multicast group.
-    ///
-    /// # Errors
-    ///
-    /// Those of setsockopt(2).
-    pub fn leave_multicast_v4(&self, group: Ipv4Addr, interface: Ipv4Addr) -> io::Result<()> {
-        self.io.get_ref().leave_multicast_v4(&group, &interface)
-    }
-
-    /// Joins the multicast group on the interface with that index (any, if 0).
-    ///
-    /// # Errors
-    ///
-    /// Those of setsockopt(2).
-    pub fn join_multicast_v6(&self, group: &Ipv6Addr, interface: u32) -> io::Result<()> {
-        self.io.get_ref().join_multicast_v6(group, interface)
-    }
-
-    /// Leaves the multicast group.
-    ///
-    /// # Errors
-    ///
-    /// Those of setsockopt(2).
-    pub fn leave_multicast_v6(&self, group: &Ipv6Addr, interface: u32) -> io::Result<()> {
-        self.io.get_ref().leave_multicast_v6(group, interface)
     }
 }
 

@@ -1,0 +1,128 @@
+//! `Datagram` and `Received`: a datagram and what goes along with it, out and in.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+/// A datagram to send, or several of one size in one buffer: see
+/// [`send_many`](crate::UdpSocket::send_many).
+///
+/// # Examples
+///
+/// ```
+/// use runtime::net::udp::Datagram;
+///
+/// let peer = "192.0.2.1:443".parse().unwrap();
+/// let datagram = Datagram::new(b"hello").to(peer).tos(0b10);
+/// assert_eq!(datagram.to, Some(peer));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Datagram<'a> {
+    /// What to send.
+    pub contents: &'a [u8],
+    /// Where to; `None` is the peer set by [`connect`](crate::UdpSocket::connect).
+    pub to: Option<SocketAddr>,
+    /// The address of this machine to send from; `None` leaves the choice to the kernel. On a socket
+    /// bound to all addresses this is how an answer comes from the address that was asked:
+    /// [`Received::to`].
+    pub from: Option<IpAddr>,
+    /// The type of service (IPv4) or traffic class (IPv6), whose low two bits are ECN; `None` is the
+    /// socket's.
+    pub tos: Option<u8>,
+    /// The bytes of each datagram that `contents` is to be cut into; the last may be shorter. `None`
+    /// does not cut.
+    pub segment_size: Option<usize>,
+}
+
+impl<'a> Datagram<'a> {
+    /// A datagram to the socket's peer, with nothing special about it.
+    pub fn new(contents: &'a [u8]) -> Datagram<'a> {
+        Datagram { contents, to: None, from: None, tos: None, segment_size: None }
+    }
+
+    /// Sets where to.
+    #[must_use]
+    pub fn to(self, to: SocketAddr) -> Datagram<'a> {
+        Datagram { to: Some(to), ..self }
+    }
+
+    /// Sets the address to send from.
+    #[must_use]
+    pub fn from(self, from: IpAddr) -> Datagram<'a> {
+        Datagram { from: Some(from), ..self }
+    }
+
+    /// Sets the type of service or traffic class.
+    #[must_use]
+    pub fn tos(self, tos: u8) -> Datagram<'a> {
+        Datagram { tos: Some(tos), ..self }
+    }
+
+    /// Sets the size of the datagrams that `contents` is to be cut into.
+    #[must_use]
+    pub fn segment_size(self, size: usize) -> Datagram<'a> {
+        Datagram { segment_size: Some(size), ..self }
+    }
+}
+
+/// What is known of a datagram that has been received, or of several put together (GRO): see
+/// [`recv_many`](crate::UdpSocket::recv_many).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Received {
+    /// The bytes in the buffer.
+    pub len: usize,
+    /// The bytes of each datagram in the buffer, of which the last may be shorter. It is `len` if
+    /// there is one: always, unless [`set_gro`](crate::UdpSocket::set_gro) has put some together.
+    pub segment_size: usize,
+    /// Who sent it.
+    pub from: SocketAddr,
+    /// The address it was sent to, after
+    /// [`set_recv_pktinfo`](crate::UdpSocket::set_recv_pktinfo). It is of the family of `from`: on an
+    /// IPv6 socket an IPv4 address is a mapped one. Unless it is a group's or a broadcast address, an
+    /// answer may be sent [`from`](Datagram::from) it.
+    pub to: Option<IpAddr>,
+    /// The index of the interface it came in by, after
+    /// [`set_recv_pktinfo`](crate::UdpSocket::set_recv_pktinfo).
+    pub interface: Option<u32>,
+    /// The type of service or traffic class, whose low two bits are ECN, after
+    /// [`set_recv_tos`](crate::UdpSocket::set_recv_tos).
+    pub tos: Option<u8>,
+    /// Whether the end of it has been cut off and lost, as the buffer was too small.
+    pub truncated: bool,
+}
+
+impl Received {
+    /// The datagrams in `buf`, the buffer that was received into: at least one, which may be empty.
+    ///
+    /// # Panics
+    ///
+    /// If `buf` is shorter than [`len`](Received::len).
+    pub fn segments<'b>(&self, buf: &'b [u8]) -> impl Iterator<Item = &'b [u8]> + use<'b> {
+        pieces(&buf[..self.len], self.segment_size)
+    }
+}
+
+impl Default for Received {
+    /// Nothing from nobody, to be received over.
+    fn default() -> Received {
+        Received {
+            len: 0,
+            segment_size: 0,
+            from: SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0),
+            to: None,
+            interface: None,
+            tos: None,
+            truncated: false,
+        }
+    }
+}
+
+/// `bytes` in pieces of `size`, as datagrams: no bytes are one piece, and not none.
+pub(super) fn pieces(bytes: &[u8], size: usize) -> impl ExactSizeIterator<Item = &[u8]> {
+    let size = size.max(1);
+    let count = bytes.len().div_ceil(size).max(1);
+    (0..count).map(move |piece| {
+        let rest = &bytes[piece * size..];
+        &rest[..rest.len().min(size)]
+    })
+}
