@@ -27,4 +27,5 @@ mod timer;
 mod turn;
 mod udp;
 mod unix;
+mod unix_datagram;
 mod waker;
