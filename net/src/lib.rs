@@ -37,7 +37,7 @@ pub mod io;
 mod lines;
 mod methods;
 mod options;
-mod split;
+pub mod split;
 mod stdio;
 mod sys;
 pub mod tcp;
