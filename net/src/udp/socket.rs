@@ -11,6 +11,7 @@ use runtime_core::io::{Interest, Ready, Source};
 use super::segments::Gso;
 use crate::addr::{ToSocketAddrs, first_of, no_address, resolve};
 use crate::error::explain;
+use crate::methods::readiness_methods;
 use crate::sys::{self, Family};
 
 /// A UDP socket.
@@ -133,6 +134,15 @@ impl UdpSocket {
     /// None: the signature is tokio's.
     pub fn into_std(self) -> io::Result<std::net::UdpSocket> {
         Ok(self.io.into_inner())
+    }
+
+    /// A second handle to the same socket, registered by itself.
+    ///
+    /// # Errors
+    ///
+    /// If there is no descriptor left.
+    pub fn try_clone(&self) -> io::Result<UdpSocket> {
+        Ok(UdpSocket::new(self.io.get_ref().try_clone()?))
     }
 
     /// Sends a datagram to the peer set by [`connect`](Self::connect); returns its length.
@@ -406,20 +416,6 @@ impl UdpSocket {
         self.io.writable().await
     }
 
-    /// Waits until anything of `interest` is so, and returns what is. As
-    /// [`readable`](Self::readable) otherwise.
-    ///
-    /// # Errors
-    ///
-    /// If the socket cannot be registered with the runtime.
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is lost.
-    pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
-        self.io.ready(interest).await
-    }
-
     /// As [`readable`](Self::readable), for futures written by hand.
     ///
     /// # Errors
@@ -438,44 +434,7 @@ impl UdpSocket {
         self.io.poll_write_ready(cx)
     }
 
-    /// Does an operation of the caller's own on the socket, once and now. When it fails with
-    /// `WouldBlock`, the runtime takes note that the socket is not ready.
-    ///
-    /// # Errors
-    ///
-    /// Those of `op`. It must return [`WouldBlock`](io::ErrorKind::WouldBlock) only when the socket
-    /// has said so for the directions in `interest`.
-    pub fn try_io<R>(
-        &self,
-        interest: Interest,
-        op: impl FnOnce() -> io::Result<R>,
-    ) -> io::Result<R> {
-        self.io.try_io(interest, |_| op())
-    }
-
-    /// Does an operation of the caller's own on the socket, waiting for `interest` and repeating it
-    /// while it fails with [`WouldBlock`](io::ErrorKind::WouldBlock).
-    ///
-    /// # Errors
-    ///
-    /// Those of `op`, and if the socket cannot be registered with the runtime.
-    ///
-    /// # Cancel safety
-    ///
-    /// The future waits only between calls of `op`.
-    pub async fn async_io<R>(
-        &self,
-        interest: Interest,
-        mut op: impl FnMut() -> io::Result<R>,
-    ) -> io::Result<R> {
-        loop {
-            self.io.ready(interest).await?;
-            match self.io.try_io(interest, |_| op()) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                result => return result,
-            }
-        }
-    }
+    readiness_methods!();
 
     /// The address bound to: with it the port that port 0 became.
     ///
