@@ -8,7 +8,6 @@ mod support;
 
 use std::cell::Cell;
 use std::env;
-use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -19,6 +18,8 @@ use async_channel::{Receiver, Sender};
 use runtime::net::{TcpListener, TcpStream};
 use runtime::task::JoinSet;
 use runtime::{spawn, spawn_blocking};
+use support::random::Random;
+use support::resources::{open_descriptors, resident_kib};
 use support::run;
 
 const CONNECTIONS: u64 = 10_000;
@@ -184,7 +185,7 @@ fn child_clients() {
         let (wait, go_on) = async_channel::bounded::<()>(1);
         let mut clients = JoinSet::new();
         for number in 0..CLIENTS {
-            let random = Random(seed * CLIENTS + number + 1);
+            let random = Random::new(seed * CLIENTS + number);
             let (opening, go_on) = (opening.clone(), go_on.clone());
             clients.spawn(client(addresses.clone(), random, opening, go_on));
         }
@@ -259,37 +260,6 @@ async fn close(stream: TcpStream, random: &mut Random) -> io::Result<()> {
 /// A line of its own, past the test's output.
 fn say(line: &str) {
     io::stdout().write_all(format!("\n{line}\n").as_bytes()).expect("somebody listens");
-}
-
-/// Numbers that repeat with the seed: splitmix64.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut number = self.0;
-        number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        number ^ (number >> 31)
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        (self.next() % end as u64) as usize
-    }
-}
-
-fn open_descriptors() -> usize {
-    // The folder itself is one of them while it is read.
-    fs::read_dir("/proc/self/fd").expect("/proc is there").count() - 1
-}
-
-/// The memory of this process, without what is free in it.
-fn resident_kib() -> u64 {
-    // SAFETY: the call takes a number and gives free pages back.
-    unsafe { libc::malloc_trim(0) };
-    let map = fs::read_to_string("/proc/self/smaps_rollup").expect("/proc is there");
-    let line = map.lines().find_map(|line| line.strip_prefix("Rss:")).expect("a line of it");
-    line.trim().trim_end_matches(" kB").parse().expect("a number of kB")
 }
 
 fn raise_the_limit_of_descriptors() {
