@@ -28,4 +28,5 @@ mod turn;
 mod udp;
 mod unix;
 mod unix_datagram;
+mod unix_seqpacket;
 mod waker;

@@ -406,6 +406,44 @@ fn futures_by_hand_wait_for_several_queues_at_once() {
 }
 
 #[test]
+fn a_wait_that_is_over_is_not_forgotten_when_another_begins() {
+    run(async {
+        let ((one, one_addr), (_other, other_addr)) = (receiver(), receiver());
+        let _fillers = (fill(&one_addr), fill(&other_addr));
+        let ours = Rc::new(UnixDatagram::unbound().unwrap());
+        let path = |addr: &SocketAddr| {
+            let name = addr.as_abstract_name().unwrap();
+            String::from_utf8([b"\0", name].concat()).unwrap()
+        };
+        let first = Sending::by({
+            let (ours, path) = (ours.clone(), path(&one_addr));
+            poll_fn(move |cx| ours.poll_send_to(cx, b"ours", &path))
+        });
+        first.waits().await;
+        // There is room, and before the loop has seen it somebody else waits by the same socket.
+        one.try_recv(&mut [0; 8]).unwrap();
+        let path = path(&other_addr);
+        let polled = poll_fn(|cx| Poll::Ready(ours.poll_send_to(cx, b"ours", &path))).await;
+        assert!(polled.is_pending());
+        assert_eq!(first.done().await.unwrap(), 4);
+    });
+}
+
+#[test]
+fn a_sender_that_never_waits_lets_others_run() {
+    run(async {
+        let ((receiver, addr), (ours, our_addr)) = (receiver(), receiver());
+        // For its own peer a queue has no limit but the sender's buffer.
+        receiver.connect_addr(&our_addr).unwrap();
+        let other = spawn(async {});
+        for _ in 0..200 {
+            ours.send_to_addr(b"x", &addr).await.unwrap();
+        }
+        assert!(other.is_finished(), "200 datagrams were sent without a pause");
+    });
+}
+
+#[test]
 fn a_task_that_polls_again_does_not_wake_itself() {
     run(async {
         let (receiver, addr) = receiver();
