@@ -192,8 +192,8 @@ fn proxy(who: &str, what: &str) -> io::Result<()> {
         })
         .map(drop)?,
         ("ours", _) => runtime::block_on(async {
-            let a = runtime::net::TcpStream::from_std(a.into())?;
-            let b = runtime::net::TcpStream::from_std(b.into())?;
+            let a = runtime::net::UnixStream::from_std(a.into())?;
+            let b = runtime::net::UnixStream::from_std(b.into())?;
             runtime::io::copy_bidirectional(&a, &b).await
         })
         .map(drop)?,

@@ -96,12 +96,11 @@ extern "C" fn splice(
 
 #[unsafe(no_mangle)]
 extern "C" fn pipe2(ends: *mut c_int, flags: c_int) -> c_int {
-    // SAFETY: as above.
     if fails(Call::Pipe) {
-        -1
-    } else {
-        unsafe { libc::syscall(libc::SYS_pipe2, ends, flags) as c_int }
+        return -1;
     }
+    // SAFETY: as above.
+    unsafe { libc::syscall(libc::SYS_pipe2, ends, flags) as c_int }
 }
 
 #[unsafe(no_mangle)]

@@ -2,17 +2,14 @@
 #![allow(unsafe_code)]
 
 use std::cell::Cell;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::future::{Future, poll_fn};
 use std::io::{self, Read, Seek, Write};
-use std::net::{Ipv4Addr, Shutdown};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
-use std::os::unix::fs::OpenOptionsExt;
+use std::net::Shutdown;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
 use std::pin::pin;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::thread::{self, JoinHandle};
 
@@ -113,6 +110,36 @@ fn every_byte_arrives_once_whatever_the_ends_are() {
 }
 
 #[test]
+fn the_streams_of_the_library_go_to_each_other() {
+    run(async {
+        let len = 300_000;
+        let (tcp_from, tcp_to) = tcp();
+        let (near, far) = UnixStream::pair().unwrap();
+        let (pipe_to, pipe_from) = runtime::net::unix::pipe::pipe()?;
+        let fed = feed(tcp_to, len, 1);
+        let checked = check(far, 2);
+        let (from, _) = TcpStream::from_std(tcp_from)?.into_split();
+        let (_, to) = runtime::net::UnixStream::from_std(near)?.into_split();
+        let through_the_pipe = async {
+            let copied = copy(&from, &pipe_to).await;
+            drop(pipe_to);
+            copied
+        };
+        let copied = runtime::try_join!(through_the_pipe, async {
+            let copied = copy(&pipe_from, &to).await?;
+            to.shutdown().await?;
+            Ok(copied)
+        })?;
+        assert_eq!(copied, (len as u64, len as u64));
+        fed.join().unwrap();
+        assert_eq!(checked.join().unwrap(), len);
+        io::Result::Ok(())
+    })
+    .unwrap();
+}
+
+#[test]
+#[expect(clippy::unnecessary_mut_passed, reason = "so a call of tokio's is written")]
 fn a_half_close_is_passed_on_and_the_other_way_goes_on() {
     for long in [false, true] {
         let (there, back) = if long { (3_000_000, 2_000_000) } else { (10, 20) };
@@ -135,7 +162,6 @@ fn a_half_close_is_passed_on_and_the_other_way_goes_on() {
             client.read_to_end(&mut received).unwrap();
             assert!(received == bytes(there, back));
         });
-        // As a call of tokio's is written.
         let (mut a, mut b) = (a, b);
         let copied = run(async { copy_bidirectional(&mut a, &mut b).await }).unwrap();
         assert_eq!(copied, (there as u64, back as u64));
