@@ -25,7 +25,7 @@ use support::{median, quartiles};
 mod support;
 
 const SIZES: [usize; 8] = [512, 2 << 10, 4 << 10, 8 << 10, 16 << 10, 32 << 10, 64 << 10, 256 << 10];
-const ROUNDS: usize = 15;
+const ROUNDS: usize = 11;
 /// What goes through the buffer, or the pipe, at a time.
 const CHUNK: usize = 64 * 1024;
 
