@@ -15,7 +15,7 @@ use std::thread;
 use runtime::Handle;
 use runtime::task::yield_now;
 
-use crate::seeds::{Rng, eventually};
+use crate::seeds::{Rng, eventually, turn};
 
 /// What an operation has done.
 pub(crate) enum Moved {
@@ -446,8 +446,8 @@ pub(crate) async fn exercise(mut directions: Vec<Direction<'_>>, rng: &mut Rng) 
                 direction.drop(at, place).await;
             }
             _ => {
-                for _ in 0..rng.below(4) {
-                    yield_now().await;
+                for _ in 0..rng.below(3) {
+                    turn().await;
                 }
                 direction.check_wakes().await;
             }

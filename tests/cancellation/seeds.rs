@@ -113,6 +113,13 @@ fn fds() -> usize {
     fs::read_dir("/proc/self/fd").expect("procfs").count()
 }
 
+/// Lets the loop look at its inbox and at the kernel, which it does after a batch of 64 polls.
+pub(crate) async fn turn() {
+    for _ in 0..64 {
+        yield_now().await;
+    }
+}
+
 /// Turns the loop until it is so, or has not become so for far too long.
 pub(crate) async fn eventually(so: impl Fn() -> bool, what: impl Display) {
     let begun = Instant::now();

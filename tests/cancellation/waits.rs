@@ -13,7 +13,7 @@ use runtime::io::Source;
 use runtime::task::yield_now;
 
 use crate::exercise::{Wakes, Where, another_runtime, elsewhere};
-use crate::seeds::{eventually, for_seeds};
+use crate::seeds::{eventually, for_seeds, turn};
 
 fn pair() -> (Source<UnixStream>, UnixStream) {
     let (a, b) = UnixStream::pair().unwrap();
@@ -99,7 +99,7 @@ fn the_waker_of_a_poll_by_hand_stays_until_the_next_event() {
             assert!(source.poll_read_ready(&mut Context::from_waker(&waker)).is_pending());
         }
         drop(waker);
-        yield_now().await;
+        turn().await;
         assert_eq!((Arc::strong_count(&wakes), wakes.get()), (2, 0));
         peer.write_all(b"x").unwrap();
         eventually(|| wakes.get() == 1, "the event wakes it").await;
@@ -137,8 +137,8 @@ fn a_wait_that_has_been_away_is_woken_at_home() {
         assert!(poll_by(&waker));
         drop(waker);
         // What was sent from there arrives.
-        yield_now().await;
-        yield_now().await;
+        turn().await;
+        turn().await;
         peer.write_all(b"x").unwrap();
         eventually(|| wakes.get() > 0, "it was not woken at home").await;
     });
