@@ -25,8 +25,9 @@ use super::pipe::Pipe;
 use crate::methods::wrote_nothing;
 use crate::sys;
 
-/// What is copied through a buffer at a time, and the least that is worth a pipe. By `benches/copy.rs`
-/// splicing costs as much as copying for messages of about 4 KiB, and less for longer ones.
+/// What is copied through the buffer at a time, unless it must do for what is long too; and the least that
+/// is worth a pipe. By `benches/copy.rs` splicing costs as much as copying for messages of about 4 KiB,
+/// and less for longer ones.
 const BUFFER: usize = 8 * 1024;
 
 pub(super) struct Transfer<'a, R: ?Sized, W: ?Sized> {
@@ -47,7 +48,7 @@ enum Way {
     Plain,
     /// Through a pipe, and with a look by read(2) when nothing more comes that way.
     Spliced,
-    /// Through the buffer to the end, as the descriptors cannot be spliced.
+    /// Through a larger buffer to the end, as the descriptors cannot be spliced.
     PlainOnly,
 }
 
@@ -71,7 +72,7 @@ impl<'a, R: ReadFd + ?Sized, W: WriteFd + ?Sized> Transfer<'a, R, W> {
                 Taken::Buffered(len) => {
                     self.give(len).await?;
                     if len == self.buf.len() && self.way == Way::Plain {
-                        self.way = self.way_of_long_ones();
+                        self.prove_long();
                     }
                 }
                 Taken::Piped(pipe, len) => self.give_piped(pipe, len).await?,
@@ -116,7 +117,7 @@ impl<'a, R: ReadFd + ?Sized, W: WriteFd + ?Sized> Transfer<'a, R, W> {
                 self.burst += len;
                 return Ok(Some(Taken::Piped(pipe, len)));
             }
-            Err(error) if sys::is_move_refused(&error) => self.way = Way::PlainOnly,
+            Err(error) if sys::is_move_refused(&error) => self.give_up_splicing(),
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
             Ok(_) | Err(_) => {}
         }
@@ -156,7 +157,7 @@ impl<'a, R: ReadFd + ?Sized, W: WriteFd + ?Sized> Transfer<'a, R, W> {
                     len -= written;
                     self.copied += written as u64;
                 }
-                Err(error) if sys::is_move_refused(&error) => self.way = Way::PlainOnly,
+                Err(error) if sys::is_move_refused(&error) => self.give_up_splicing(),
                 Err(error) => return Err(error),
             }
         }
@@ -191,11 +192,20 @@ impl<'a, R: ReadFd + ?Sized, W: WriteFd + ?Sized> Transfer<'a, R, W> {
         .await
     }
 
-    /// How a transfer goes on that has proved long.
-    fn way_of_long_ones(&self) -> Way {
+    /// There is more than the buffer holds.
+    fn prove_long(&mut self) {
         let moves = |fd| sys::moves_without_blocking(fd).unwrap_or(false);
         let both = moves(self.reader.as_fd()) && moves(self.writer.as_fd());
-        if both && !sys::sigpipe_kills() { Way::Spliced } else { Way::PlainOnly }
+        if both && !sys::sigpipe_kills() {
+            self.way = Way::Spliced;
+        } else {
+            self.give_up_splicing();
+        }
+    }
+
+    fn give_up_splicing(&mut self) {
+        self.way = Way::PlainOnly;
+        self.buf = vec![0; CHUNK].into_boxed_slice();
     }
 }
 
