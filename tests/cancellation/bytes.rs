@@ -5,7 +5,8 @@ use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use runtime::io::{AsyncFd, Interest, ReadFd, Source, WriteFd};
-use runtime::net::{TcpListener, TcpStream};
+use runtime::net::unix::pipe;
+use runtime::net::{TcpListener, TcpStream, UnixStream};
 
 use crate::exercise::{Direction, Model, Moved, exercise, got_out, peeked, put_in};
 use crate::seeds::{Rng, for_seeds};
@@ -147,7 +148,7 @@ macro_rules! peeking {
     }};
 }
 
-/// Operations of the caller's own.
+/// Operations of the caller's own, on a socket.
 macro_rules! own_operations {
     ($direction:expr, $reader:expr, $writer:expr) => {{
         let (reader, writer) = ($reader, $writer);
@@ -184,7 +185,7 @@ fn send(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
 }
 
 /// Buffers so small that writers have to wait.
-fn with_small_buffers(socket: impl AsFd) {
+pub(crate) fn with_small_buffers(socket: impl AsFd) {
     use std::os::fd::AsRawFd;
     for option in [libc::SO_SNDBUF, libc::SO_RCVBUF] {
         let size: i32 = 32 * 1024;
@@ -253,6 +254,57 @@ fn borrowed_halves_of_tcp_streams() {
             exercise(vec![there, back], rng).await
         };
         drop((a, b));
+        left.are_gone().await;
+    });
+}
+
+#[test]
+fn unix_streams() {
+    for_seeds(60, async |rng| {
+        let (a, b) = UnixStream::pair().unwrap();
+        with_small_buffers(&a);
+        with_small_buffers(&b);
+        let left = {
+            let there = Direction::new(Model::bytes(), &a, &b);
+            let there = own_operations!(writing!(reading!(there, &b), &a), &b, &a);
+            let back = Direction::new(Model::bytes(), &b, &a);
+            let back = own_operations!(writing!(reading!(back, &a), &b), &a, &b);
+            exercise(vec![there, back], rng).await
+        };
+        drop((a, b));
+        left.are_gone().await;
+    });
+}
+
+#[test]
+fn halves_of_unix_streams() {
+    for_seeds(30, async |rng| {
+        let (a, mut b) = UnixStream::pair().unwrap();
+        with_small_buffers(&a);
+        with_small_buffers(&b);
+        let (a_read, a_write) = a.into_split();
+        let left = {
+            let (b_read, b_write) = b.split();
+            let there = Direction::new(Model::bytes(), &a_write, &b_read);
+            let there = writing!(reading!(there, &b_read), &a_write);
+            let back = Direction::new(Model::bytes(), &b_write, &a_read);
+            let back = writing!(reading!(back, &a_read), &b_write);
+            exercise(vec![there, back], rng).await
+        };
+        drop((a_read, a_write, b));
+        left.are_gone().await;
+    });
+}
+
+#[test]
+fn pipes() {
+    for_seeds(60, async |rng| {
+        let (sender, receiver) = pipe::pipe().unwrap();
+        let left = {
+            let direction = Direction::new(Model::bytes(), &sender, &receiver);
+            exercise(vec![writing!(reading!(direction, &receiver), &sender)], rng).await
+        };
+        drop((sender, receiver));
         left.are_gone().await;
     });
 }

@@ -12,4 +12,5 @@ mod bytes;
 mod datagrams;
 mod exercise;
 mod seeds;
+mod unix;
 mod waits;
