@@ -2,16 +2,15 @@
 #![allow(unsafe_code)]
 
 use std::cell::Cell;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::future::{Future, poll_fn};
 use std::io::{self, Read, Seek, Write};
-use std::net::{Ipv4Addr, Shutdown};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
-use std::os::unix::fs::OpenOptionsExt;
+use std::net::Shutdown;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::thread::{self, JoinHandle};
@@ -20,160 +19,11 @@ use runtime::io::{ReadFd, Source, WriteFd, copy, copy_bidirectional, send_file};
 use runtime::net::TcpStream;
 use runtime::task::yield_now;
 
+use self::stream::{Fd, Random, byte_at, bytes, check, feed, file, pipe, tcp, temporary};
 use crate::support::run;
 
-/// Any descriptor that read(2) and write(2) know.
-struct Fd(Source<File>);
-
-impl Fd {
-    /// In nonblocking mode, where that means something.
-    fn new(fd: impl Into<OwnedFd>) -> Fd {
-        let fd = fd.into();
-        // SAFETY: no pointers are passed.
-        unsafe {
-            let flags = libc::fcntl(fd.as_raw_fd(), libc::F_GETFL);
-            assert_eq!(libc::fcntl(fd.as_raw_fd(), libc::F_SETFL, flags | libc::O_NONBLOCK), 0);
-        }
-        Fd(Source::new(File::from(fd)))
-    }
-}
-
-impl AsFd for Fd {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
-}
-
-impl ReadFd for Fd {
-    type Io = File;
-
-    fn source(&self) -> &Source<File> {
-        &self.0
-    }
-
-    fn read_once(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.0.get_ref().read(buf)
-    }
-}
-
-impl WriteFd for Fd {
-    type Io = File;
-
-    fn source(&self) -> &Source<File> {
-        &self.0
-    }
-
-    fn write_once(&self, buf: &[u8]) -> io::Result<usize> {
-        self.0.get_ref().write(buf)
-    }
-
-    fn shutdown_once(&self) -> io::Result<()> {
-        // SAFETY: no pointers are passed.
-        let result = unsafe { libc::shutdown(self.0.as_raw_fd(), libc::SHUT_WR) };
-        if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
-    }
-}
-
-/// Both ends of a TCP connection.
-fn tcp() -> (std::net::TcpStream, std::net::TcpStream) {
-    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let here = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    (here, listener.accept().unwrap().0)
-}
-
-/// The end to read from, and the end to write to.
-fn pipe() -> (OwnedFd, OwnedFd) {
-    let mut ends = [0; 2];
-    // SAFETY: there is room for two descriptors, and they are new.
-    unsafe {
-        assert_eq!(libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC), 0);
-        (OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1]))
-    }
-}
-
-/// A new file, which is gone when it is closed.
-fn file() -> File {
-    temporary(OpenOptions::new().read(true).write(true))
-}
-
-fn temporary(options: &mut OpenOptions) -> File {
-    static NUMBER: AtomicUsize = AtomicUsize::new(0);
-    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let name = format!("epoll-runtime-copy-{}-{number}", std::process::id());
-    let path: PathBuf = std::env::temp_dir().join(name);
-    let file = options.create_new(true).mode(0o600).open(&path).unwrap();
-    fs::remove_file(path).unwrap();
-    file
-}
-
-/// A splitmix64: the same numbers for the same seed.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        mix(self.0)
-    }
-
-    /// 1 to `most`, and small as often as large.
-    fn up_to(&mut self, most: usize) -> usize {
-        let bits = self.next() % (u64::from(most.ilog2()) + 1);
-        (self.next() % (2 << bits)).clamp(1, most as u64) as usize
-    }
-}
-
-fn mix(number: u64) -> u64 {
-    let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    number ^ (number >> 31)
-}
-
-/// The byte that belongs at a place of the stream: one that is lost or doubled shows at once.
-fn byte_at(place: usize) -> u8 {
-    (mix(place as u64 / 8) >> (place % 8 * 8)) as u8
-}
-
-fn bytes(from: usize, len: usize) -> Vec<u8> {
-    (from..from + len).map(byte_at).collect()
-}
-
-/// Writes the stream in portions of random size, then closes.
-fn feed(to: impl Into<OwnedFd>, len: usize, seed: u64) -> JoinHandle<()> {
-    let mut to = File::from(to.into());
-    thread::spawn(move || {
-        let mut random = Random(seed);
-        let mut at = 0;
-        while at < len {
-            let portion = random.up_to(200_000).min(len - at);
-            to.write_all(&bytes(at, portion)).unwrap();
-            at += portion;
-            if random.next() % 4 == 0 {
-                thread::yield_now();
-            }
-        }
-    })
-}
-
-/// Reads in portions of random size to the end, and returns how much it was.
-fn check(from: impl Into<OwnedFd>, seed: u64) -> JoinHandle<usize> {
-    let mut from = File::from(from.into());
-    thread::spawn(move || {
-        let mut random = Random(seed);
-        let mut buf = vec![0; 200_000];
-        let mut at = 0;
-        loop {
-            let read = from.read(&mut buf[..random.up_to(200_000)]).unwrap();
-            if read == 0 {
-                return at;
-            }
-            assert!(buf[..read] == bytes(at, read), "wrong bytes after {at}");
-            at += read;
-            if random.next() % 4 == 0 {
-                thread::yield_now();
-            }
-        }
-    })
-}
+#[path = "../support/stream.rs"]
+mod stream;
 
 #[derive(Clone, Copy, Debug)]
 enum Kind {
@@ -262,6 +112,46 @@ fn every_byte_arrives_once_whatever_the_ends_are() {
 }
 
 #[test]
+fn a_copy_may_go_to_another_thread() {
+    fn may_go<T: Send>(_: &T) {}
+    let (a, b) = tcp();
+    let (a, b) = (TcpStream::from_std(a).unwrap(), TcpStream::from_std(b).unwrap());
+    may_go(&copy(&a, &b));
+    may_go(&copy_bidirectional(&a, &b));
+    may_go(&send_file(&file(), &mut 0, 1, &a));
+}
+
+#[test]
+fn the_streams_of_the_library_go_to_each_other() {
+    run(async {
+        let len = 300_000;
+        let (tcp_from, tcp_to) = tcp();
+        let (near, far) = UnixStream::pair().unwrap();
+        let (pipe_to, pipe_from) = runtime::net::unix::pipe::pipe()?;
+        let fed = feed(tcp_to, len, 1);
+        let checked = check(far, 2);
+        let (from, _) = TcpStream::from_std(tcp_from)?.into_split();
+        let (_, to) = runtime::net::UnixStream::from_std(near)?.into_split();
+        let through_the_pipe = async {
+            let copied = copy(&from, &pipe_to).await;
+            drop(pipe_to);
+            copied
+        };
+        let copied = runtime::try_join!(through_the_pipe, async {
+            let copied = copy(&pipe_from, &to).await?;
+            to.shutdown().await?;
+            Ok(copied)
+        })?;
+        assert_eq!(copied, (len as u64, len as u64));
+        fed.join().unwrap();
+        assert_eq!(checked.join().unwrap(), len);
+        io::Result::Ok(())
+    })
+    .unwrap();
+}
+
+#[test]
+#[expect(clippy::unnecessary_mut_passed, reason = "so a call of tokio's is written")]
 fn a_half_close_is_passed_on_and_the_other_way_goes_on() {
     for long in [false, true] {
         let (there, back) = if long { (3_000_000, 2_000_000) } else { (10, 20) };
@@ -284,7 +174,6 @@ fn a_half_close_is_passed_on_and_the_other_way_goes_on() {
             client.read_to_end(&mut received).unwrap();
             assert!(received == bytes(there, back));
         });
-        // As a call of tokio's is written.
         let (mut a, mut b) = (a, b);
         let copied = run(async { copy_bidirectional(&mut a, &mut b).await }).unwrap();
         assert_eq!(copied, (there as u64, back as u64));
@@ -406,39 +295,107 @@ fn a_writer_that_breaks_is_noticed_while_it_takes_nothing() {
     });
 }
 
+/// Checks the stream, and counts what has come of it.
+fn arrivals(mut from: impl Read + Send + 'static) -> (Arc<AtomicUsize>, JoinHandle<()>) {
+    let arrived = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&arrived);
+    let checking = thread::spawn(move || {
+        let mut buf = vec![0; 65_536];
+        loop {
+            let at = count.load(Ordering::Relaxed);
+            let read = from.read(&mut buf).unwrap();
+            if read == 0 {
+                return;
+            }
+            assert!(buf[..read] == bytes(at, read), "wrong bytes after {at}");
+            count.store(at + read, Ordering::Relaxed);
+        }
+    });
+    (arrived, checking)
+}
+
+/// What TCP has and has not sent yet, for whatever reason.
+fn unsent(socket: &impl AsRawFd) -> i32 {
+    const SIOCOUTQNSD: libc::Ioctl = 0x894b;
+    let mut unsent = 0;
+    // SAFETY: the kernel writes an int to `unsent`.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), SIOCOUTQNSD, &raw mut unsent) };
+    assert_eq!(result, 0);
+    unsent
+}
+
+#[test]
+fn the_last_bytes_are_not_held_back() {
+    // The first part makes the transfer a long one; the second is less than a segment.
+    let (first, second) = (300_000, 20_000);
+    let mut page = file();
+    page.write_all(&bytes(first + second, second)).unwrap();
+    let (client, a) = UnixStream::pair().unwrap();
+    let (b, server) = tcp();
+    b.set_nodelay(true).unwrap();
+    let sending = b.try_clone().unwrap();
+    let (arrived, checked) = arrivals(server);
+    run(async {
+        let copied = runtime::spawn(async move {
+            let (a, b) = (Fd::new(a), TcpStream::from_std(b)?);
+            copy(&a, &b).await?;
+            send_file(&page, &mut 0, u64::MAX, &b).await?;
+            io::Result::Ok(b)
+        });
+        let client = runtime::net::UnixStream::from_std(client).unwrap();
+        for (len, before) in [(first, 0), (second, first)] {
+            client.write_all(&bytes(before, len)).await.unwrap();
+            settle(|| arrived.load(Ordering::Relaxed) == 0).await;
+            while before == 0 && arrived.load(Ordering::Relaxed) < len {
+                yield_now().await;
+            }
+        }
+        assert_eq!(unsent(&sending), 0);
+        client.shutdown().await.unwrap();
+        let _open = copied.await.unwrap().unwrap();
+        assert_eq!(unsent(&sending), 0);
+    });
+    drop(sending);
+    checked.join().unwrap();
+    assert_eq!(arrived.load(Ordering::Relaxed), first + 2 * second);
+}
+
 /// splice(2) does not get past an urgent byte; the byte itself is no part of the stream.
 #[test]
 fn urgent_data_stops_nothing() {
     for with_the_end in [false, true] {
-        let (mut client, a) = tcp();
-        let (b, mut server) = tcp();
-        // The first part makes the transfer a long one.
-        let (first, second) = (1_000_000, 300_000);
-        let copied = thread::spawn(move || {
-            run(async {
+        let (client, a) = tcp();
+        let (b, server) = tcp();
+        // The first part makes the transfer a long one, the second is there at once.
+        let (first, second) = (300_000, 20_000);
+        let (arrived, checked) = arrivals(server);
+        run(async {
+            let copied = runtime::spawn(async move {
                 let (a, b) = (TcpStream::from_std(a)?, TcpStream::from_std(b)?);
-                let copied = copy(&a, &b).await?;
-                b.shutdown().await?;
-                io::Result::Ok(copied)
-            })
+                copy(&a, &b).await
+            });
+            let client = TcpStream::from_std(client).unwrap();
+            client.write_all(&bytes(0, first)).await.unwrap();
+            while arrived.load(Ordering::Relaxed) < first {
+                yield_now().await;
+            }
+            settle(|| false).await;
+            // The copy waits now, and finds all that follows together.
+            // SAFETY: one byte is sent, from a constant.
+            let sent =
+                unsafe { libc::send(client.as_raw_fd(), b"!".as_ptr().cast(), 1, libc::MSG_OOB) };
+            assert_eq!(sent, 1);
+            assert_eq!(client.try_write(&bytes(first, second)).unwrap(), second);
+            if !with_the_end {
+                while arrived.load(Ordering::Relaxed) < first + second {
+                    yield_now().await;
+                }
+            }
+            client.shutdown().await.unwrap();
+            assert_eq!(copied.await.unwrap().unwrap(), (first + second) as u64);
         });
-        client.write_all(&bytes(0, first)).unwrap();
-        let mut received = vec![0; first];
-        server.read_exact(&mut received).unwrap();
-        assert!(received == bytes(0, first));
-        // SAFETY: one byte is sent, from a constant.
-        let sent =
-            unsafe { libc::send(client.as_raw_fd(), b"!".as_ptr().cast(), 1, libc::MSG_OOB) };
-        assert_eq!(sent, 1);
-        client.write_all(&bytes(first, second)).unwrap();
-        if with_the_end {
-            client.shutdown(Shutdown::Write).unwrap();
-        }
-        let mut received = vec![0; second];
-        server.read_exact(&mut received).unwrap();
-        assert!(received == bytes(first, second));
-        drop(client);
-        assert_eq!(copied.join().unwrap().unwrap(), (first + second) as u64);
+        checked.join().unwrap();
+        assert_eq!(arrived.load(Ordering::Relaxed), first + second);
     }
 }
 
