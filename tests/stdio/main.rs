@@ -26,6 +26,7 @@ macro_rules! tests {
 const TESTS: &[(&str, fn())] = tests![
     every_kind_of_input_is_read_to_its_end,
     dropped_reads_lose_nothing,
+    every_kind_of_input_is_copied,
     every_kind_of_output_is_written,
     what_is_not_read_stays_for_the_next_program,
     what_is_not_read_stays_in_a_raw_terminal,
@@ -128,7 +129,7 @@ impl Ready {
 
 /// Lines of many lengths, for terminals hand out nothing longer than 4095 bytes.
 fn text() -> Vec<u8> {
-    (0..2000).flat_map(|n| format!("{n:0width$}\n", width = n % 61).into_bytes()).collect()
+    (0..16000).flat_map(|n| format!("{n:0width$}\n", width = n % 61).into_bytes()).collect()
 }
 
 /// The streams that a program can wait for.
@@ -142,6 +143,10 @@ fn every_kind_of_input_is_read_to_its_end() {
 
 fn dropped_reads_lose_nothing() {
     assert_copies_input("cat_dropping");
+}
+
+fn every_kind_of_input_is_copied() {
+    assert_copies_input("copy");
 }
 
 fn assert_copies_input(name: &str) {
@@ -166,17 +171,17 @@ fn assert_copies_input(name: &str) {
 }
 
 fn every_kind_of_output_is_written() {
-    for name in ["cat", "cat_to_stderr"] {
+    for name in ["cat", "copy", "cat_to_stderr"] {
         for &(kind, mode) in STREAMS {
             say(format!("{name} to {kind:?} ({mode:?})"));
             let text = text();
             let (stdin, mut feed) = input(Kind::Pipe, Mode::Fresh);
             let (end, mut drain) = output(kind, mode);
             let mut command = mode.tell(program(name), "STDOUT");
-            if name == "cat" {
-                command.stdout(end);
-            } else {
+            if name == "cat_to_stderr" {
                 command.stderr(end);
+            } else {
+                command.stdout(end);
             }
             let child = command.stdin(stdin).spawn().unwrap();
             drop(command);

@@ -38,6 +38,7 @@ pub(crate) fn run(name: &str) {
         match name {
             "cat" => cat(0).await,
             "cat_dropping" => cat(3).await,
+            "copy" => copy().await,
             "cat_to_stderr" => cat_to_stderr().await,
             "read_line" => read_line().await,
             "read_line_dropping" => read_line_dropping().await,
@@ -172,6 +173,13 @@ async fn cat(drops: u32) {
     let mut buf = [0; 5000];
     while let len @ 1.. = read_dropping(&stdin, &mut buf, drops).await {
         stdout.write_all(&buf[..len]).await.unwrap();
+    }
+}
+
+async fn copy() {
+    match runtime::io::copy(&input(), &output()).await {
+        Err(error) if error.raw_os_error() == Some(libc::EIO) => {}
+        copied => assert!(copied.unwrap() > 0),
     }
 }
 
