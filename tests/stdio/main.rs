@@ -15,7 +15,9 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::thread;
 
-use streams::{Kind, Mode, STREAMS, input, is_nonblocking, make_raw, open_pty, output};
+use streams::{
+    Kind, Mode, STREAMS, input, is_nonblocking, make_raw, make_spaces_of_tabs, open_pty, output,
+};
 use support::limited;
 
 /// Functions, each with its name.
@@ -40,6 +42,7 @@ const TESTS: &[(&str, fn())] = tests![
     head_ends_a_pipeline,
     sigpipe_kills_who_asked_for_it,
     a_slow_reader_stops_one_task_and_no_other,
+    a_slow_terminal_may_make_spaces_of_tabs,
     two_handles_wait,
     a_stream_of_the_wrong_direction_is_an_error,
     a_closed_stream_is_an_error,
@@ -369,6 +372,18 @@ fn a_slow_reader_stops_one_task_and_no_other() {
         assert!(status.success(), "{said}");
         assert!(got.iter().all(|&byte| byte == b'x'));
     }
+}
+
+/// The most that a terminal makes of a byte: whoever writes in blocking mode must expect it.
+fn a_slow_terminal_may_make_spaces_of_tabs() {
+    let (stdout, mut drain) = output(Kind::Terminal, Mode::Shared);
+    make_spaces_of_tabs(&stdout);
+    let child = Mode::Shared.tell(program("flood_tabs"), "STDOUT").stdout(stdout).spawn().unwrap();
+    let ready = Ready::wait_for(child);
+    let got = drain.receive(8 * programs::FLOOD);
+    let (status, said) = ready.finish();
+    assert!(status.success(), "{said}");
+    assert!(got.iter().all(|&byte| byte == b' '));
 }
 
 fn two_handles_wait() {

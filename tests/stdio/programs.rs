@@ -57,7 +57,8 @@ pub(crate) fn run(name: &str) {
                 unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
                 yes().await;
             }
-            "flood" => flood().await,
+            "flood" => flood(b'x').await,
+            "flood_tabs" => flood(b'\t').await,
             "two_handles" => two_handles().await,
             "wrong_directions" | "closed" => {
                 if name == "closed" {
@@ -249,11 +250,11 @@ async fn yes() {
     }
 }
 
-async fn flood() {
+async fn flood(byte: u8) {
     let stdout = output();
     // Before it, so that there is room, and not as much as anybody would like.
-    stdout.write_all(b"x").await.unwrap();
-    let writing = spawn(async move { stdout.write_all(&[b'x'; FLOOD - 1]).await.unwrap() });
+    stdout.write_all(&[byte]).await.unwrap();
+    let writing = spawn(async move { stdout.write_all(&vec![byte; FLOOD - 1]).await.unwrap() });
     for _ in 0..5 {
         runtime::time::sleep(Duration::from_millis(1)).await;
     }
