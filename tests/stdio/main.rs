@@ -132,7 +132,7 @@ impl Ready {
 
 /// Lines of many lengths, for terminals hand out nothing longer than 4095 bytes.
 fn text() -> Vec<u8> {
-    (0..16000).flat_map(|n| format!("{n:0width$}\n", width = n % 61).into_bytes()).collect()
+    (0..4000).flat_map(|n| format!("{n:0width$}\n", width = n % 61).into_bytes()).collect()
 }
 
 /// The streams that a program can wait for.

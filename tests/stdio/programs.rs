@@ -19,7 +19,7 @@ use crate::streams::is_nonblocking;
 pub(crate) const VARIABLE: &str = "STDIO_TEST_PROGRAM";
 
 /// How much `flood` writes: more than any pipe, socket or terminal holds.
-pub(crate) const FLOOD: usize = 1 << 20;
+pub(crate) const FLOOD: usize = 1 << 19;
 
 pub(crate) fn run(name: &str) {
     // SAFETY: no pointers are passed. If a test is given up, its programs end as well.
