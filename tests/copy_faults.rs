@@ -97,11 +97,10 @@ extern "C" fn splice(
 #[unsafe(no_mangle)]
 extern "C" fn pipe2(ends: *mut c_int, flags: c_int) -> c_int {
     if fails(Call::Pipe) {
-        -1
-    } else {
-        // SAFETY: as above.
-        unsafe { libc::syscall(libc::SYS_pipe2, ends, flags) as c_int }
+        return -1;
     }
+    // SAFETY: as above.
+    unsafe { libc::syscall(libc::SYS_pipe2, ends, flags) as c_int }
 }
 
 #[unsafe(no_mangle)]

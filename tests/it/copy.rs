@@ -10,6 +10,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::thread::{self, JoinHandle};
 
@@ -107,6 +109,16 @@ fn every_byte_arrives_once_whatever_the_ends_are() {
             }
         }
     }
+}
+
+#[test]
+fn a_copy_may_go_to_another_thread() {
+    fn may_go<T: Send>(_: &T) {}
+    let (a, b) = tcp();
+    let (a, b) = (TcpStream::from_std(a).unwrap(), TcpStream::from_std(b).unwrap());
+    may_go(&copy(&a, &b));
+    may_go(&copy_bidirectional(&a, &b));
+    may_go(&send_file(&file(), &mut 0, 1, &a));
 }
 
 #[test]
@@ -283,39 +295,107 @@ fn a_writer_that_breaks_is_noticed_while_it_takes_nothing() {
     });
 }
 
+/// Checks the stream, and counts what has come of it.
+fn arrivals(mut from: impl Read + Send + 'static) -> (Arc<AtomicUsize>, JoinHandle<()>) {
+    let arrived = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&arrived);
+    let checking = thread::spawn(move || {
+        let mut buf = vec![0; 65_536];
+        loop {
+            let at = count.load(Ordering::Relaxed);
+            let read = from.read(&mut buf).unwrap();
+            if read == 0 {
+                return;
+            }
+            assert!(buf[..read] == bytes(at, read), "wrong bytes after {at}");
+            count.store(at + read, Ordering::Relaxed);
+        }
+    });
+    (arrived, checking)
+}
+
+/// What TCP has and has not sent yet, for whatever reason.
+fn unsent(socket: &impl AsRawFd) -> i32 {
+    const SIOCOUTQNSD: libc::Ioctl = 0x894b;
+    let mut unsent = 0;
+    // SAFETY: the kernel writes an int to `unsent`.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), SIOCOUTQNSD, &raw mut unsent) };
+    assert_eq!(result, 0);
+    unsent
+}
+
+#[test]
+fn the_last_bytes_are_not_held_back() {
+    // The first part makes the transfer a long one; the second is less than a segment.
+    let (first, second) = (300_000, 20_000);
+    let mut page = file();
+    page.write_all(&bytes(first + second, second)).unwrap();
+    let (client, a) = UnixStream::pair().unwrap();
+    let (b, server) = tcp();
+    b.set_nodelay(true).unwrap();
+    let sending = b.try_clone().unwrap();
+    let (arrived, checked) = arrivals(server);
+    run(async {
+        let copied = runtime::spawn(async move {
+            let (a, b) = (Fd::new(a), TcpStream::from_std(b)?);
+            copy(&a, &b).await?;
+            send_file(&page, &mut 0, u64::MAX, &b).await?;
+            io::Result::Ok(b)
+        });
+        let client = runtime::net::UnixStream::from_std(client).unwrap();
+        for (len, before) in [(first, 0), (second, first)] {
+            client.write_all(&bytes(before, len)).await.unwrap();
+            settle(|| arrived.load(Ordering::Relaxed) == 0).await;
+            while before == 0 && arrived.load(Ordering::Relaxed) < len {
+                yield_now().await;
+            }
+        }
+        assert_eq!(unsent(&sending), 0);
+        client.shutdown().await.unwrap();
+        let _open = copied.await.unwrap().unwrap();
+        assert_eq!(unsent(&sending), 0);
+    });
+    drop(sending);
+    checked.join().unwrap();
+    assert_eq!(arrived.load(Ordering::Relaxed), first + 2 * second);
+}
+
 /// splice(2) does not get past an urgent byte; the byte itself is no part of the stream.
 #[test]
 fn urgent_data_stops_nothing() {
     for with_the_end in [false, true] {
-        let (mut client, a) = tcp();
-        let (b, mut server) = tcp();
-        // The first part makes the transfer a long one.
-        let (first, second) = (1_000_000, 300_000);
-        let copied = thread::spawn(move || {
-            run(async {
+        let (client, a) = tcp();
+        let (b, server) = tcp();
+        // The first part makes the transfer a long one, the second is there at once.
+        let (first, second) = (300_000, 20_000);
+        let (arrived, checked) = arrivals(server);
+        run(async {
+            let copied = runtime::spawn(async move {
                 let (a, b) = (TcpStream::from_std(a)?, TcpStream::from_std(b)?);
-                let copied = copy(&a, &b).await?;
-                b.shutdown().await?;
-                io::Result::Ok(copied)
-            })
+                copy(&a, &b).await
+            });
+            let client = TcpStream::from_std(client).unwrap();
+            client.write_all(&bytes(0, first)).await.unwrap();
+            while arrived.load(Ordering::Relaxed) < first {
+                yield_now().await;
+            }
+            settle(|| false).await;
+            // The copy waits now, and finds all that follows together.
+            // SAFETY: one byte is sent, from a constant.
+            let sent =
+                unsafe { libc::send(client.as_raw_fd(), b"!".as_ptr().cast(), 1, libc::MSG_OOB) };
+            assert_eq!(sent, 1);
+            assert_eq!(client.try_write(&bytes(first, second)).unwrap(), second);
+            if !with_the_end {
+                while arrived.load(Ordering::Relaxed) < first + second {
+                    yield_now().await;
+                }
+            }
+            client.shutdown().await.unwrap();
+            assert_eq!(copied.await.unwrap().unwrap(), (first + second) as u64);
         });
-        client.write_all(&bytes(0, first)).unwrap();
-        let mut received = vec![0; first];
-        server.read_exact(&mut received).unwrap();
-        assert!(received == bytes(0, first));
-        // SAFETY: one byte is sent, from a constant.
-        let sent =
-            unsafe { libc::send(client.as_raw_fd(), b"!".as_ptr().cast(), 1, libc::MSG_OOB) };
-        assert_eq!(sent, 1);
-        client.write_all(&bytes(first, second)).unwrap();
-        if with_the_end {
-            client.shutdown(Shutdown::Write).unwrap();
-        }
-        let mut received = vec![0; second];
-        server.read_exact(&mut received).unwrap();
-        assert!(received == bytes(first, second));
-        drop(client);
-        assert_eq!(copied.join().unwrap().unwrap(), (first + second) as u64);
+        checked.join().unwrap();
+        assert_eq!(arrived.load(Ordering::Relaxed), first + second);
     }
 }
 

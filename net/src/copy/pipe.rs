@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::process;
 
 use crate::sys;
@@ -18,7 +18,7 @@ thread_local! {
 
 pub(super) struct Pipe {
     out: File,
-    into: OwnedFd,
+    into: File,
     /// The process that made it: after a fork the parent has it too, and would get our bytes.
     process: u32,
 }
@@ -32,7 +32,7 @@ impl Pipe {
         if let Some(pipe) = spare.filter(|pipe| pipe.process == process) {
             return Ok(pipe);
         }
-        let (out, into) = sys::transit_pipe()?;
+        let (out, into) = sys::pipe()?;
         Ok(Pipe { out, into, process })
     }
 

@@ -3,26 +3,14 @@
 //! [splice(2)]: https://man7.org/linux/man-pages/man2/splice.2.html
 //! [sendfile(2)]: https://man7.org/linux/man-pages/man2/sendfile.2.html
 
-use std::fs::File;
 use std::io;
 use std::mem;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
 
 use libc::{c_int, off64_t};
 
 use super::{check, check_len};
-
-/// [pipe2(2)]: the end to read from and the end to write to, nonblocking and closed on exec.
-///
-/// [pipe2(2)]: https://man7.org/linux/man-pages/man2/pipe.2.html
-pub(crate) fn transit_pipe() -> io::Result<(File, OwnedFd)> {
-    let mut ends = [0; 2];
-    // SAFETY: there is room for the two descriptors.
-    check(unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_NONBLOCK | libc::O_CLOEXEC) })?;
-    // SAFETY: the kernel has just made these descriptors and nobody else knows them.
-    Ok(unsafe { (File::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1])) })
-}
 
 /// [splice(2)] at the current positions, not waiting for the pipe of the two.
 ///
