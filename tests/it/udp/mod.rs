@@ -210,8 +210,8 @@ fn a_datagram_from_and_into_several_buffers() {
     run(async {
         let (a, _, b, b_addr) = pair().await;
         let parts = [IoSlice::new(b"one "), IoSlice::new(b""), IoSlice::new(b"datagram")];
-        assert_eq!(a.send_vectored_to(&parts, b_addr).await.unwrap(), 12);
         a.connect(b_addr).await.unwrap();
+        assert_eq!(a.send_vectored(&parts).await.unwrap(), 12);
         assert_eq!(a.send_vectored(&parts[..1]).await.unwrap(), 4);
         assert_eq!(a.send_vectored(&[]).await.unwrap(), 0);
         let (mut first, mut second) = ([0; 4], [0; 4]);
