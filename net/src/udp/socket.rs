@@ -276,19 +276,10 @@ impl UdpSocket {
     ///
     /// Nothing is lost.
     pub async fn recv_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-<<<<<<< HEAD
-        let control = &mut sys::Control::<0>::new();
-        let received = self
-            .io
-            .read_with(|socket| sys::receive_message(socket.as_fd(), bufs, control, 0, 0))
-            .await?;
-        Ok(received.len)
-=======
         let mut receive = |socket: BorrowedFd<'_>| {
             sys::receive_message(socket, bufs, &mut sys::Control::<0>::new(), 0, 0)
         };
         self.io.read_with(|socket| receive(socket.as_fd())).await.map(|received| received.len)
->>>>>>> h/udp
     }
 
     /// As [`recv`](Self::recv), with the address the datagram came from.
