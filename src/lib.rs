@@ -29,11 +29,11 @@
 //! - [`main`] and [`test`](macro@test) make a runtime for a function; [`block_on`] does for a future;
 //!   [`Builder`] and [`Runtime`] give control over it.
 //! - [`spawn`] and [`task`]: running futures beside each other, waiting for them, cancelling them.
-//! - [`net`]: TCP and UDP sockets.
+//! - [`net`]: TCP, UDP and Unix sockets, and pipes.
 //! - [`time`]: sleeping, timeouts, intervals, and a clock that tests can stop.
-//! - [`io`]: waiting for any other file descriptor.
+//! - [`io`]: the standard streams, moving bytes, and waiting for any other file descriptor.
 //! - [`join!`], [`try_join!`], [`select!`]: several futures in one task.
-//! - [`Handle`] and [`spawn_blocking`]: other threads.
+//! - [`Handle`] and [`spawn_blocking`]: other threads. [`per_core`]: a runtime on each core.
 //! - [`epoll`]: the layer below, without the runtime.
 //!
 //! Sockets, timers, wakers and handles are `Send` and work on any thread. The one place where a waker may

@@ -8,15 +8,24 @@ mod support;
 
 use std::cell::Cell;
 use std::env;
+use std::fs;
 use std::future::poll_fn;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::{self, Child, Command, Stdio};
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
+use std::time::Duration;
 
-use runtime::io::{ReadFd, WriteFd};
+use futures::{Stream, StreamExt};
+use runtime::io::{ReadFd, WriteFd, copy_bidirectional};
+use runtime::net::unix::{SocketAddr, pipe};
 use runtime::net::{TcpListener, TcpStream, UdpSocket};
+use runtime::net::{UnixDatagram, UnixListener, UnixSeqpacketListener};
 use runtime::task::JoinSet;
+use runtime::time::sleep;
 use runtime::{spawn, spawn_blocking};
 use support::run;
 
@@ -168,6 +177,41 @@ fn assert_same(ours: &[u8], theirs: &[u8]) {
     );
 }
 
+/// A path that nobody else has; what is there goes with it.
+struct TempPath(PathBuf);
+
+impl TempPath {
+    fn new() -> TempPath {
+        TempPath(env::temp_dir().join(abstract_name()))
+    }
+
+    fn text(&self) -> &str {
+        self.0.to_str().expect("the folder for such files has a name in text")
+    }
+}
+
+impl AsRef<Path> for TempPath {
+    fn as_ref(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for TempPath {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+fn abstract_name() -> String {
+    static SERIAL: AtomicU32 = AtomicU32::new(0);
+    let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
+    format!("epoll-runtime-interop-{}-{serial}", process::id())
+}
+
+fn bind_to_abstract(name: &str) -> UnixListener {
+    UnixListener::bind_addr(&SocketAddr::from_abstract_name(name).unwrap()).unwrap()
+}
+
 async fn listener() -> (TcpListener, String) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
@@ -175,22 +219,34 @@ async fn listener() -> (TcpListener, String) {
 }
 
 /// Reads to the end, and only then sends it all back: who sent must have closed its half.
-async fn answer_after_the_end(stream: &TcpStream) -> io::Result<()> {
+async fn answer_after_the_end<S: ReadFd + WriteFd>(stream: &S) -> io::Result<()> {
     let mut all = Vec::new();
-    stream.read_to_end(&mut all).await?;
-    stream.write_all(&all).await?;
-    stream.shutdown().await
+    while read_more(stream, &mut all).await? > 0 {}
+    write_all(stream, &all).await?;
+    stream.shutdown_once()
 }
 
 /// Sends all, closes that half, and reads to the end meanwhile.
-async fn send_and_read(stream: &TcpStream, data: &[u8]) -> io::Result<Vec<u8>> {
-    let mut read = Vec::new();
+async fn send_and_read<S: ReadFd + WriteFd>(stream: &S, data: &[u8]) -> io::Result<Vec<u8>> {
     let send = async {
-        stream.write_all(data).await?;
-        stream.shutdown().await
+        write_all(stream, data).await?;
+        stream.shutdown_once()
     };
-    runtime::try_join!(send, stream.read_to_end(&mut read))?;
+    let read = async {
+        let mut read = Vec::new();
+        while read_more(stream, &mut read).await? > 0 {}
+        Ok(read)
+    };
+    let ((), read) = runtime::try_join!(send, read)?;
     Ok(read)
+}
+
+/// Runs a server as long as its client.
+async fn beside<T>(server: impl Future, client: impl Future<Output = T>) -> T {
+    runtime::select! {
+        _ = server => panic!("the server ended"),
+        output = client => output,
+    }
 }
 
 /// A small HTTP/1.1 server: bodies with a length, in chunks, and back what was sent.
@@ -204,8 +260,14 @@ impl Site {
         Site { noise: noise(len), connections: Cell::new(0) }
     }
 
-    async fn serve(self: Rc<Site>, listener: TcpListener) {
-        while let Ok((stream, _)) = listener.accept().await {
+    /// Serves what the stream of connections gives.
+    async fn serve<S>(self: &Rc<Site>, incoming: impl Stream<Item = io::Result<S>>)
+    where
+        S: ReadFd + WriteFd + 'static,
+    {
+        let mut incoming = pin!(incoming);
+        while let Some(stream) = incoming.next().await {
+            let stream = stream.expect("there are descriptors");
             self.connections.set(self.connections.get() + 1);
             let site = self.clone();
             spawn(async move { site.answer(&stream).await.expect("curl stays to the end") });
@@ -341,11 +403,11 @@ fn curl_fetches_small_and_big_bodies_on_one_connection() {
     run(async {
         let (listener, port) = listener().await;
         let site = Rc::new(Site::new(8 << 20));
-        spawn(site.clone().serve(listener));
         // The bodies come one after another.
         let url = format!("http://127.0.0.1:{port}");
         curl.args(["/hello", "/noise", "/chunked", "/hello"].map(|path| format!("{url}{path}")));
-        let fetched = Running::start(&mut curl, Vec::new()).output().await;
+        let fetched = Running::start(&mut curl, Vec::new()).output();
+        let fetched = beside(site.serve(listener.incoming()), fetched).await;
         let expected = [b"hello\n", &site.noise[..], &site.noise, b"hello\n"].concat();
         assert_same(&expected, &fetched);
         assert_eq!(site.connections.get(), 1, "the connection was kept and used again");
@@ -358,11 +420,11 @@ fn curl_uploads_once_it_is_told_to_continue() {
     run(async {
         let (listener, port) = listener().await;
         let site = Rc::new(Site::new(8 << 20));
-        spawn(site.clone().serve(listener));
         curl.args(["--upload-file", "-", "--header", "Expect: 100-continue"]);
         curl.arg(format!("http://127.0.0.1:{port}/echo"));
         let sent = noise(8 << 20);
-        let echoed = Running::start(&mut curl, sent.clone()).output().await;
+        let echoed = Running::start(&mut curl, sent.clone()).output();
+        let echoed = beside(site.serve(listener.incoming()), echoed).await;
         assert_same(&sent, &echoed);
     });
 }
@@ -373,14 +435,13 @@ fn curls_by_the_dozen_are_served_at_once() {
     run(async {
         let (listener, port) = listener().await;
         let site = Rc::new(Site::new(1 << 20));
-        spawn(site.clone().serve(listener));
         let mut clients = JoinSet::new();
         for _ in 0..12 {
             let mut curl = curl().expect("it was there");
             curl.arg(format!("http://127.0.0.1:{port}/noise"));
             clients.spawn(Running::start(&mut curl, Vec::new()).output());
         }
-        for fetched in clients.join_all().await {
+        for fetched in beside(site.serve(listener.incoming()), clients.join_all()).await {
             assert_same(&site.noise, &fetched);
         }
     });
@@ -401,41 +462,25 @@ fn iperf3_measures_through_a_proxy_of_ours() {
                 Running::serve(&mut server, Vec::new(), "Server listening on").await;
 
             let (listener, port) = listener().await;
-            let carried = Rc::new(Cell::new(0));
-            spawn(proxy(listener, upstream, carried.clone()));
             let mut client = Command::new("iperf3");
             client.args(["--client", "127.0.0.1", "--port", &port, "--bytes", "64M", "--json"]);
-            let report = Running::start(client.args(direction), Vec::new()).output().await;
+            let report = Running::start(client.args(direction), Vec::new()).output();
+            let report = beside(proxy(listener, upstream), report).await;
             let report = String::from_utf8(report).expect("JSON is text");
-            // What is under way at the end is not counted there, but is here.
             let received = number_behind(&report, "\"sum_received\"", "\"bytes\"");
             assert!(received > 0, "{direction:?}: {report}");
-            assert!(carried.get() >= received, "{} of {received} bytes", carried.get());
         }
     });
 }
 
-async fn proxy(listener: TcpListener, upstream: u16, carried: Rc<Cell<u64>>) {
+async fn proxy(listener: TcpListener, upstream: u16) {
     while let Ok((client, _)) = listener.accept().await {
-        let carried = carried.clone();
         spawn(async move {
             let server = TcpStream::connect(("127.0.0.1", upstream)).await?;
-            let there = relay(&client, &server, &carried);
-            let back = relay(&server, &client, &carried);
-            // An error of one direction ends both: iperf3 closes with data unread when its time is up.
-            runtime::try_join!(there, back)
+            // iperf3 closes with data unread when its time is up, which resets connections.
+            copy_bidirectional(&client, &server).await
         });
     }
-}
-
-/// One direction, and its end, as a proxy carries it.
-async fn relay(from: &TcpStream, to: &TcpStream, carried: &Cell<u64>) -> io::Result<()> {
-    let mut buf = vec![0; 64 * 1024];
-    while let len @ 1.. = from.read(&mut buf).await? {
-        to.write_all(&buf[..len]).await?;
-        carried.set(carried.get() + len as u64);
-    }
-    to.shutdown().await
 }
 
 /// A free port for programs that must be told one; below those that the kernel hands out, so that nobody
@@ -455,6 +500,134 @@ fn number_behind(json: &str, object: &str, field: &str) -> u64 {
         value.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
     };
     found().unwrap_or_else(|| panic!("no {object} with {field}: {json}"))
+}
+
+#[test]
+fn curl_fetches_through_a_unix_socket_and_by_an_abstract_name() {
+    let Some(_) = curl() else { return };
+    run(async {
+        let site = Rc::new(Site::new(8 << 20));
+        let (path, name) = (TempPath::new(), abstract_name());
+        for (listener, option, address) in [
+            (UnixListener::bind(&path).unwrap(), "--unix-socket", path.text()),
+            (bind_to_abstract(&name), "--abstract-unix-socket", &name),
+        ] {
+            let mut curl = curl().expect("it was there");
+            let urls = ["/noise", "/hello"].map(|path| format!("http://localhost{path}"));
+            let fetched = Running::start(curl.args([option, address]).args(urls), Vec::new());
+            let fetched = beside(site.serve(listener.incoming()), fetched.output()).await;
+            assert_same(&[&site.noise[..], b"hello\n"].concat(), &fetched);
+        }
+    });
+}
+
+#[test]
+fn nc_talks_through_a_unix_socket() {
+    let Some(mut nc) = nc() else { return };
+    run(async {
+        let path = TempPath::new();
+        let listener = UnixListener::bind(&path).unwrap();
+        let sent = noise(5 << 20);
+        let nc = Running::start(nc.args(["-N", "-U", path.text()]), sent.clone());
+        let (stream, _) = listener.accept().await.unwrap();
+        answer_after_the_end(&stream).await.unwrap();
+        assert_same(&sent, &nc.output().await);
+    });
+}
+
+#[test]
+fn socat_carries_tcp_to_unix_sockets_and_abstract_names() {
+    let Some(_) = socat() else { return };
+    run(async {
+        let (path, name) = (TempPath::new(), abstract_name());
+        for (listener, address) in [
+            (UnixListener::bind(&path).unwrap(), format!("UNIX-CONNECT:{}", path.text())),
+            (bind_to_abstract(&name), format!("ABSTRACT-CONNECT:{name}")),
+        ] {
+            let mut socat = socat().expect("it was there");
+            socat.args(["TCP4-LISTEN:0,bind=127.0.0.1", &address]);
+            let (_socat, port) = Running::serve(&mut socat, Vec::new(), "listening on AF=2").await;
+            let server = spawn(async move {
+                let (stream, _) = listener.accept().await?;
+                answer_after_the_end(&stream).await
+            });
+            let client = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+            let sent = noise(5 << 20);
+            assert_same(&sent, &send_and_read(&client, &sent).await.unwrap());
+            server.await.unwrap().unwrap();
+        }
+    });
+}
+
+#[test]
+fn socat_echoes_records_of_every_size() {
+    let Some(mut socat) = socat() else { return };
+    run(async {
+        let path = TempPath::new();
+        let listener = UnixSeqpacketListener::bind(&path).unwrap();
+        // A socket of type 5 keeps the bounds of records.
+        let address = format!("UNIX-CONNECT:{},type=5", path.text());
+        let _socat = Running::start(socat.args([&address, "PIPE"]), Vec::new());
+        let (socket, _) = listener.accept().await.unwrap();
+        let mut buf = vec![0; 65536];
+        for len in [1, 2, 100, 4096, 4097, 60_000] {
+            let sent = noise(len);
+            assert_eq!(socket.send(&sent).await.unwrap(), len);
+            let echoed = socket.recv(&mut buf).await.unwrap();
+            assert_same(&sent, &buf[..echoed.len]);
+        }
+    });
+}
+
+#[test]
+fn socat_sends_unix_datagrams_and_hears_the_answers() {
+    let Some(mut socat) = socat() else { return };
+    run(async {
+        let (ours, theirs) = (TempPath::new(), TempPath::new());
+        let socket = UnixDatagram::bind(&ours).unwrap();
+        let address = format!("UNIX-SENDTO:{},bind={}", ours.text(), theirs.text());
+        let _socat = Running::start(socat.args([&address, "PIPE"]), Vec::new());
+        let mut buf = vec![0; 65536];
+        for len in [1, 2, 100, 4096, 4097, 60_000] {
+            let sent = noise(len);
+            // It may not have bound its name yet.
+            while let Err(error) = socket.send_to(&sent, &theirs).await {
+                let gone = [ErrorKind::NotFound, ErrorKind::ConnectionRefused];
+                assert!(gone.contains(&error.kind()), "{error}");
+                sleep(Duration::from_millis(1)).await;
+            }
+            let (echoed, from) = socket.recv_from(&mut buf).await.unwrap();
+            assert_eq!(from.as_pathname(), Some(theirs.0.as_path()));
+            assert_same(&sent, &buf[..echoed]);
+        }
+    });
+}
+
+#[test]
+fn cat_reads_and_writes_named_pipes() {
+    run(async {
+        let (there, back) = (TempPath::new(), TempPath::new());
+        let made = Command::new("mkfifo").args([&there.0, &back.0]).status().unwrap();
+        assert!(made.success());
+        let mut cat = Command::new("sh");
+        cat.args(["-c", "exec cat < $0 > $1", there.text(), back.text()]);
+        // Of each pipe we have both ends, so that nobody waits for the other, or sees an end too early.
+        let mut open = pipe::OpenOptions::new();
+        let sender = open.read_write(true).open_sender(&there).unwrap();
+        let receiver = open.open_receiver(&back).unwrap();
+        let cat = Running::start(&mut cat, Vec::new());
+        let sent = noise(3 << 20);
+        let read = async {
+            let mut read = vec![0; 3 << 20];
+            receiver.read_exact(&mut read).await?;
+            io::Result::Ok(read)
+        };
+        let ((), read) = runtime::try_join!(sender.write_all(&sent), read).unwrap();
+        assert_same(&sent, &read);
+        // The end, for which it waits.
+        drop(sender);
+        cat.output().await;
+    });
 }
 
 #[test]

@@ -122,8 +122,11 @@ fn where_the_kernel_cannot_cut_we_do_and_remember() {
             REFUSED.set((u16::MAX, 0));
             assert_eq!(sender.send_segmented(&sent, 100).await.unwrap(), 250);
             assert_eq!(sender.send_segmented(&sent, 200).await.unwrap(), 250);
-            assert_eq!(calls(), [one_by_one, vec![(200, None), (50, None)]]);
-            assert_eq!(arrived(&receiver).concat(), [&sent[..], &sent[..]].concat());
+            assert_eq!(sender.send_segmented(&sent[..100], 50).await.unwrap(), 100);
+            let (larger, smaller) = (vec![(200, None), (50, None)], vec![(50, None), (50, None)]);
+            assert_eq!(calls(), [one_by_one, larger, smaller]);
+            let all = [&sent[..], &sent[..], &sent[..100]].concat();
+            assert_eq!(arrived(&receiver).concat(), all);
         }
     });
 }

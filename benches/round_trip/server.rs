@@ -1,7 +1,7 @@
 //! The request-reply servers that are measured: ours, and a raw epoll loop beside it, each a process
 //! of its own that ends when its clients have gone.
 
-use std::io::{self, Read, Write};
+use std::io;
 use std::net::{TcpListener, UdpSocket};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener};
@@ -109,7 +109,6 @@ pub(crate) fn serve(who: Who, what: What, connections: usize) -> io::Result<()> 
 mod ours {
     //! As a user would write them.
 
-    use runtime::io::Source;
     use runtime::net;
 
     use super::*;
@@ -138,22 +137,18 @@ mod ours {
     }
 
     pub(super) async fn unix(listener: UnixListener, connections: usize) -> io::Result<()> {
-        listener.set_nonblocking(true)?;
-        let listener = Source::new(listener);
+        let listener = net::UnixListener::from_std(listener)?;
         let mut tasks = Vec::new();
         for _ in 0..connections {
-            let (stream, _) = listener.read_with(|listener| listener.accept()).await?;
-            stream.set_nonblocking(true)?;
-            let stream = Source::new(stream);
+            let (stream, _) = listener.accept().await?;
             tasks.push(runtime::spawn(async move {
                 let mut buf = [0; BUFFER];
                 loop {
-                    let n = stream.read_with(|mut stream| stream.read(&mut buf)).await?;
+                    let n = stream.read(&mut buf).await?;
                     if n == 0 {
                         return io::Result::Ok(());
                     }
-                    // A message fits into an empty socket whole.
-                    stream.write_with(|mut stream| stream.write(&buf[..n])).await?;
+                    stream.write_all(&buf[..n]).await?;
                 }
             }));
         }
@@ -176,15 +171,14 @@ mod ours {
     }
 
     pub(super) async fn unix_datagram(socket: UnixDatagram) -> io::Result<()> {
-        socket.set_nonblocking(true)?;
-        let socket = Source::new(socket);
+        let socket = net::UnixDatagram::from_std(socket)?;
         let mut buf = [0; BUFFER];
         loop {
-            let (n, from) = socket.read_with(|socket| socket.recv_from(&mut buf)).await?;
+            let (n, from) = socket.recv_from(&mut buf).await?;
             if n == 0 {
                 return Ok(());
             }
-            socket.write_with(|socket| socket.send_to_addr(&buf[..n], &from)).await?;
+            socket.send_to_addr(&buf[..n], &from).await?;
         }
     }
 }

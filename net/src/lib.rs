@@ -1,12 +1,13 @@
-//! Sockets: TCP and UDP for `epoll-runtime`, on the engine's public API alone.
+//! Sockets and pipes for `epoll-runtime`, on the engine's public API alone.
 //!
-//! Applications see this crate as `runtime::net`. Names, signatures and meaning are tokio's.
+//! Applications see this crate as `runtime::net`, and what moves bytes, with the standard streams, in
+//! `runtime::io`. Names, signatures and meaning are tokio's.
 //!
 //! - [`TcpListener`] and [`TcpStream`], and the stream's halves in [`tcp`]; [`TcpSocket`] where
 //!   options must be set before `bind` or `connect`.
 //! - [`UdpSocket`], and what goes along with a datagram in [`udp`].
 //! - [`UnixListener`], [`UnixStream`], [`UnixDatagram`], [`UnixSeqpacket`]; names, credentials and
-//!   passed descriptors in [`unix`].
+//!   passed descriptors in [`unix`], and pipes in [`unix::pipe`].
 //! - [`ToSocketAddrs`] and [`lookup_host`].
 //!
 //! Every operation takes `&self`, so tasks share a socket by `&`, `Rc` or `Arc`; any number of them
@@ -31,11 +32,12 @@ mod acceptor;
 mod addr;
 mod copy;
 mod error;
+#[doc(hidden)] // applications see it as `runtime::io`
 pub mod io;
 mod lines;
 mod methods;
 mod options;
-mod split;
+pub mod split;
 mod stdio;
 mod sys;
 pub mod tcp;

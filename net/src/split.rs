@@ -1,4 +1,6 @@
-//! The halves of a stream: one reads, the other writes.
+//! The halves of a stream of either kind: one reads, the other writes.
+//!
+//! Their names for TCP are in [`tcp`](crate::tcp), those for Unix streams in [`unix`](crate::unix).
 
 use std::error::Error;
 use std::fmt;
@@ -10,21 +12,29 @@ use std::task::{Context, Poll};
 use runtime_core::io::{Interest, ReadFd, Ready, Source, WriteFd};
 
 use crate::methods::{read_methods, write_methods};
+pub(crate) use sealed::Stream;
 
-/// A stream that comes apart, and its addresses. Sealed: outside this crate nobody can name it.
-pub trait Stream:
-    ReadFd<Io = <Self as Stream>::Socket> + WriteFd<Io = <Self as Stream>::Socket>
-{
-    /// What the standard library calls the socket.
-    type Socket: AsFd;
-    /// Its kind of address.
-    type Addr;
+mod sealed {
+    use std::io;
+    use std::os::fd::AsFd;
 
-    /// The address of this end.
-    fn local_addr(&self) -> io::Result<Self::Addr>;
+    use runtime_core::io::{ReadFd, WriteFd};
 
-    /// The address of the other end.
-    fn peer_addr(&self) -> io::Result<Self::Addr>;
+    /// A stream that comes apart, and its addresses.
+    pub trait Stream:
+        ReadFd<Io = <Self as Stream>::Socket> + WriteFd<Io = <Self as Stream>::Socket>
+    {
+        /// What the standard library calls the socket.
+        type Socket: AsFd;
+        /// Its kind of address.
+        type Addr;
+
+        /// The address of this end.
+        fn local_addr(&self) -> io::Result<Self::Addr>;
+
+        /// The address of the other end.
+        fn peer_addr(&self) -> io::Result<Self::Addr>;
+    }
 }
 
 /// The read half of a stream `S`, from its `split`.

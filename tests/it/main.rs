@@ -27,4 +27,6 @@ mod timer;
 mod turn;
 mod udp;
 mod unix;
+mod unix_datagram;
+mod unix_seqpacket;
 mod waker;

@@ -861,6 +861,46 @@ fn a_reader_here_and_a_writer_there_do_not_spin() {
     });
 }
 
+#[test]
+fn what_is_read_here_does_not_wake_a_writer_elsewhere() {
+    run(async {
+        let (a, mut b) = unix_source();
+        // The registration is of this runtime.
+        assert!(futures::poll!(pin!(a.readable())).is_pending());
+        // Fills the socket on a thread without a runtime, and waits there to write more.
+        let wait_to_write = |waker: Waker| {
+            let wait = || {
+                let mut filled = 0;
+                while let Ok(n) = a.try_io(Interest::WRITABLE, |mut io| io.write(&[0; 4096])) {
+                    filled += n;
+                }
+                let mut write = Box::pin(a.write_with(|mut io| io.write(&[0; 4096])));
+                assert!(poll_with(write.as_mut(), &waker).is_pending());
+                (filled, write)
+            };
+            thread::scope(|scope| scope.spawn(wait).join()).unwrap()
+        };
+        let (first, waker) = Count::new();
+        let (filled, write) = wait_to_write(waker);
+        turns().await;
+        assert_eq!(first.get(), 0);
+        b.set_nonblocking(false).unwrap();
+        b.read_exact(&mut vec![0; filled]).unwrap();
+        turns().await;
+        assert_eq!(first.get(), 1);
+        drop(write);
+        // There was room, and there is none now.
+        let (second, waker) = Count::new();
+        let (_, _write) = wait_to_write(waker);
+        for _ in 0..3 {
+            turns().await;
+            b.write_all(b"x").unwrap();
+            assert_eq!(a.read_with(|mut io| io.read(&mut [0; 8])).await.unwrap(), 1);
+        }
+        assert_eq!(second.get(), 0);
+    });
+}
+
 /// A runtime on a thread of its own whose only task waits for `source`, and then blocks its thread
 /// until it is given something to go on with.
 fn busy_owner<T: Send + 'static>(

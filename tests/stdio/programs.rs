@@ -19,18 +19,26 @@ use crate::streams::is_nonblocking;
 pub(crate) const VARIABLE: &str = "STDIO_TEST_PROGRAM";
 
 /// How much `flood` writes: more than any pipe, socket or terminal holds.
-pub(crate) const FLOOD: usize = 1 << 20;
+pub(crate) const FLOOD: usize = 1 << 19;
 
 pub(crate) fn run(name: &str) {
     // SAFETY: no pointers are passed. If a test is given up, its programs end as well.
     unsafe { libc::alarm(50) };
-    if ["EXPECT_STDIN", "EXPECT_STDOUT"].iter().any(|name| expected(name) == Some(false)) {
-        give_up_privileges();
+    for stream in ["EXPECT_STDIN", "EXPECT_STDOUT"] {
+        match env::var(stream).as_deref() {
+            Ok("Shared") => give_up_privileges(),
+            Ok("Old") => {
+                refuse_nowait();
+                give_up_privileges();
+            }
+            _ => {}
+        }
     }
     runtime::block_on(async {
         match name {
             "cat" => cat(0).await,
             "cat_dropping" => cat(3).await,
+            "copy" => copy().await,
             "cat_to_stderr" => cat_to_stderr().await,
             "read_line" => read_line().await,
             "read_line_dropping" => read_line_dropping().await,
@@ -49,7 +57,8 @@ pub(crate) fn run(name: &str) {
                 unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
                 yes().await;
             }
-            "flood" => flood().await,
+            "flood" => flood(b'x').await,
+            "flood_tabs" => flood(b'\t').await,
             "two_handles" => two_handles().await,
             "wrong_directions" | "closed" => {
                 if name == "closed" {
@@ -62,6 +71,7 @@ pub(crate) fn run(name: &str) {
             }
             "null" => null().await,
             "two_ends" => two_ends().await,
+            "wait_for_end" => wait_for_end().await,
             "session_leader" => session_leader().await,
             "close_stdout" => close_stdout().await,
             "write_once" => eprintln!("{} bytes", output().write(&[0; 100_000]).await.unwrap()),
@@ -69,11 +79,6 @@ pub(crate) fn run(name: &str) {
             _ => panic!("there is no program {name}"),
         }
     });
-}
-
-/// What the environment says of a stream: whether the handle's open file is its own.
-fn expected(name: &str) -> Option<bool> {
-    env::var(name).ok().map(|mode| mode == "Fresh")
 }
 
 fn give_up_privileges() {
@@ -85,10 +90,35 @@ fn give_up_privileges() {
     }
 }
 
+/// Has the kernel refuse preadv2 and pwritev2, which std does not use.
+fn refuse_nowait() {
+    const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
+    const REFUSE: u32 = libc::SECCOMP_RET_ERRNO | libc::EOPNOTSUPP as u32;
+    const LOAD: u32 = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
+    const EQUAL: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
+    const RETURN: u32 = libc::BPF_RET | libc::BPF_K;
+    let step = |code: u32, yes, no, k| libc::sock_filter { code: code as u16, jt: yes, jf: no, k };
+    let mut filter = [
+        // The number of the call comes first in the data.
+        step(LOAD, 0, 0, 0),
+        step(EQUAL, 1, 0, libc::SYS_preadv2 as u32),
+        step(EQUAL, 0, 1, libc::SYS_pwritev2 as u32),
+        step(RETURN, 0, 0, REFUSE),
+        step(RETURN, 0, 0, ALLOW),
+    ];
+    let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
+    // SAFETY: the filter outlives the call, and only numbers are passed beside.
+    unsafe {
+        assert_eq!(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+        let set = libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &program);
+        assert_eq!(set, 0, "{}", io::Error::last_os_error());
+    }
+}
+
 /// Ours is nonblocking, and what we share is not.
 fn check_mode(name: &str, stream: impl AsFd) {
-    if let Some(fresh) = expected(name) {
-        assert_eq!(is_nonblocking(stream), fresh, "{name}");
+    if let Ok(mode) = env::var(name) {
+        assert_eq!(is_nonblocking(stream), mode == "Fresh", "{name}");
     }
 }
 
@@ -144,6 +174,13 @@ async fn cat(drops: u32) {
     let mut buf = [0; 5000];
     while let len @ 1.. = read_dropping(&stdin, &mut buf, drops).await {
         stdout.write_all(&buf[..len]).await.unwrap();
+    }
+}
+
+async fn copy() {
+    match runtime::io::copy(&input(), &output()).await {
+        Err(error) if error.raw_os_error() == Some(libc::EIO) => {}
+        copied => assert!(copied.unwrap() > 0),
     }
 }
 
@@ -213,9 +250,11 @@ async fn yes() {
     }
 }
 
-async fn flood() {
+async fn flood(byte: u8) {
     let stdout = output();
-    let writing = spawn(async move { stdout.write_all(&[b'x'; FLOOD]).await.unwrap() });
+    // Before it, so that there is room, and not as much as anybody would like.
+    stdout.write_all(&[byte]).await.unwrap();
+    let writing = spawn(async move { stdout.write_all(&vec![byte; FLOOD - 1]).await.unwrap() });
     for _ in 0..5 {
         runtime::time::sleep(Duration::from_millis(1)).await;
     }
@@ -256,6 +295,14 @@ async fn two_ends() {
         let len = stdin.read(&mut buf).await.unwrap();
         assert_eq!(&buf[..len], wanted);
     }
+}
+
+async fn wait_for_end() {
+    let (stdin, mut buf) = (input(), [0]);
+    let mut reading = pin!(stdin.read(&mut buf));
+    assert!(poll!(reading.as_mut()).is_pending());
+    say_ready();
+    assert_eq!(until_hang_up(reading.await), 0);
 }
 
 /// Who leads a session and has no terminal gets the first that it opens, unless it says otherwise.

@@ -27,15 +27,19 @@ pub(crate) enum Kind {
 pub(crate) enum Mode {
     Fresh,
     Shared,
+    /// The latter, on a kernel that cannot ask a pipe without waiting: before Linux 6.4.
+    Old,
 }
 
-/// All there are, for input and for output. Where `Shared` is the second of a kind, the program may
-/// not open it anew.
+/// All there are, for input and for output. Where the first of a kind is `Fresh`, the program may not
+/// open the others anew.
 pub(crate) const STREAMS: &[(Kind, Mode)] = &[
     (Kind::Pipe, Mode::Fresh),
     (Kind::Pipe, Mode::Shared),
+    (Kind::Pipe, Mode::Old),
     (Kind::Fifo, Mode::Fresh),
     (Kind::Fifo, Mode::Shared),
+    (Kind::Fifo, Mode::Old),
     (Kind::Terminal, Mode::Fresh),
     (Kind::Terminal, Mode::Shared),
     (Kind::Master, Mode::Shared),
@@ -44,7 +48,7 @@ pub(crate) const STREAMS: &[(Kind, Mode)] = &[
 ];
 
 impl Mode {
-    /// Has the program check it; for `Shared` it gives up its privileges first.
+    /// Has the program check it; unless it is `Fresh` it gives up its privileges first.
     pub(crate) fn tell(self, mut command: Command, stream: &str) -> Command {
         command.env(format!("EXPECT_{stream}"), format!("{self:?}"));
         command
@@ -76,7 +80,7 @@ pub(crate) fn input(kind: Kind, mode: Mode) -> (OwnedFd, Feed) {
         Kind::Socket => socket_pair(),
         Kind::File => file(),
     };
-    if mode == Mode::Shared {
+    if mode != Mode::Fresh {
         deny(&theirs);
     }
     let kept = (kind == Kind::Terminal).then(|| theirs.try_clone().unwrap());
@@ -123,7 +127,7 @@ pub(crate) fn output(kind: Kind, mode: Mode) -> (OwnedFd, Drain) {
         Kind::Socket => socket_pair(),
         Kind::File => file(),
     };
-    if mode == Mode::Shared {
+    if mode != Mode::Fresh {
         deny(&theirs);
     }
     let is_pty = matches!(kind, Kind::Terminal | Kind::Master);
@@ -202,9 +206,13 @@ pub(crate) fn open_pty() -> (OwnedFd, OwnedFd) {
 }
 
 /// Bytes go through unchanged, and at once.
-fn make_raw(terminal: &OwnedFd) {
+pub(crate) fn make_raw(terminal: &OwnedFd) {
     // SAFETY: the call changes the mode in place.
     change_terminal(terminal, |mode| unsafe { libc::cfmakeraw(mode) });
+}
+
+pub(crate) fn make_spaces_of_tabs(terminal: &OwnedFd) {
+    change_terminal(terminal, |mode| mode.c_oflag |= libc::OPOST | libc::XTABS);
 }
 
 fn change_terminal(terminal: &OwnedFd, change: impl FnOnce(&mut libc::termios)) {

@@ -1,6 +1,9 @@
-//! What the tests share: a time limit, so that a hang is a failure.
+//! What the tests share: a time limit, so that a hang is a failure; random numbers; resources.
 
 #![allow(dead_code)] // each test binary uses what it needs
+
+pub(crate) mod random;
+pub(crate) mod resources;
 
 use std::future::Future;
 use std::io::{self, Write};

@@ -40,7 +40,7 @@ use crate::methods::{read_methods, readiness_methods, write_methods};
 ///
 /// A read gives at most a line, unless the terminal's mode was changed. Ctrl-D on an empty line
 /// reads as the end, and later reads go on. A program in the background that reads its terminal is
-/// stopped by `SIGTTIN`, as always; waiting for input does not count as reading.
+/// stopped by `SIGTTIN`, as always; one that was put there while it waited, when something is typed.
 ///
 /// # Examples
 ///

@@ -1,4 +1,4 @@
-//! Messages with several buffers, addresses and control data: [sendmsg(2)], [recvmsg(2)], [cmsg(3)].
+//! Messages with several buffers and control data: [sendmsg(2)], [recvmsg(2)], [cmsg(3)].
 //!
 //! [sendmsg(2)]: https://man7.org/linux/man-pages/man2/sendmsg.2.html
 //! [recvmsg(2)]: https://man7.org/linux/man-pages/man2/recvmsg.2.html
@@ -20,8 +20,8 @@ pub(crate) fn send_vectored(socket: BorrowedFd<'_>, bufs: &[IoSlice<'_>]) -> io:
     send_message(socket, bufs, None, &[])
 }
 
-/// [sendmsg(2)], without `SIGPIPE`, to `to` or to the peer, with what a [`Control`] holds. Never waits,
-/// also if the socket is in blocking mode.
+/// [sendmsg(2)] to `to` or to the peer, without `SIGPIPE`, with what a [`Control`] holds. Never waits, also if the
+/// socket is in blocking mode.
 ///
 /// [sendmsg(2)]: https://man7.org/linux/man-pages/man2/sendmsg.2.html
 pub(crate) fn send_message(
@@ -52,7 +52,7 @@ pub(crate) fn send_message(
 pub(crate) struct Received {
     pub(crate) len: usize,
     /// `MSG_TRUNC`, `MSG_CTRUNC` and their like.
-    pub(crate) flags: c_int,
+    flags: c_int,
 }
 
 impl Received {
@@ -60,22 +60,18 @@ impl Received {
     pub(crate) fn is_truncated(&self) -> bool {
         self.flags & libc::MSG_TRUNC != 0
     }
+
+    /// Whether there was more control data than room for it.
+    pub(crate) fn is_control_truncated(&self) -> bool {
+        self.flags & libc::MSG_CTRUNC != 0
+    }
 }
 
-/// [recvmsg(2)]; descriptors that come along are closed on exec.
+/// [recvmsg(2)], with at most `room` bytes of control messages; descriptors that come along are closed
+/// on exec. Never waits, also if the socket is in blocking mode.
 ///
 /// [recvmsg(2)]: https://man7.org/linux/man-pages/man2/recvmsg.2.html
 pub(crate) fn receive_message<const N: usize>(
-    socket: BorrowedFd<'_>,
-    bufs: &mut [IoSliceMut<'_>],
-    control: &mut Control<N>,
-    flags: c_int,
-) -> io::Result<Received> {
-    receive_message_within(socket, bufs, control, N, flags)
-}
-
-/// As [`receive_message`], with `room` bytes of the `N` for control messages.
-pub(crate) fn receive_message_within<const N: usize>(
     socket: BorrowedFd<'_>,
     bufs: &mut [IoSliceMut<'_>],
     control: &mut Control<N>,
@@ -89,11 +85,13 @@ pub(crate) fn receive_message_within<const N: usize>(
     message.msg_iovlen = bufs.len().min(IOV_MAX) as _;
     message.msg_control = control.bytes.as_mut_ptr().cast::<c_void>();
     message.msg_controllen = room as _;
-    let flags = flags | libc::MSG_CMSG_CLOEXEC;
     // SAFETY: `IoSliceMut` has the layout of `iovec` (std promises it); the kernel writes at most the
-    // lengths given into buffers, address and control data, which are borrowed for longer than the
-    // call and valid in any pattern.
-    let received = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, flags) };
+    // lengths given into buffers and control data, which are borrowed for longer than the call and
+    // valid in any pattern.
+    let received = unsafe {
+        let flags = flags | libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC;
+        libc::recvmsg(socket.as_raw_fd(), &raw mut message, flags)
+    };
     let len = check_len(received)?;
     control.len = (message.msg_controllen as usize).min(room);
     Ok(Received { len, flags: message.msg_flags })

@@ -57,15 +57,14 @@ pub(crate) fn receive_now(
     socket: BorrowedFd<'_>,
     bufs: &mut [IoSliceMut<'_>],
 ) -> io::Result<usize> {
-    let received = receive_message(socket, bufs, &mut Control::<0>::new(), libc::MSG_DONTWAIT)?;
+    let received = receive_message(socket, bufs, &mut Control::<0>::new(), 0, 0)?;
     Ok(received.len)
 }
 
 /// As [`receive_now`], leaving the data where it is.
 pub(crate) fn peek_now(socket: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<usize> {
-    let flags = libc::MSG_DONTWAIT | libc::MSG_PEEK;
     let bufs = &mut [IoSliceMut::new(buf)];
-    Ok(receive_message(socket, bufs, &mut Control::<0>::new(), flags)?.len)
+    Ok(receive_message(socket, bufs, &mut Control::<0>::new(), 0, libc::MSG_PEEK)?.len)
 }
 
 /// [preadv2(2)] with `RWF_NOWAIT`, at the file's own position. `None` if the kernel cannot do that to

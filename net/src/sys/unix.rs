@@ -13,7 +13,7 @@ use std::ptr;
 use libc::{c_char, c_int, c_void, gid_t, pid_t, socklen_t, uid_t};
 
 use super::{
-    Control, RawAddr, SO_SNDBUF, check, check_len, control_space, option, receive_message_within,
+    Control, RawAddr, SO_SNDBUF, check, check_len, control_space, option, receive_message,
     send_message,
 };
 
@@ -179,7 +179,7 @@ pub(crate) fn receive_with_fds(
         max_fds => control_space(0) + max_fds * FD,
     };
     let bufs = &mut [IoSliceMut::new(buf)];
-    let received = receive_message_within(socket, bufs, &mut control, room, 0)?;
+    let received = receive_message(socket, bufs, &mut control, room, 0)?;
     let fds = control
         .messages()
         .filter(|(level, kind, _)| (*level, *kind) == (libc::SOL_SOCKET, libc::SCM_RIGHTS))
@@ -195,7 +195,7 @@ pub(crate) fn receive_with_fds(
         len: received.len,
         truncated: received.is_truncated(),
         fds,
-        fds_truncated: received.flags & libc::MSG_CTRUNC != 0,
+        fds_truncated: received.is_control_truncated(),
     })
 }
 

@@ -1,7 +1,7 @@
 //! `UdpSocket`: datagrams to and from anybody, or one peer.
 
 use std::fmt;
-use std::io;
+use std::io::{self, IoSlice, IoSliceMut};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::task::{Context, Poll};
@@ -11,7 +11,8 @@ use runtime_core::io::{Interest, Ready, Source};
 use super::segments::Gso;
 use crate::addr::{ToSocketAddrs, first_of, no_address, resolve};
 use crate::error::explain;
-use crate::sys::{self, Family};
+use crate::methods::readiness_methods;
+use crate::sys::{self, Family, RawAddr};
 
 /// A UDP socket.
 ///
@@ -135,6 +136,15 @@ impl UdpSocket {
         Ok(self.io.into_inner())
     }
 
+    /// A second handle to the same socket, registered by itself.
+    ///
+    /// # Errors
+    ///
+    /// If there is no descriptor left.
+    pub fn try_clone(&self) -> io::Result<UdpSocket> {
+        Ok(UdpSocket::new(self.io.get_ref().try_clone()?))
+    }
+
     /// Sends a datagram to the peer set by [`connect`](Self::connect); returns its length.
     ///
     /// # Errors
@@ -208,6 +218,38 @@ impl UdpSocket {
         self.io.try_io(Interest::WRITABLE, |socket| socket.send_to(buf, target))
     }
 
+    /// As [`send`](Self::send), of a datagram from several buffers, at most 1024.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is sent by a future that is dropped before it is ready.
+    pub async fn send_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.io.write_with(|socket| sys::send_vectored(socket.as_fd(), bufs)).await
+    }
+
+    /// As [`send_vectored`](Self::send_vectored), to `target`.
+    ///
+    /// # Errors
+    ///
+    /// Those of sendmsg(2).
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is sent by a future that is dropped before it is ready.
+    pub async fn send_vectored_to(
+        &self,
+        bufs: &[IoSlice<'_>],
+        target: SocketAddr,
+    ) -> io::Result<usize> {
+        let to = RawAddr::encode(target);
+        let send = |socket: BorrowedFd<'_>| sys::send_message(socket, bufs, Some(&to), &[]);
+        self.io.write_with(|socket| send(socket.as_fd())).await
+    }
+
     /// Receives a datagram; returns how much of it is in `buf`. A datagram may be empty, and an empty
     /// `buf` takes one too.
     ///
@@ -241,6 +283,24 @@ impl UdpSocket {
     /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is none, else as [`recv`](Self::recv).
     pub fn try_recv(&self, buf: &mut [u8]) -> io::Result<usize> {
         self.io.try_io(Interest::READABLE, |socket| socket.recv(buf))
+    }
+
+    /// As [`recv`](Self::recv), into several buffers, at most 1024, one after another.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost.
+    pub async fn recv_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        let control = &mut sys::Control::<0>::new();
+        let received = self
+            .io
+            .read_with(|socket| sys::receive_message(socket.as_fd(), bufs, control, 0, 0))
+            .await?;
+        Ok(received.len)
     }
 
     /// As [`recv`](Self::recv), with the address the datagram came from.
@@ -406,20 +466,6 @@ impl UdpSocket {
         self.io.writable().await
     }
 
-    /// Waits until anything of `interest` is so, and returns what is. As
-    /// [`readable`](Self::readable) otherwise.
-    ///
-    /// # Errors
-    ///
-    /// If the socket cannot be registered with the runtime.
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is lost.
-    pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
-        self.io.ready(interest).await
-    }
-
     /// As [`readable`](Self::readable), for futures written by hand.
     ///
     /// # Errors
@@ -438,44 +484,7 @@ impl UdpSocket {
         self.io.poll_write_ready(cx)
     }
 
-    /// Does an operation of the caller's own on the socket, once and now. When it fails with
-    /// `WouldBlock`, the runtime takes note that the socket is not ready.
-    ///
-    /// # Errors
-    ///
-    /// Those of `op`. It must return [`WouldBlock`](io::ErrorKind::WouldBlock) only when the socket
-    /// has said so for the directions in `interest`.
-    pub fn try_io<R>(
-        &self,
-        interest: Interest,
-        op: impl FnOnce() -> io::Result<R>,
-    ) -> io::Result<R> {
-        self.io.try_io(interest, |_| op())
-    }
-
-    /// Does an operation of the caller's own on the socket, waiting for `interest` and repeating it
-    /// while it fails with [`WouldBlock`](io::ErrorKind::WouldBlock).
-    ///
-    /// # Errors
-    ///
-    /// Those of `op`, and if the socket cannot be registered with the runtime.
-    ///
-    /// # Cancel safety
-    ///
-    /// The future waits only between calls of `op`.
-    pub async fn async_io<R>(
-        &self,
-        interest: Interest,
-        mut op: impl FnMut() -> io::Result<R>,
-    ) -> io::Result<R> {
-        loop {
-            self.io.ready(interest).await?;
-            match self.io.try_io(interest, |_| op()) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                result => return result,
-            }
-        }
-    }
+    readiness_methods!();
 
     /// The address bound to: with it the port that port 0 became.
     ///

@@ -1,14 +1,17 @@
 //! `UnixDatagram`: messages to and from anybody, or one peer.
 
 use std::fmt;
+use std::future::Future;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net;
 use std::path::Path;
+use std::pin::pin;
 use std::task::{Context, Poll, ready};
 
 use runtime_core::io::{Interest, Ready, Source};
+use runtime_core::task::consume_budget;
 
 use crate::error::explain;
 use crate::methods::readiness_methods;
@@ -90,8 +93,8 @@ impl UnixDatagram {
 
     /// Sets the peer, by its path: [`send`](Self::send) goes there, and only its datagrams are received.
     ///
-    /// A peer that was connected to this socket before, and is no longer its peer now, gets
-    /// [`ConnectionReset`](io::ErrorKind::ConnectionReset) from its next operation.
+    /// What the peer before has sent and nobody received is lost then; if it was connected to this
+    /// socket, its next operation gives [`ConnectionReset`](io::ErrorKind::ConnectionReset).
     ///
     /// # Errors
     ///
@@ -177,16 +180,19 @@ impl UnixDatagram {
     pub async fn send_to_addr(&self, buf: &[u8], target: &SocketAddr) -> io::Result<usize> {
         let mut no_scout = None;
         loop {
-            let send = |socket: &_| scout::try_send_to(socket, buf, target);
-            if let Some(len) = self.io.write_with(send).await? {
-                return Ok(len);
-            }
-            if let Some(error) = no_scout.take() {
-                return Err(error);
-            }
-            match Scout::at(target) {
-                Ok(scout) => scout.room().await?,
-                Err(error) => no_scout = Some(error),
+            consume_budget().await;
+            // Not by what is known of the socket's readiness: that begins at a quarter of its buffer.
+            match self.io.try_io(Interest::WRITABLE, |ours| scout::send_to(ours, buf, target)) {
+                Ok(Some(len)) => return Ok(len),
+                Ok(None) => match (Scout::at(target), no_scout.take()) {
+                    (Ok(scout), _) => scout.room().await?,
+                    (Err(error), None) => no_scout = Some(error),
+                    (Err(error), Some(_)) => return Err(error),
+                },
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.io.writable().await?;
+                }
+                Err(error) => return Err(error),
             }
         }
     }
@@ -205,21 +211,23 @@ impl UnixDatagram {
         let target = SocketAddr::of(target)?;
         let mut no_scout = None;
         loop {
-            let send = |socket: &_| scout::try_send_to(socket, buf, &target);
-            if let Some(len) = ready!(self.io.poll_write_with(cx, send))? {
-                return Poll::Ready(Ok(len));
-            }
-            if let Some(error) = no_scout.take() {
-                return Poll::Ready(Err(error));
-            }
-            match Scout::at(&target) {
-                Ok(scout) => {
-                    if scout.poll_room(cx)?.is_pending() {
-                        self.scouts.put(cx.waker(), scout);
-                        return Poll::Pending;
+            ready!(pin!(consume_budget()).poll(cx));
+            match self.io.try_io(Interest::WRITABLE, |ours| scout::send_to(ours, buf, &target)) {
+                Ok(Some(len)) => return Poll::Ready(Ok(len)),
+                Ok(None) => match (Scout::at(&target), no_scout.take()) {
+                    (Ok(scout), _) => {
+                        if scout.poll_room(cx)?.is_pending() {
+                            self.scouts.put(cx.waker(), scout);
+                            return Poll::Pending;
+                        }
                     }
+                    (Err(error), None) => no_scout = Some(error),
+                    (Err(error), Some(_)) => return Poll::Ready(Err(error)),
+                },
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    ready!(self.io.poll_write_ready(cx))?;
                 }
-                Err(error) => no_scout = Some(error),
+                Err(error) => return Poll::Ready(Err(error)),
             }
         }
     }
@@ -248,7 +256,7 @@ impl UnixDatagram {
     /// # Errors
     ///
     /// Those of recv(2): [`ConnectionReset`](io::ErrorKind::ConnectionReset) if the peer has taken
-    /// another peer.
+    /// another peer and left datagrams unread.
     ///
     /// # Cancel safety
     ///

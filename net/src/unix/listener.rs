@@ -20,6 +20,106 @@ use crate::unix::stream::UnixStream;
 /// nothing but a timer wakes them.
 const BACKLOG: i32 = 1024;
 
+/// What listeners of both kinds do, within an `impl` of a type with an `Acceptor` in its field `acceptor`.
+/// Takes the kind, the type of its connections, and that of the stream of them.
+macro_rules! listener_methods {
+    ($kind:expr, $connection:ty, $incoming:ident) => {
+        /// Listens on a path, or on an [abstract name](SocketAddr) if it begins with a zero byte. Up to
+        /// 1024 connections may wait (fewer if `net.core.somaxconn` is lower).
+        ///
+        /// # Errors
+        ///
+        /// Those of bind(2) and listen(2), naming the address:
+        /// [`AddrInUse`](io::ErrorKind::AddrInUse) if the path is there already.
+        pub fn bind<P: AsRef<Path>>(path: P) -> io::Result<Self> {
+            Self::bind_addr(&SocketAddr::of(path)?)
+        }
+
+        /// As [`bind`](Self::bind), to any kind of name. With none the kernel picks an abstract one.
+        ///
+        /// # Errors
+        ///
+        /// As [`bind`](Self::bind).
+        pub fn bind_addr(addr: &SocketAddr) -> io::Result<Self> {
+            let listening = $crate::unix::listener::listen_on($kind, addr)?;
+            Ok(Self { acceptor: Acceptor::new(listening.into()) })
+        }
+
+        /// The next connection, and the name of its other end, which as a rule has none.
+        ///
+        /// # Errors
+        ///
+        /// Those of the listener itself; of these a server meets
+        /// [no descriptor left](crate::TcpListener#out-of-descriptors), and goes on.
+        ///
+        /// # Cancel safety
+        ///
+        /// Nothing is lost: a connection is either returned or still in the queue.
+        pub async fn accept(&self) -> io::Result<($connection, SocketAddr)> {
+            let (socket, peer) = self.acceptor.accept(accept).await?;
+            Ok((<$connection>::from_nonblocking(socket), peer))
+        }
+
+        /// As [`accept`](Self::accept), for futures written by hand.
+        ///
+        /// # Errors
+        ///
+        /// As [`accept`](Self::accept).
+        pub fn poll_accept(
+            &self,
+            cx: &mut Context<'_>,
+        ) -> Poll<io::Result<($connection, SocketAddr)>> {
+            let (socket, peer) = ready!(self.acceptor.poll_accept(cx, accept))?;
+            Poll::Ready(Ok((<$connection>::from_nonblocking(socket), peer)))
+        }
+
+        /// The connections as a `Stream`, which never ends; each as [`accept`](Self::accept) would give it,
+        /// without the peer's name.
+        pub fn incoming(&self) -> $incoming<'_> {
+            $incoming { listener: self }
+        }
+
+        /// A second handle to the same socket, for another runtime; as [`TcpListener::try_clone`].
+        ///
+        /// # Errors
+        ///
+        /// If there is no descriptor left.
+        ///
+        /// [`TcpListener::try_clone`]: crate::TcpListener::try_clone
+        pub fn try_clone(&self) -> io::Result<Self> {
+            let mut acceptor = Acceptor::new(self.acceptor.get_ref().try_clone()?);
+            acceptor.set_exclusive(self.acceptor.is_exclusive());
+            Ok(Self { acceptor })
+        }
+
+        /// Whether a connection is to wake only one of the runtimes that wait for this socket; as
+        /// [`TcpListener::set_exclusive`](crate::TcpListener::set_exclusive).
+        pub fn set_exclusive(&mut self, exclusive: bool) {
+            self.acceptor.set_exclusive(exclusive);
+        }
+
+        /// The name listened on.
+        ///
+        /// # Errors
+        ///
+        /// Those of getsockname(2).
+        pub fn local_addr(&self) -> io::Result<SocketAddr> {
+            self.acceptor.get_ref().local_addr().map(SocketAddr::from)
+        }
+
+        /// Takes the error that waits on the socket (`SO_ERROR`).
+        ///
+        /// # Errors
+        ///
+        /// Those of getsockopt(2).
+        pub fn take_error(&self) -> io::Result<Option<io::Error>> {
+            self.acceptor.get_ref().take_error()
+        }
+    };
+}
+
+pub(super) use listener_methods;
+
 /// The connections of a listener as a stream; made by [`UnixListener::incoming`].
 #[derive(Debug)]
 #[must_use = "streams do nothing unless polled"]
@@ -61,54 +161,7 @@ pub struct UnixListener {
 }
 
 impl UnixListener {
-    /// Listens on a path, or on an [abstract name](SocketAddr) if it begins with a zero byte. Up to
-    /// 1024 connections may wait (fewer if `net.core.somaxconn` is lower).
-    ///
-    /// # Errors
-    ///
-    /// Those of bind(2) and listen(2), naming the address:
-    /// [`AddrInUse`](io::ErrorKind::AddrInUse) if the path is there already.
-    pub fn bind<P: AsRef<Path>>(path: P) -> io::Result<UnixListener> {
-        UnixListener::bind_addr(&SocketAddr::of(path)?)
-    }
-
-    /// As [`bind`](Self::bind), to any kind of name. With none the kernel picks an abstract one.
-    ///
-    /// # Errors
-    ///
-    /// As [`bind`](Self::bind).
-    pub fn bind_addr(addr: &SocketAddr) -> io::Result<UnixListener> {
-        listen_on(UnixKind::Stream, addr).map(UnixListener::from_listening)
-    }
-
-    /// The next connection, and the name of its other end, which as a rule has none.
-    ///
-    /// # Errors
-    ///
-    /// Those of the listener itself; of these a server meets
-    /// [no descriptor left](crate::TcpListener#out-of-descriptors), and goes on.
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is lost: a connection is either returned or still in the queue.
-    pub async fn accept(&self) -> io::Result<(UnixStream, SocketAddr)> {
-        self.acceptor.accept(accept_stream).await
-    }
-
-    /// As [`accept`](Self::accept), for futures written by hand.
-    ///
-    /// # Errors
-    ///
-    /// As [`accept`](Self::accept).
-    pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(UnixStream, SocketAddr)>> {
-        self.acceptor.poll_accept(cx, accept_stream)
-    }
-
-    /// The connections as a `Stream`, which never ends; each as [`accept`](Self::accept) would give it,
-    /// without the peer's name.
-    pub fn incoming(&self) -> Incoming<'_> {
-        Incoming { listener: self }
-    }
+    listener_methods!(UnixKind::Stream, UnixStream, Incoming);
 
     /// Takes over a listener of the standard library and makes it nonblocking. Neither system call
     /// nor runtime is needed beyond that.
@@ -128,29 +181,6 @@ impl UnixListener {
     /// None: the signature is tokio's.
     pub fn into_std(self) -> io::Result<net::UnixListener> {
         Ok(self.acceptor.into_inner())
-    }
-
-    /// The name listened on.
-    ///
-    /// # Errors
-    ///
-    /// Those of getsockname(2).
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.acceptor.get_ref().local_addr().map(SocketAddr::from)
-    }
-
-    /// Takes the error that waits on the socket (`SO_ERROR`).
-    ///
-    /// # Errors
-    ///
-    /// Those of getsockopt(2).
-    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-        self.acceptor.get_ref().take_error()
-    }
-
-    /// Around a socket that is nonblocking already.
-    pub(super) fn from_listening(socket: OwnedFd) -> UnixListener {
-        UnixListener { acceptor: Acceptor::new(socket.into()) }
     }
 }
 
@@ -183,10 +213,6 @@ pub(super) fn accept(listener: &net::UnixListener) -> io::Result<(OwnedFd, Socke
     let stream = net::UnixStream::from(socket);
     let peer = if has_name { stream.peer_addr()?.into() } else { SocketAddr::unnamed() };
     Ok((stream.into(), peer))
-}
-
-fn accept_stream(listener: &net::UnixListener) -> io::Result<(UnixStream, SocketAddr)> {
-    accept(listener).map(|(socket, peer)| (UnixStream::from_nonblocking(socket), peer))
 }
 
 impl TryFrom<net::UnixListener> for UnixListener {

@@ -17,15 +17,15 @@ use crate::error::explain;
 use crate::sys::{self, UnixKind};
 use crate::unix::SocketAddr;
 
-/// One try to send to `target`; `None` if the socket could, and it is the receiver's queue that is full.
-pub(super) fn try_send_to(
+/// One try to send to `target`: `WouldBlock` if the socket's own buffer is full, `None` if the queue there
+/// is.
+pub(super) fn send_to(
     socket: &UnixDatagram,
     buf: &[u8],
     target: &SocketAddr,
 ) -> io::Result<Option<usize>> {
     match socket.send_to_addr(buf, target.as_std()) {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-            // Told by the count: readiness begins only at a quarter of it.
             if sys::has_full_send_buffer(socket.as_fd())? { Err(error) } else { Ok(None) }
         }
         result => result.map(Some),

@@ -17,7 +17,7 @@ use crate::methods::readiness_methods;
 use crate::sys::{self, UnixKind};
 use crate::unix::connect::connect_new;
 use crate::unix::fds::fd_methods;
-use crate::unix::listener::{accept, listen_on};
+use crate::unix::listener::{accept, listener_methods};
 use crate::unix::messages::{self, message_methods};
 use crate::unix::{SocketAddr, UCred, WithFds};
 
@@ -190,80 +190,7 @@ pub struct UnixSeqpacketListener {
 }
 
 impl UnixSeqpacketListener {
-    /// Listens on a path, or on an [abstract name](SocketAddr) if it begins with a zero byte. Up to
-    /// 1024 connections may wait (fewer if `net.core.somaxconn` is lower).
-    ///
-    /// # Errors
-    ///
-    /// Those of bind(2) and listen(2), naming the address:
-    /// [`AddrInUse`](io::ErrorKind::AddrInUse) if the path is there already.
-    pub fn bind<P: AsRef<Path>>(path: P) -> io::Result<UnixSeqpacketListener> {
-        UnixSeqpacketListener::bind_addr(&SocketAddr::of(path)?)
-    }
-
-    /// As [`bind`](Self::bind), to any kind of name. With none the kernel picks an abstract one.
-    ///
-    /// # Errors
-    ///
-    /// As [`bind`](Self::bind).
-    pub fn bind_addr(addr: &SocketAddr) -> io::Result<UnixSeqpacketListener> {
-        let socket = listen_on(UnixKind::Seqpacket, addr)?;
-        Ok(UnixSeqpacketListener { acceptor: Acceptor::new(socket.into()) })
-    }
-
-    /// The next connection, and the name of its other end, which as a rule has none.
-    ///
-    /// # Errors
-    ///
-    /// Those of the listener itself; of these a server meets
-    /// [no descriptor left](crate::TcpListener#out-of-descriptors), and goes on.
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is lost: a connection is either returned or still in the queue.
-    pub async fn accept(&self) -> io::Result<(UnixSeqpacket, SocketAddr)> {
-        self.acceptor.accept(accept_seqpacket).await
-    }
-
-    /// As [`accept`](Self::accept), for futures written by hand.
-    ///
-    /// # Errors
-    ///
-    /// As [`accept`](Self::accept).
-    pub fn poll_accept(
-        &self,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<(UnixSeqpacket, SocketAddr)>> {
-        self.acceptor.poll_accept(cx, accept_seqpacket)
-    }
-
-    /// The connections as a `Stream`, which never ends; each as [`accept`](Self::accept) would give it,
-    /// without the peer's name.
-    pub fn incoming(&self) -> SeqpacketIncoming<'_> {
-        SeqpacketIncoming { listener: self }
-    }
-
-    /// The name listened on.
-    ///
-    /// # Errors
-    ///
-    /// Those of getsockname(2).
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.acceptor.get_ref().local_addr().map(SocketAddr::from)
-    }
-
-    /// Takes the error that waits on the socket (`SO_ERROR`).
-    ///
-    /// # Errors
-    ///
-    /// Those of getsockopt(2).
-    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-        self.acceptor.get_ref().take_error()
-    }
-}
-
-fn accept_seqpacket(listener: &net::UnixListener) -> io::Result<(UnixSeqpacket, SocketAddr)> {
-    accept(listener).map(|(socket, peer)| (UnixSeqpacket::from_nonblocking(socket), peer))
+    listener_methods!(UnixKind::Seqpacket, UnixSeqpacket, SeqpacketIncoming);
 }
 
 /// The connections of a listener as a stream; made by [`UnixSeqpacketListener::incoming`].

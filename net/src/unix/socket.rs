@@ -1,7 +1,7 @@
 //! `UnixSocket`: options and names before `connect` or `listen`.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net;
 use std::path::Path;
 
@@ -109,7 +109,7 @@ impl UnixSocket {
     pub fn listen(self, backlog: u32) -> io::Result<UnixListener> {
         self.expect(UnixKind::Stream, "listening on a datagram socket; use `new_stream`")?;
         sys::listen(self.as_fd(), i32::try_from(backlog).unwrap_or(i32::MAX))?;
-        Ok(UnixListener::from_listening(self.socket.into()))
+        UnixListener::from_std(OwnedFd::from(self.socket).into())
     }
 
     /// The datagram socket that it is.

@@ -20,7 +20,7 @@ use crate::name::Name;
 use crate::reactor::Tried;
 use crate::reactor::readiness::{Interest, Ready};
 use crate::reactor::request::Request;
-use crate::reactor::waiters::{FOREIGN, Ticket, UNUSED};
+use crate::reactor::waiters::{FOREIGN, SHARED, Ticket, UNUSED};
 use crate::sys::epoll::Flags;
 use crate::sys::retry;
 use crate::wakeups;
@@ -263,12 +263,10 @@ impl Registration {
 
     #[cold]
     fn forget_wait(&self, ticket: Ticket) {
-        let Some(name) = self.name() else {
-            if let Some(request) = self.request.get() {
-                request.forget(ticket);
-            }
-            return;
-        };
+        if let Some(request) = self.request.get() {
+            request.forget(ticket);
+        }
+        let Some(name) = self.name() else { return };
         let local = context::local(name.runtime(), |core| {
             core.reactor.remove_waiter(name.index(), ticket);
         });
@@ -313,9 +311,9 @@ impl Registration {
         })
     }
 
-    /// The entry that a request has made, and nobody has polled since.
+    /// The entry that a request has made, and nobody has polled since. One still on its way is called off.
     fn registered_by_request(&self) -> Option<Name> {
-        self.request.get()?.registered()
+        self.request.get()?.registered_or_called_off()
     }
 
     fn register(&self, core: &Core, flags: Flags) -> io::Result<()> {
@@ -341,10 +339,14 @@ impl Registration {
         ticket: &mut Ticket,
         waker: Waker,
     ) -> bool {
-        let (index, ticket) = (name.index(), foreign(ticket));
+        // What the future left when it waited at home, if it did, makes room.
+        let (index, left, ticket) = (name.index(), *ticket, foreign(ticket));
         wakeups::send_with(name.runtime(), move || {
             let waker = Undelivered(Some(waker));
             Box::new(move |core| {
+                if left != ticket {
+                    core.reactor.remove_waiter(index, left);
+                }
                 core.wait_for_another_thread(index, wanted, ticket, &waker.deliver());
             })
         })
@@ -385,9 +387,10 @@ pub(super) fn forget_by_command(name: Name, ticket: Ticket) {
     let _ = wakeups::send(name.runtime(), remove);
 }
 
-/// The ticket of a wait, drawn now if it has none.
+/// The ticket of a wait on another thread, drawn now if it has none: one from home would not tell that
+/// its waker may be on its way still.
 fn foreign(ticket: &mut Ticket) -> Ticket {
-    if *ticket == UNUSED {
+    if *ticket != SHARED && *ticket < FOREIGN {
         *ticket = FOREIGN_TICKETS.fetch_add(1, Ordering::Relaxed) + 1;
     }
     *ticket

@@ -11,8 +11,8 @@ use std::task::{Context, Poll, Waker};
 
 use crate::core::Core;
 use crate::name::{Name, RuntimeName};
-use crate::reactor::registration::Wanted;
-use crate::reactor::waiters::{SHARED, Ticket};
+use crate::reactor::registration::{Wanted, forget_by_command};
+use crate::reactor::waiters::{FOREIGN, SHARED, Ticket};
 use crate::wakeups;
 
 #[derive(Default)]
@@ -92,20 +92,36 @@ impl Request {
         }
     }
 
-    /// The entry, once the command was carried out.
-    pub(super) fn registered(&self) -> Option<Name> {
-        match &*self.lock() {
-            State::Registered(name) => Some(*name),
-            _ => None,
-        }
+    /// The entry, once the command was carried out. Until then it is called off, as the caller is about
+    /// to register the fd itself: who waits for it asks anew, and finds that registration.
+    pub(super) fn registered_or_called_off(&self) -> Option<Name> {
+        let mut state = self.lock();
+        let waiters = match &mut *state {
+            State::Registered(name) => return Some(*name),
+            State::Asked(waiters) => mem::take(waiters),
+            _ => return None,
+        };
+        *state = State::Idle;
+        drop(state);
+        waiters.into_iter().for_each(|waiter| waiter.waker.wake());
+        None
     }
 
     /// The future with this ticket is dropped.
     pub(super) fn forget(&self, ticket: Ticket) {
         let mut state = self.lock();
-        let State::Asked(waiters) = &mut *state else { return };
-        let position = waiters.iter().position(|waiter| waiter.ticket == ticket);
-        let forgotten = position.map(|position| waiters.swap_remove(position));
+        let forgotten = match &mut *state {
+            State::Asked(waiters) => {
+                let position = waiters.iter().position(|waiter| waiter.ticket == ticket);
+                position.map(|position| waiters.swap_remove(position))
+            }
+            // It may wait there already.
+            State::Registered(name) if ticket >= FOREIGN => {
+                forget_by_command(*name, ticket);
+                None
+            }
+            _ => None,
+        };
         drop(state);
         drop(forgotten);
     }
