@@ -5,6 +5,7 @@
 use std::env;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
@@ -12,6 +13,13 @@ use std::time::{Duration, Instant};
 
 /// More than anything here takes on a loaded machine.
 const LIMIT: Duration = Duration::from_secs(30);
+
+/// Where cargo has built an example.
+fn path(name: &str) -> PathBuf {
+    let test = env::current_exe().expect("the path of this test");
+    let built = test.parent().and_then(|deps| deps.parent()).expect("target/PROFILE");
+    built.join("examples").join(name)
+}
 
 /// An example that runs, and is killed when this is dropped.
 struct Program {
@@ -22,9 +30,7 @@ struct Program {
 
 impl Program {
     fn start(name: &'static str, args: &[&str]) -> Program {
-        let test = env::current_exe().expect("the path of this test");
-        let built = test.parent().and_then(|deps| deps.parent()).expect("target/PROFILE");
-        let path = built.join("examples").join(name);
+        let path = path(name);
         let mut child = Command::new(&path)
             .args(args)
             .stdin(Stdio::null())
@@ -116,6 +122,15 @@ fn timeout() {
     let (status, printed) = Program::start("timeout", &[]).finish();
     assert!(status.success(), "{status}");
     assert!(printed.ends_with("the answer is \"42\"\n"), "{printed}");
+}
+
+#[test]
+fn number() {
+    let script = "(printf 'one\\ntwo\\n'; exec yes) | \"$0\" | head -n 3";
+    let output = Command::new("sh").args(["-c", script]).arg(path("number")).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(printed, "     1  one\n     2  two\n     3  y\n");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Sockets, where it takes a process of its own: the limit of descriptors, and SIGPIPE. One test,
+//! Sockets, where it takes a process of its own: counting descriptors, their limit, and SIGPIPE. One test,
 //! because its parts change what all threads share.
 
 mod support;
@@ -43,13 +43,30 @@ async fn full_listener() -> (TcpListener, Vec<TcpStream>, SocketAddr) {
 
 fn a_dropped_connect_leaves_no_descriptor() {
     run(async {
-        let (_listener, _clients, addr) = full_listener().await;
-        let mut connect = Box::pin(TcpStream::connect(addr));
+        runtime::time::pause();
+        let (_first, _clients, first) = full_listener().await;
+        let (_second, _clients, second) = full_listener().await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addrs = [first, second, listener.local_addr().unwrap()];
+        let mut connect = Box::pin(TcpStream::connect(&addrs[..2]));
         // What the runtime itself opens, it has opened after this.
         assert!(poll!(connect.as_mut()).is_pending(), "the queue was meant to be full");
-        let during = open_descriptors();
+        let one = open_descriptors();
+        runtime::time::advance(Duration::from_millis(250)).await;
+        assert!(poll!(connect.as_mut()).is_pending(), "the queue was meant to be full");
+        assert_eq!(open_descriptors(), one + 1);
         drop(connect);
-        assert_eq!(open_descriptors(), during - 1);
+        assert_eq!(open_descriptors(), one - 1);
+
+        // The winner's is the only one that stays.
+        let stream = TcpStream::connect(&addrs[..]).await.unwrap();
+        assert_eq!(open_descriptors(), one);
+        drop(stream);
+        // None, of those that are refused.
+        drop(listener);
+        let before = open_descriptors();
+        TcpStream::connect(&[addrs[2]; 3][..]).await.unwrap_err();
+        assert_eq!(open_descriptors(), before);
     });
 }
 

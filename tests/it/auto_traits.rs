@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use runtime::task::{AbortHandle, Id, JoinError};
 use runtime::time::{Instant, Sleep};
-use runtime::{Builder, EnterGuard, Handle, JoinHandle, Runtime};
+use runtime::{Builder, Core, EnterGuard, Handle, JoinHandle, Runtime};
 
 fn is_send<T: Send>() {}
 fn is_sync<T: Sync>() {}
@@ -51,6 +51,8 @@ fn handles_go_anywhere() {
     is_send::<runtime::io::Source<UnixStream>>();
     is_sync::<runtime::io::Source<UnixStream>>();
     is_send::<Builder>();
+    is_send::<Core>();
+    is_sync::<Core>();
 }
 
 #[test]

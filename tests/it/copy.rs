@@ -31,6 +31,8 @@ enum Kind {
     Unix,
     Pipe,
     File,
+    /// Which splice(2) refuses to write to.
+    AppendedFile,
 }
 
 /// Something to read the stream from.
@@ -45,7 +47,7 @@ fn reader(kind: Kind, len: usize, seed: u64) -> (Fd, Option<JoinHandle<()>>) {
             (from.into(), to.into())
         }
         Kind::Pipe => pipe(),
-        Kind::File => {
+        Kind::File | Kind::AppendedFile => {
             let mut file = file();
             file.write_all(&bytes(0, len)).unwrap();
             file.rewind().unwrap();
@@ -67,8 +69,9 @@ fn writer(kind: Kind, seed: u64) -> (Fd, Box<dyn FnOnce() -> usize>) {
             (from.into(), to.into())
         }
         Kind::Pipe => pipe(),
-        Kind::File => {
-            let file = file();
+        Kind::File | Kind::AppendedFile => {
+            let appended = matches!(kind, Kind::AppendedFile);
+            let file = temporary(OpenOptions::new().read(true).write(!appended).append(appended));
             let mut result = file.try_clone().unwrap();
             return (
                 Fd::new(file),
@@ -93,7 +96,7 @@ fn every_byte_arrives_once_whatever_the_ends_are() {
     let mut random = Random(seed);
     let kinds = [Kind::Tcp, Kind::Unix, Kind::Pipe, Kind::File];
     for from in kinds {
-        for to in kinds {
+        for to in kinds.into_iter().chain([Kind::AppendedFile]) {
             // Around what the buffer holds, around what a pipe holds, and long.
             let long = 500_000 + random.up_to(1 << 20);
             for len in [0, 1, 8191, 8192, 8193, 65_535, 65_536, 65_537, 8192 + 65_536, long] {

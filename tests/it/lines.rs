@@ -104,6 +104,19 @@ fn the_limit_is_of_the_line_without_its_end() {
     });
 }
 
+/// Nobody knows yet of which line the `\r` is.
+#[test]
+fn the_limit_waits_for_what_follows() {
+    run(async {
+        let (sender, receiver) = pipe::pipe().unwrap();
+        let mut lines = lines(receiver).max_len(5);
+        sender.write_all(b"12345\r").await.unwrap();
+        assert!(poll!(pin!(lines.next_line())).is_pending());
+        sender.write_all(b"\n").await.unwrap();
+        assert_eq!(lines.next_line().await.unwrap().as_deref(), Some("12345"));
+    });
+}
+
 /// The sender writes for ever: the reader must give up, long before the memory does.
 #[test]
 fn a_line_without_an_end_meets_the_limit() {

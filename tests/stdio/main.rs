@@ -15,7 +15,9 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::thread;
 
-use streams::{Kind, Mode, STREAMS, input, is_nonblocking, make_raw, open_pty, output};
+use streams::{
+    Kind, Mode, STREAMS, input, is_nonblocking, make_raw, make_spaces_of_tabs, open_pty, output,
+};
 use support::limited;
 
 /// Functions, each with its name.
@@ -26,6 +28,7 @@ macro_rules! tests {
 const TESTS: &[(&str, fn())] = tests![
     every_kind_of_input_is_read_to_its_end,
     dropped_reads_lose_nothing,
+    every_kind_of_input_is_copied,
     every_kind_of_output_is_written,
     what_is_not_read_stays_for_the_next_program,
     what_is_not_read_stays_in_a_raw_terminal,
@@ -39,6 +42,7 @@ const TESTS: &[(&str, fn())] = tests![
     head_ends_a_pipeline,
     sigpipe_kills_who_asked_for_it,
     a_slow_reader_stops_one_task_and_no_other,
+    a_slow_terminal_may_make_spaces_of_tabs,
     two_handles_wait,
     a_stream_of_the_wrong_direction_is_an_error,
     a_closed_stream_is_an_error,
@@ -128,7 +132,7 @@ impl Ready {
 
 /// Lines of many lengths, for terminals hand out nothing longer than 4095 bytes.
 fn text() -> Vec<u8> {
-    (0..2000).flat_map(|n| format!("{n:0width$}\n", width = n % 61).into_bytes()).collect()
+    (0..4000).flat_map(|n| format!("{n:0width$}\n", width = n % 61).into_bytes()).collect()
 }
 
 /// The streams that a program can wait for.
@@ -142,6 +146,10 @@ fn every_kind_of_input_is_read_to_its_end() {
 
 fn dropped_reads_lose_nothing() {
     assert_copies_input("cat_dropping");
+}
+
+fn every_kind_of_input_is_copied() {
+    assert_copies_input("copy");
 }
 
 fn assert_copies_input(name: &str) {
@@ -166,17 +174,17 @@ fn assert_copies_input(name: &str) {
 }
 
 fn every_kind_of_output_is_written() {
-    for name in ["cat", "cat_to_stderr"] {
+    for name in ["cat", "copy", "cat_to_stderr"] {
         for &(kind, mode) in STREAMS {
             say(format!("{name} to {kind:?} ({mode:?})"));
             let text = text();
             let (stdin, mut feed) = input(Kind::Pipe, Mode::Fresh);
             let (end, mut drain) = output(kind, mode);
             let mut command = mode.tell(program(name), "STDOUT");
-            if name == "cat" {
-                command.stdout(end);
-            } else {
+            if name == "cat_to_stderr" {
                 command.stderr(end);
+            } else {
+                command.stdout(end);
             }
             let child = command.stdin(stdin).spawn().unwrap();
             drop(command);
@@ -364,6 +372,18 @@ fn a_slow_reader_stops_one_task_and_no_other() {
         assert!(status.success(), "{said}");
         assert!(got.iter().all(|&byte| byte == b'x'));
     }
+}
+
+/// The most that a terminal makes of a byte: whoever writes in blocking mode must expect it.
+fn a_slow_terminal_may_make_spaces_of_tabs() {
+    let (stdout, mut drain) = output(Kind::Terminal, Mode::Shared);
+    make_spaces_of_tabs(&stdout);
+    let child = Mode::Shared.tell(program("flood_tabs"), "STDOUT").stdout(stdout).spawn().unwrap();
+    let ready = Ready::wait_for(child);
+    let got = drain.receive(8 * programs::FLOOD);
+    let (status, said) = ready.finish();
+    assert!(status.success(), "{said}");
+    assert!(got.iter().all(|&byte| byte == b' '));
 }
 
 fn two_handles_wait() {

@@ -19,7 +19,7 @@ use crate::streams::is_nonblocking;
 pub(crate) const VARIABLE: &str = "STDIO_TEST_PROGRAM";
 
 /// How much `flood` writes: more than any pipe, socket or terminal holds.
-pub(crate) const FLOOD: usize = 1 << 20;
+pub(crate) const FLOOD: usize = 1 << 19;
 
 pub(crate) fn run(name: &str) {
     // SAFETY: no pointers are passed. If a test is given up, its programs end as well.
@@ -38,6 +38,7 @@ pub(crate) fn run(name: &str) {
         match name {
             "cat" => cat(0).await,
             "cat_dropping" => cat(3).await,
+            "copy" => copy().await,
             "cat_to_stderr" => cat_to_stderr().await,
             "read_line" => read_line().await,
             "read_line_dropping" => read_line_dropping().await,
@@ -56,7 +57,8 @@ pub(crate) fn run(name: &str) {
                 unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
                 yes().await;
             }
-            "flood" => flood().await,
+            "flood" => flood(b'x').await,
+            "flood_tabs" => flood(b'\t').await,
             "two_handles" => two_handles().await,
             "wrong_directions" | "closed" => {
                 if name == "closed" {
@@ -175,6 +177,13 @@ async fn cat(drops: u32) {
     }
 }
 
+async fn copy() {
+    match runtime::io::copy(&input(), &output()).await {
+        Err(error) if error.raw_os_error() == Some(libc::EIO) => {}
+        copied => assert!(copied.unwrap() > 0),
+    }
+}
+
 async fn cat_to_stderr() {
     let (stdin, stderr) = (input(), stderr());
     check_mode("EXPECT_STDOUT", &stderr);
@@ -241,11 +250,11 @@ async fn yes() {
     }
 }
 
-async fn flood() {
+async fn flood(byte: u8) {
     let stdout = output();
     // Before it, so that there is room, and not as much as anybody would like.
-    stdout.write_all(b"x").await.unwrap();
-    let writing = spawn(async move { stdout.write_all(&[b'x'; FLOOD - 1]).await.unwrap() });
+    stdout.write_all(&[byte]).await.unwrap();
+    let writing = spawn(async move { stdout.write_all(&vec![byte; FLOOD - 1]).await.unwrap() });
     for _ in 0..5 {
         runtime::time::sleep(Duration::from_millis(1)).await;
     }

@@ -211,6 +211,10 @@ pub(crate) fn make_raw(terminal: &OwnedFd) {
     change_terminal(terminal, |mode| unsafe { libc::cfmakeraw(mode) });
 }
 
+pub(crate) fn make_spaces_of_tabs(terminal: &OwnedFd) {
+    change_terminal(terminal, |mode| mode.c_oflag |= libc::OPOST | libc::XTABS);
+}
+
 fn change_terminal(terminal: &OwnedFd, change: impl FnOnce(&mut libc::termios)) {
     // SAFETY: `termios` is plain data, which the first call fills in and the second reads.
     unsafe {

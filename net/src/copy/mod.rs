@@ -25,10 +25,11 @@ const CHUNK: usize = 64 * 1024;
 /// standard streams. As tokio's `io::copy`, a call of which compiles here too.
 ///
 /// What comes in small portions is copied through a buffer of 8 KiB. Once there is more at a time it is
-/// spliced (splice(2)): moved through a pipe without being copied, where the kernel can do that. As much as
-/// a pipe holds is in flight then, 64 KiB, and two descriptors are in use; if there are none left it goes
-/// through the buffer. Nothing is held back to be sent with what comes later. While the writer takes
-/// nothing, nothing is read.
+/// spliced (splice(2)): moved through a pipe without being copied, or through a larger buffer where the
+/// kernel cannot do that. At most 64 KiB are in flight. A pipe takes two descriptors, and only while bytes
+/// follow each other closely; a thread keeps up to four for the next. Without a descriptor to be had it
+/// goes through the buffer. Nothing is held back to be sent with what comes later, and while the writer
+/// takes nothing, nothing is read.
 ///
 /// # Errors
 ///

@@ -25,8 +25,9 @@ use super::pipe::Pipe;
 use crate::methods::wrote_nothing;
 use crate::sys;
 
-/// What is copied through a buffer at a time, and the least that is worth a pipe. By `benches/copy.rs`
-/// splicing costs as much as copying for messages of about 4 KiB, and less for longer ones.
+/// What is copied through the buffer at a time, unless it must do for what is long too; and the least that
+/// is worth a pipe. By `benches/copy.rs` splicing costs as much as copying for messages of about 4 KiB,
+/// and less for longer ones.
 const BUFFER: usize = 8 * 1024;
 
 pub(super) struct Transfer<'a, R: ?Sized, W: ?Sized> {
@@ -47,7 +48,7 @@ enum Way {
     Plain,
     /// Through a pipe, and with a look by read(2) when nothing more comes that way.
     Spliced,
-    /// Through the buffer to the end, as the descriptors cannot be spliced.
+    /// Through a larger buffer to the end, as the descriptors cannot be spliced.
     PlainOnly,
 }
 
@@ -71,7 +72,7 @@ impl<'a, R: ReadFd + ?Sized, W: WriteFd + ?Sized> Transfer<'a, R, W> {
                 Taken::Buffered(len) => {
                     self.give(len).await?;
                     if len == self.buf.len() && self.way == Way::Plain {
-                        self.way = self.way_of_long_ones();
+                        self.prove_long();
                     }
                 }
                 Taken::Piped(pipe, len) => self.give_piped(pipe, len).await?,
@@ -79,43 +80,57 @@ impl<'a, R: ReadFd + ?Sized, W: WriteFd + ?Sized> Transfer<'a, R, W> {
         }
     }
 
+    /// Waits until something is there, or the end.
     async fn take(&mut self) -> io::Result<Taken> {
         let reader = self.reader;
-        let source = reader.source();
-        if self.way == Way::Spliced {
-            source.read_with(|_| self.take_spliced()).await
-        } else if R::SHORT_READ_DRAINS {
+        if self.way != Way::Spliced && R::SHORT_READ_DRAINS {
             let len = self.buf.len();
-            source.read_stream(len, |_| reader.read_once(&mut self.buf)).await.map(Taken::Buffered)
-        } else {
-            source.read_with(|_| reader.read_once(&mut self.buf)).await.map(Taken::Buffered)
+            let read = |_: &_| reader.read_once(&mut self.buf);
+            return reader.source().read_stream(len, read).await.map(Taken::Buffered);
         }
+        reader.source().read_with(|_| self.take_once()).await
     }
 
-    /// What is there, by the pipe if it can be.
-    fn take_spliced(&mut self) -> io::Result<Taken> {
-        // Without a descriptor for a pipe this time, it goes through the buffer.
-        if let Ok(pipe) = self.pipe.take().map_or_else(Pipe::take, Ok) {
-            match pipe.fill(self.reader.as_fd(), CHUNK) {
-                Ok(len @ 1..) => {
-                    self.burst += len;
-                    return Ok(Taken::Piped(pipe, len));
-                }
-                Err(error) if sys::is_move_refused(&error) => self.way = Way::PlainOnly,
-                Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
-                Ok(_) | Err(_) => {}
+    fn take_once(&mut self) -> io::Result<Taken> {
+        if self.way == Way::Spliced {
+            if let Some(taken) = self.take_spliced()? {
+                return Ok(taken);
             }
-            pipe.put_back();
         }
-        let taken = self.reader.read_once(&mut self.buf);
-        let waits = matches!(&taken, Err(error) if error.kind() == io::ErrorKind::WouldBlock);
-        if waits && self.way == Way::Spliced {
-            if self.burst < BUFFER {
-                self.way = Way::Plain;
+        let read = self.reader.read_once(&mut self.buf);
+        if let Err(error) = &read {
+            if error.kind() == io::ErrorKind::WouldBlock {
+                self.end_of_burst();
             }
-            self.burst = 0;
         }
-        taken.map(Taken::Buffered)
+        read.map(Taken::Buffered)
+    }
+
+    /// What there is for the pipe. `None` leaves it to read(2) to say what there is.
+    fn take_spliced(&mut self) -> io::Result<Option<Taken>> {
+        let Ok(pipe) = self.pipe.take().map_or_else(Pipe::take, Ok) else {
+            // There is no descriptor for a pipe; next time there may be.
+            return Ok(None);
+        };
+        match pipe.fill(self.reader.as_fd(), CHUNK) {
+            Ok(len @ 1..) => {
+                self.burst += len;
+                return Ok(Some(Taken::Piped(pipe, len)));
+            }
+            Err(error) if sys::is_move_refused(&error) => self.give_up_splicing(),
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
+            Ok(_) | Err(_) => {}
+        }
+        pipe.put_back();
+        Ok(None)
+    }
+
+    /// The reader has nothing for now. If little came, little is expected.
+    fn end_of_burst(&mut self) {
+        if self.way == Way::Spliced && self.burst < BUFFER {
+            self.way = Way::Plain;
+        }
+        self.burst = 0;
     }
 
     /// Writes the first `len` bytes of the buffer.
@@ -135,14 +150,14 @@ impl<'a, R: ReadFd + ?Sized, W: WriteFd + ?Sized> Transfer<'a, R, W> {
 
     /// Writes the `len` bytes that are in the pipe.
     async fn give_piped(&mut self, pipe: Pipe, mut len: usize) -> io::Result<()> {
-        while len > 0 && self.way == Way::Spliced {
+        while len > 0 && self.way != Way::PlainOnly {
             match self.written(|| pipe.drain(self.writer.as_fd(), len)).await {
                 Ok(0) => return Err(wrote_nothing()),
                 Ok(written) => {
                     len -= written;
                     self.copied += written as u64;
                 }
-                Err(error) if sys::is_move_refused(&error) => self.way = Way::PlainOnly,
+                Err(error) if sys::is_move_refused(&error) => self.give_up_splicing(),
                 Err(error) => return Err(error),
             }
         }
@@ -177,11 +192,20 @@ impl<'a, R: ReadFd + ?Sized, W: WriteFd + ?Sized> Transfer<'a, R, W> {
         .await
     }
 
-    /// How a transfer goes on that has proved long.
-    fn way_of_long_ones(&self) -> Way {
+    /// There is more than the buffer holds.
+    fn prove_long(&mut self) {
         let moves = |fd| sys::moves_without_blocking(fd).unwrap_or(false);
         let both = moves(self.reader.as_fd()) && moves(self.writer.as_fd());
-        if both && !sys::sigpipe_kills() { Way::Spliced } else { Way::PlainOnly }
+        if both && !sys::sigpipe_kills() {
+            self.way = Way::Spliced;
+        } else {
+            self.give_up_splicing();
+        }
+    }
+
+    fn give_up_splicing(&mut self) {
+        self.way = Way::PlainOnly;
+        self.buf = vec![0; CHUNK].into_boxed_slice();
     }
 }
 

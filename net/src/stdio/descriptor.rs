@@ -11,8 +11,8 @@ use crate::error::explain;
 use crate::sys;
 
 /// What a write to a terminal that has room takes without waiting, or to the other side of one: there
-/// is room for 256 bytes then, and a newline becomes two.
-const TERMINAL_BUF: usize = 128;
+/// is room for 256 bytes then, and a tab may become eight.
+const TERMINAL_BUF: usize = 32;
 
 /// How much of a line is looked for at a time.
 const CHUNK: usize = 1024;

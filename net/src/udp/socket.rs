@@ -1,7 +1,7 @@
 //! `UdpSocket`: datagrams to and from anybody, or one peer.
 
 use std::fmt;
-use std::io;
+use std::io::{self, IoSlice, IoSliceMut};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::task::{Context, Poll};
@@ -12,7 +12,7 @@ use super::segments::Gso;
 use crate::addr::{ToSocketAddrs, first_of, no_address, resolve};
 use crate::error::explain;
 use crate::methods::readiness_methods;
-use crate::sys::{self, Family};
+use crate::sys::{self, Family, RawAddr};
 
 /// A UDP socket.
 ///
@@ -218,6 +218,38 @@ impl UdpSocket {
         self.io.try_io(Interest::WRITABLE, |socket| socket.send_to(buf, target))
     }
 
+    /// As [`send`](Self::send), of a datagram from several buffers, at most 1024.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is sent by a future that is dropped before it is ready.
+    pub async fn send_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.io.write_with(|socket| sys::send_vectored(socket.as_fd(), bufs)).await
+    }
+
+    /// As [`send_vectored`](Self::send_vectored), to `target`.
+    ///
+    /// # Errors
+    ///
+    /// Those of sendmsg(2).
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is sent by a future that is dropped before it is ready.
+    pub async fn send_vectored_to(
+        &self,
+        bufs: &[IoSlice<'_>],
+        target: SocketAddr,
+    ) -> io::Result<usize> {
+        let to = RawAddr::encode(target);
+        let send = |socket: BorrowedFd<'_>| sys::send_message(socket, bufs, Some(&to), &[]);
+        self.io.write_with(|socket| send(socket.as_fd())).await
+    }
+
     /// Receives a datagram; returns how much of it is in `buf`. A datagram may be empty, and an empty
     /// `buf` takes one too.
     ///
@@ -251,6 +283,24 @@ impl UdpSocket {
     /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is none, else as [`recv`](Self::recv).
     pub fn try_recv(&self, buf: &mut [u8]) -> io::Result<usize> {
         self.io.try_io(Interest::READABLE, |socket| socket.recv(buf))
+    }
+
+    /// As [`recv`](Self::recv), into several buffers, at most 1024, one after another.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost.
+    pub async fn recv_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        let control = &mut sys::Control::<0>::new();
+        let received = self
+            .io
+            .read_with(|socket| sys::receive_message(socket.as_fd(), bufs, control, 0))
+            .await?;
+        Ok(received.len)
     }
 
     /// As [`recv`](Self::recv), with the address the datagram came from.

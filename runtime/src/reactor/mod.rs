@@ -199,7 +199,8 @@ impl Reactor {
     }
 
     /// For a waiter on another thread, which has seen `EAGAIN`: has the kernel report the readiness
-    /// of now. The cached bits go first, or the waiter would be woken at once, for nothing, for ever.
+    /// of now. The cached bits go first, or the next event of the other direction would wake the waiter
+    /// for nothing.
     fn rearm(&self, core: &Core, index: u32, flags: Flags, mask: Ready) -> io::Result<()> {
         let (fd, token, wanted) = {
             let entries = &mut *self.entries.borrow_mut();

@@ -223,3 +223,18 @@ fn several_receivers_share_what_comes() {
         assert_eq!(lengths, [1, 2, 3]);
     });
 }
+
+#[test]
+fn what_waits_may_go_to_another_thread() {
+    fn check<T: Send>(_: T) {}
+    run(async {
+        let (a, _, _b, b_addr) = pair().await;
+        let mut buf = [0; 8];
+        check(a.send_many(&mut []));
+        check(a.recv_many(&mut [], &mut []));
+        check(a.send_segmented_to(b"", 1, b_addr));
+        check(a.recv_segmented(&mut buf));
+        check(a.send_vectored_to(&[], b_addr));
+        check(a.recv_vectored(&mut []));
+    });
+}

@@ -7,7 +7,7 @@ mod segments;
 
 use std::cell::Cell;
 use std::future::poll_fn;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, IoSlice, IoSliceMut};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::pin;
 use std::rc::Rc;
@@ -206,6 +206,40 @@ fn two_receivers_of_one_socket_both_progress() {
 }
 
 #[test]
+fn a_datagram_from_and_into_several_buffers() {
+    run(async {
+        let (a, _, b, b_addr) = pair().await;
+        let parts = [IoSlice::new(b"one "), IoSlice::new(b""), IoSlice::new(b"datagram")];
+        assert_eq!(a.send_vectored_to(&parts, b_addr).await.unwrap(), 12);
+        a.connect(b_addr).await.unwrap();
+        assert_eq!(a.send_vectored(&parts[..1]).await.unwrap(), 4);
+        assert_eq!(a.send_vectored(&[]).await.unwrap(), 0);
+        let (mut first, mut second) = ([0; 4], [0; 4]);
+        let mut bufs = [IoSliceMut::new(&mut first), IoSliceMut::new(&mut second)];
+        assert_eq!(b.recv_vectored(&mut bufs).await.unwrap(), 8, "the rest is cut off");
+        assert_eq!(b.recv_vectored(&mut bufs).await.unwrap(), 4);
+        assert_eq!(b.recv_vectored(&mut bufs).await.unwrap(), 0);
+        assert_eq!((&first, &second), (b"one ", b"data"));
+    });
+}
+
+#[test]
+fn a_clone_receives_from_the_same_queue() {
+    run(async {
+        let (a, _, b, b_addr) = pair().await;
+        let clone = b.try_clone().unwrap();
+        let (mut of_b, mut of_clone) = ([0; 8], [0; 8]);
+        let mut first = pin!(b.recv(&mut of_b));
+        let mut second = pin!(clone.recv(&mut of_clone));
+        assert!(poll!(first.as_mut()).is_pending() && poll!(second.as_mut()).is_pending());
+        a.send_to(b"1", b_addr).await.unwrap();
+        a.send_to(b"22", b_addr).await.unwrap();
+        let (first, second) = futures::join!(first, second);
+        assert_eq!(first.unwrap() + second.unwrap(), 3);
+    });
+}
+
+#[test]
 fn options_are_read_as_set() {
     run(async {
         let (socket, addr, _b, _) = pair().await;
@@ -215,6 +249,20 @@ fn options_are_read_as_set() {
         assert_eq!(socket.ttl().unwrap(), 7);
         socket.set_tos_v4(16).unwrap();
         assert_eq!(socket.tos_v4().unwrap(), 16);
+        for reuse in [UdpSocket::set_reuseaddr, UdpSocket::set_reuseport] {
+            reuse(&socket, true).unwrap();
+        }
+        assert!(socket.reuseaddr().unwrap() && socket.reuseport().unwrap());
+        socket.set_reuseaddr(false).unwrap();
+        socket.set_send_buffer_size(50_000).unwrap();
+        assert_eq!(socket.send_buffer_size().unwrap(), 100_000);
+        socket.set_recv_buffer_size(50_000).unwrap();
+        assert_eq!(socket.recv_buffer_size().unwrap(), 100_000);
+        assert_eq!(socket.device().unwrap(), None);
+        let error = socket.bind_device(Some(b"no-such-device")).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::ENODEV));
+        socket.bind_device(Some(b"lo")).unwrap();
+        assert_eq!(socket.device().unwrap().as_deref(), Some(&b"lo"[..]));
         assert!(socket.take_error().unwrap().is_none());
         assert_eq!(socket.peer_addr().unwrap_err().kind(), ErrorKind::NotConnected);
         let error = UdpSocket::bind(addr).await.unwrap_err();
@@ -222,5 +270,11 @@ fn options_are_read_as_set() {
         assert!(error.to_string().contains(&addr.to_string()), "{error}");
         let socket = UdpSocket::try_from(socket.into_std().unwrap()).unwrap();
         assert_eq!(socket.local_addr().unwrap(), addr);
+
+        let Ok(socket) = UdpSocket::unbound_v6() else { return eprintln!("skipped: no IPv6") };
+        socket.set_unicast_hops_v6(9).unwrap();
+        assert_eq!(socket.unicast_hops_v6().unwrap(), 9);
+        socket.set_tclass_v6(16).unwrap();
+        assert_eq!(socket.tclass_v6().unwrap(), 16);
     });
 }
