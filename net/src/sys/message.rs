@@ -8,38 +8,43 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::mem;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-use libc::{c_int, c_void};
+use libc::{c_int, c_void, socklen_t};
 
-use super::{IOV_MAX, check_len};
+use super::{IOV_MAX, RawAddr, check_len};
 
 /// [sendmsg(2)] to the peer, without `SIGPIPE`: `writev`, which the standard library uses, would raise
 /// it in a host program that has not ignored it.
 ///
 /// [sendmsg(2)]: https://man7.org/linux/man-pages/man2/sendmsg.2.html
 pub(crate) fn send_vectored(socket: BorrowedFd<'_>, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-    send_message(socket, bufs, &[])
+    send_message(socket, bufs, None, &[])
 }
 
-/// [sendmsg(2)] to the peer, without `SIGPIPE`, with what a [`Control`] holds. Never waits, also if the
+/// [sendmsg(2)] to `to` or to the peer, without `SIGPIPE`, with what a [`Control`] holds. Never waits, also if the
 /// socket is in blocking mode.
 ///
 /// [sendmsg(2)]: https://man7.org/linux/man-pages/man2/sendmsg.2.html
 pub(crate) fn send_message(
     socket: BorrowedFd<'_>,
     bufs: &[IoSlice<'_>],
+    to: Option<&(RawAddr, socklen_t)>,
     control: &[u8],
 ) -> io::Result<usize> {
     // SAFETY: `msghdr` is plain data for which all zeroes is a valid value.
     let mut message: libc::msghdr = unsafe { mem::zeroed() };
     message.msg_iov = bufs.as_ptr().cast::<libc::iovec>().cast_mut();
     message.msg_iovlen = bufs.len().min(IOV_MAX) as _;
+    if let Some((addr, len)) = to {
+        message.msg_name = (&raw const *addr).cast::<c_void>().cast_mut();
+        message.msg_namelen = *len;
+    }
     if !control.is_empty() {
         message.msg_control = control.as_ptr().cast::<c_void>().cast_mut();
         message.msg_controllen = control.len() as _;
     }
     let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
-    // SAFETY: `IoSlice` has the layout of `iovec` (std promises it); buffers and control data are
-    // borrowed for longer than the call, and sending only reads them.
+    // SAFETY: `IoSlice` has the layout of `iovec` (std promises it); buffers, address and control
+    // data are borrowed for longer than the call, and sending only reads them.
     check_len(unsafe { libc::sendmsg(socket.as_raw_fd(), &raw const message, flags) })
 }
 

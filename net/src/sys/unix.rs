@@ -153,7 +153,7 @@ pub(crate) fn send_with_fds(
         }
         control.push(libc::SOL_SOCKET, libc::SCM_RIGHTS, &data[..fds.len() * FD]);
     }
-    send_message(socket, &[IoSlice::new(buf)], control.as_bytes())
+    send_message(socket, &[IoSlice::new(buf)], None, control.as_bytes())
 }
 
 /// What [`receive_with_fds`] received.

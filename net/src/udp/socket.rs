@@ -298,7 +298,7 @@ impl UdpSocket {
         let control = &mut sys::Control::<0>::new();
         let received = self
             .io
-            .read_with(|socket| sys::receive_message(socket.as_fd(), bufs, control, 0))
+            .read_with(|socket| sys::receive_message(socket.as_fd(), bufs, control, 0, 0))
             .await?;
         Ok(received.len)
     }
