@@ -32,7 +32,7 @@ static PATTERN: [u8; 65_521] = {
     let mut pattern = [0; 65_521];
     let mut i = 0;
     while i < pattern.len() {
-        pattern[i] = (i * 31 >> 3) as u8;
+        pattern[i] = ((i * 31) >> 3) as u8;
         i += 1;
     }
     pattern
