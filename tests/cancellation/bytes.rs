@@ -2,9 +2,9 @@
 
 use std::future::poll_fn;
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
-use runtime::io::{AsyncFd, Interest, ReadFd, Source, WriteFd};
+use runtime::io::{AsyncFd, Interest, ReadFd, Source, WriteFd, stderr, stdin};
 use runtime::net::unix::pipe;
 use runtime::net::{TcpListener, TcpStream, UnixStream};
 
@@ -169,14 +169,12 @@ macro_rules! own_operations {
 }
 
 fn recv(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<usize> {
-    use std::os::fd::AsRawFd;
     // SAFETY: the pointer and the length are those of `buf`.
     let len = unsafe { libc::recv(fd.as_raw_fd(), buf.as_mut_ptr().cast(), buf.len(), 0) };
     usize::try_from(len).map_err(|_| io::Error::last_os_error())
 }
 
 fn send(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
-    use std::os::fd::AsRawFd;
     // SAFETY: the pointer and the length are those of `bytes`.
     let len = unsafe {
         libc::send(fd.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), libc::MSG_NOSIGNAL)
@@ -186,7 +184,6 @@ fn send(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
 
 /// Buffers so small that writers have to wait.
 pub(crate) fn with_small_buffers(socket: impl AsFd) {
-    use std::os::fd::AsRawFd;
     for option in [libc::SO_SNDBUF, libc::SO_RCVBUF] {
         let size: i32 = 32 * 1024;
         let (pointer, len) = ((&raw const size).cast(), size_of::<i32>() as u32);
@@ -305,6 +302,76 @@ fn pipes() {
             exercise(vec![writing!(reading!(direction, &receiver), &sender)], rng).await
         };
         drop((sender, receiver));
+        left.are_gone().await;
+    });
+}
+
+/// One of the descriptors 0 to 2, which is another while this lives. One test at a time has it.
+struct Redirected {
+    number: RawFd,
+    before: OwnedFd,
+}
+
+impl Redirected {
+    fn new(number: RawFd, to: impl AsFd) -> Redirected {
+        // SAFETY: the descriptor is open as long as the process lives.
+        let before = unsafe { BorrowedFd::borrow_raw(number) }.try_clone_to_owned().unwrap();
+        redirect(number, to);
+        Redirected { number, before }
+    }
+}
+
+impl Drop for Redirected {
+    fn drop(&mut self) {
+        redirect(self.number, &self.before);
+    }
+}
+
+fn redirect(number: RawFd, to: impl AsFd) {
+    // SAFETY: the numbers are of the standard streams, which nobody owns.
+    let redirected = unsafe { libc::dup2(to.as_fd().as_raw_fd(), number) };
+    assert_eq!(redirected, number, "{}", io::Error::last_os_error());
+}
+
+/// The process's own, redirected: to a pipe, which is opened anew, and a socket, which is asked without
+/// waiting. The type of standard output is written once with that of standard error, and is the harness's.
+#[test]
+fn standard_streams() {
+    for_seeds(40, async |rng| {
+        let (to_stdin, pipe_in) = pipe::pipe().unwrap();
+        let (pipe_out, from_stderr) = pipe::pipe().unwrap();
+        let _stdin = Redirected::new(0, pipe_in.into_blocking_fd().unwrap());
+        let _stderr = Redirected::new(2, pipe_out.into_blocking_fd().unwrap());
+        let (stdin, stderr) = (stdin(), stderr());
+        let left = {
+            let input = Direction::new(Model::bytes(), &to_stdin, &stdin);
+            let output = Direction::new(Model::bytes(), &stderr, &from_stderr);
+            let input = writing!(reading!(input, &stdin), &to_stdin);
+            let output = writing!(reading!(output, &from_stderr), &stderr);
+            exercise(vec![input, output], rng).await
+        };
+        drop((stdin, stderr, to_stdin, from_stderr));
+        left.are_gone().await;
+    });
+}
+
+#[test]
+fn standard_streams_that_are_a_socket() {
+    for_seeds(40, async |rng| {
+        let (peer, socket) = StdStream::pair().unwrap();
+        with_small_buffers(&peer);
+        with_small_buffers(&socket);
+        let _stdin = Redirected::new(0, &socket);
+        let _stderr = Redirected::new(2, &socket);
+        let (stdin, stderr, peer) = (stdin(), stderr(), UnixStream::from_std(peer).unwrap());
+        let left = {
+            let input = Direction::new(Model::bytes(), &peer, &stdin);
+            let output = Direction::new(Model::bytes(), &stderr, &peer);
+            let input = writing!(reading!(input, &stdin), &peer);
+            let output = writing!(reading!(output, &peer), &stderr);
+            exercise(vec![input, output], rng).await
+        };
+        drop((stdin, stderr, peer));
         left.are_gone().await;
     });
 }

@@ -237,8 +237,10 @@ impl<'a> Direction<'a> {
         match result {
             Ok(moved) => self.model.apply(moved),
             Err(error) => {
-                let expected = matches!(place, Where::WithoutARuntime)
-                    && error.to_string().contains("no runtime on this thread");
+                // There is nothing to wait by.
+                let expected = error.to_string().contains("no runtime on this thread")
+                    || error.kind() == io::ErrorKind::WouldBlock;
+                let expected = expected && matches!(place, Where::WithoutARuntime);
                 assert!(expected, "{}: {error}", self.under_way[at].name);
             }
         }
@@ -278,11 +280,15 @@ impl<'a> Direction<'a> {
         }
     }
 
+    async fn stop(&mut self) {
+        while !self.under_way.is_empty() {
+            self.drop(0, Where::Here).await;
+        }
+    }
+
     /// Drops what is under way and sees that all that went in comes out, and nothing else.
     async fn finish(&mut self, rng: &mut Rng) {
-        while !self.under_way.is_empty() {
-            self.drop(rng.below(self.under_way.len()), Where::Here).await;
-        }
+        self.stop().await;
         self.drain(rng).await;
         // One more, so that what came twice would come before it.
         while self.model.is_empty() {
@@ -358,11 +364,11 @@ impl Where {
         }
     }
 
-    fn on_another_thread(rng: &mut Rng) -> Where {
-        match rng.below(3) {
-            0 => Where::WithoutARuntime,
+    fn on_another_thread(rng: &mut Rng, with_timers: bool) -> Where {
+        match rng.below(if with_timers { 1 } else { 3 }) {
+            0 => Where::InARuntimeOfItsOwn,
             1 => Where::InThisRuntime(another_runtime()),
-            _ => Where::InARuntimeOfItsOwn,
+            _ => Where::WithoutARuntime,
         }
     }
 }
@@ -414,48 +420,77 @@ impl Left {
     }
 }
 
-/// Does `steps` random things to the directions and finishes them. Every other time all on this thread.
-pub(crate) async fn exercise(mut directions: Vec<Direction<'_>>, rng: &mut Rng) -> Left {
-    let threads = rng.once_in(2);
-    directions.iter_mut().for_each(|direction| direction.shared = threads);
-    // Now one goes ahead, now the other.
-    let (mut favoured, mut place) = (true, Where::Here);
-    for _ in 0..200 {
-        let count = directions.len();
-        let direction = &mut directions[rng.below(count)];
-        if rng.once_in(30) {
-            favoured = !favoured;
-        }
-        let at = direction.under_way.len().checked_sub(1).map(|last| rng.below(last + 1));
-        match (rng.below(16), at) {
-            (0..5, _) | (_, None) => direction.begin(rng),
-            (5..11, Some(at)) => {
-                if direction.under_way[at].reads == favoured || rng.once_in(4) {
-                    place = match threads && rng.once_in(8) {
-                        true => Where::on_another_thread(rng),
+/// Directions, and what is done to them.
+pub(crate) struct Exercise<'a> {
+    directions: Vec<Direction<'a>>,
+    /// Whether other threads have a part in it.
+    threads: bool,
+    /// Whether some operations have timers, which panic where no loop runs once that of theirs is gone.
+    pub(crate) with_timers: bool,
+    /// Whether readers are polled more often than writers, or less.
+    favours_readers: bool,
+}
+
+impl<'a> Exercise<'a> {
+    /// Every other one stays on this thread.
+    pub(crate) fn new(mut directions: Vec<Direction<'a>>, rng: &mut Rng) -> Self {
+        let threads = rng.once_in(2);
+        directions.iter_mut().for_each(|direction| direction.shared = threads);
+        Exercise { directions, threads, with_timers: false, favours_readers: true }
+    }
+
+    /// Does so many random things.
+    pub(crate) async fn disturb(&mut self, steps: usize, rng: &mut Rng) {
+        for _ in 0..steps {
+            let count = self.directions.len();
+            let direction = &mut self.directions[rng.below(count)];
+            // Now one side goes ahead, now the other.
+            self.favours_readers ^= rng.once_in(30);
+            let at = direction.under_way.len().checked_sub(1).map(|last| rng.below(last + 1));
+            match (rng.below(16), at) {
+                (0..5, _) | (_, None) => direction.begin(rng),
+                (5..11, Some(at)) => {
+                    let favoured = direction.under_way[at].reads == self.favours_readers;
+                    let place = match self.threads && rng.once_in(8) {
+                        true => Where::on_another_thread(rng, self.with_timers),
                         false => Where::on_this_thread(rng),
                     };
-                    direction.poll(at, place).await;
+                    if favoured || rng.once_in(4) {
+                        direction.poll(at, place).await;
+                    }
                 }
-            }
-            (11..13, Some(at)) => {
-                let place = match threads && rng.once_in(4) {
-                    true => Where::on_another_thread(rng),
-                    false => Where::Here,
-                };
-                direction.drop(at, place).await;
-            }
-            _ => {
-                for _ in 0..rng.below(3) {
-                    turn().await;
+                (11..13, Some(at)) => {
+                    let place = match self.threads && rng.once_in(4) {
+                        true => Where::on_another_thread(rng, self.with_timers),
+                        false => Where::Here,
+                    };
+                    direction.drop(at, place).await;
                 }
-                direction.check_wakes().await;
+                _ => {
+                    for _ in 0..rng.below(3) {
+                        turn().await;
+                    }
+                    direction.check_wakes().await;
+                }
             }
         }
     }
-    let _ = place;
-    for direction in &mut directions {
+
+    /// Drops all that is under way.
+    pub(crate) async fn stop(mut self) -> Left {
+        for direction in &mut self.directions {
+            direction.stop().await;
+        }
+        Left(self.directions.into_iter().flat_map(|direction| direction.left).collect())
+    }
+}
+
+/// Does random things to the directions, and sees that all that went in comes out, and nothing else.
+pub(crate) async fn exercise(directions: Vec<Direction<'_>>, rng: &mut Rng) -> Left {
+    let mut exercise = Exercise::new(directions, rng);
+    exercise.disturb(200, rng).await;
+    for direction in &mut exercise.directions {
         direction.finish(rng).await;
     }
-    Left(directions.into_iter().flat_map(|direction| direction.left).collect())
+    exercise.stop().await
 }

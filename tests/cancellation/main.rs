@@ -9,8 +9,10 @@
 mod support;
 
 mod bytes;
+mod connections;
 mod datagrams;
 mod exercise;
+mod lines;
 mod seeds;
 mod unix;
 mod waits;

@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use runtime_core::Handle;
+use runtime_core::task::consume_budget;
 use runtime_core::time::sleep;
 
 use crate::error::explain;
@@ -23,6 +24,8 @@ pub(super) async fn connect_new(kind: UnixKind, addr: &SocketAddr) -> io::Result
 
 /// Connects a nonblocking socket. The future owns it, so dropping the future closes it.
 pub(super) async fn connect(socket: OwnedFd, addr: &SocketAddr) -> io::Result<OwnedFd> {
+    // As a rule nothing here waits, so this lets the others run.
+    consume_budget().await;
     let mut pause = SHORTEST_PAUSE;
     loop {
         match sys::unix_connect(socket.as_fd(), addr.as_std()) {
