@@ -46,6 +46,8 @@ thread_local! {
     static COUNTS: [Cell<u32>; 3] = const { [const { Cell::new(0) }; 3] };
     /// The most that one call of splice moves.
     static MOST: Cell<usize> = const { Cell::new(usize::MAX) };
+    /// What splice has moved, into pipes and out of them.
+    static MOVED: Cell<usize> = const { Cell::new(0) };
 }
 
 /// How often this thread has made a call.
@@ -89,9 +91,11 @@ extern "C" fn splice(
     }
     let len = len.min(MOST.get());
     // SAFETY: number and arguments are those of the call that this stands for.
-    unsafe {
+    let moved = unsafe {
         libc::syscall(libc::SYS_splice, from, from_offset, to, to_offset, len, flags) as isize
-    }
+    };
+    MOVED.set(MOVED.get() + usize::try_from(moved).unwrap_or(0));
+    moved
 }
 
 #[unsafe(no_mangle)]
@@ -290,7 +294,10 @@ fn a_copy_that_is_dropped_frees_its_descriptors_and_leaves_nothing_to_the_next()
         }
         assert!(descriptors() <= before + KEPT, "{} instead of {before}", descriptors());
     });
+    // Neither bytes of theirs come out of a pipe, nor is one full of them.
+    MOVED.set(0);
     carry(unix(), connection(), LONG);
+    assert!(MOVED.get() > LONG);
 }
 
 #[test]

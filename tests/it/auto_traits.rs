@@ -56,6 +56,20 @@ fn handles_go_anywhere() {
 }
 
 #[test]
+fn pipes_and_standard_streams_go_anywhere() {
+    use runtime::io::{Lines, Stderr, Stdin, Stdout};
+    use runtime::net::unix::pipe::{OpenOptions, Receiver, Sender};
+    fn goes_anywhere<T: Send + Sync + Unpin>() {}
+    goes_anywhere::<Sender>();
+    goes_anywhere::<Receiver>();
+    goes_anywhere::<OpenOptions>();
+    goes_anywhere::<Stdin>();
+    goes_anywhere::<Stdout>();
+    goes_anywhere::<Stderr>();
+    goes_anywhere::<Lines<Stdin>>();
+}
+
+#[test]
 fn a_runtime_and_its_guards_stay() {
     is_not!(Send: Runtime, EnterGuard<'static>);
     is_not!(Sync: Runtime);

@@ -608,6 +608,29 @@ fn a_listener_is_a_stream_of_its_connections() {
     });
 }
 
+#[test]
+fn exclusive_listeners_of_one_socket() {
+    run(async {
+        let addr = name();
+        let mut listener = UnixListener::bind_addr(&addr).unwrap();
+        listener.set_exclusive(true);
+        let clone = listener.try_clone().unwrap();
+        let (one, other) = (listener.accept(), clone.accept());
+        let clients = async {
+            turns().await;
+            (UnixStream::connect_addr(&addr).await, UnixStream::connect_addr(&addr).await)
+        };
+        let (one, other, clients) = join!(one, other, clients);
+        one.unwrap();
+        other.unwrap();
+        clients.0.unwrap();
+        clients.1.unwrap();
+        drop((listener, clone));
+        let gone = UnixStream::connect_addr(&addr).await.unwrap_err();
+        assert_eq!(gone.kind(), ErrorKind::ConnectionRefused);
+    });
+}
+
 /// A listener whose backlog is full, and the clients that fill it.
 async fn full_listener(addr: &SocketAddr) -> (UnixListener, Vec<UnixStream>) {
     let socket = UnixSocket::new_stream().unwrap();

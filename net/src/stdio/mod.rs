@@ -29,9 +29,10 @@ use crate::methods::{read_methods, readiness_methods, write_methods};
 /// is never set there, and no panic and no kill can leave it behind. Instead, if the descriptor is
 ///
 /// - a **pipe** or a **terminal**, it is opened anew by way of /proc, which makes an open file of the
-///   handle's own. Where that is not allowed (no /proc, or it belongs to another user) it is read in the mode
-///   it is in, when the kernel says that there is something. A reader of the same pipe in another
-///   process may be faster then and make the read wait, before Linux 6.4;
+///   handle's own. Where that is not allowed (there is no /proc, or the pipe is another user's) it is
+///   read in the mode it is in, when the kernel says that there is something. Should a reader in
+///   another process be faster then, the read waits and the runtime with it; not so of an anonymous
+///   pipe since Linux 6.4, which can be asked without waiting;
 /// - a **socket**, it is read with `MSG_DONTWAIT`;
 /// - a **regular file** or /dev/null, it is read in place, and moves the position that it shares with
 ///   other processes. That waits for the disk, as every read of a file does.
@@ -63,7 +64,8 @@ pub fn stdin() -> Stdin {
     Stdin { io: Source::new(Descriptor::of(0, Direction::In)) }
 }
 
-/// Standard output, to be written by tasks: a new handle, which buffers nothing.
+/// Standard output, to be written by tasks: a new handle, which buffers nothing. What is written has
+/// left the program, and flushing does nothing.
 ///
 /// It is made without an error, whatever descriptor 1 is; writing tells what is wrong with it. A write
 /// to a pipe or terminal that nobody reads waits, and other tasks run on. No thread is needed, and no
@@ -74,8 +76,8 @@ pub fn stdin() -> Stdin {
 /// those to anything else, and longer ones, may be interleaved.
 ///
 /// Once nobody can read a pipe any more, writing is the error
-/// [`BrokenPipe`](io::ErrorKind::BrokenPipe): in `our-program | head -1` it is time to end then. It is not a
-/// death by `SIGPIPE`, unless the program has set that signal back to its default; a socket does
+/// [`BrokenPipe`](io::ErrorKind::BrokenPipe): in `our-program | head -1` it is time to end then. It is
+/// not a death by `SIGPIPE`, unless the program has set that signal back to its default; and of a socket
 /// not even then.
 ///
 /// # Examples

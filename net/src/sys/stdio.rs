@@ -68,7 +68,7 @@ pub(crate) fn peek_now(socket: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<usi
 }
 
 /// [preadv2(2)] with `RWF_NOWAIT`, at the file's own position. `None` if the kernel cannot do that to
-/// this kind of file: it can to pipes, since Linux 6.4.
+/// this kind of file: it can to anonymous pipes, since Linux 6.4.
 ///
 /// [preadv2(2)]: https://man7.org/linux/man-pages/man2/preadv2.2.html
 pub(crate) fn read_now(

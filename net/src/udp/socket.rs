@@ -12,7 +12,7 @@ use super::segments::Gso;
 use crate::addr::{ToSocketAddrs, first_of, no_address, resolve};
 use crate::error::explain;
 use crate::methods::readiness_methods;
-use crate::sys::{self, Family, RawAddr};
+use crate::sys::{self, Family};
 
 /// A UDP socket.
 ///
@@ -231,25 +231,6 @@ impl UdpSocket {
         self.io.write_with(|socket| sys::send_vectored(socket.as_fd(), bufs)).await
     }
 
-    /// As [`send_vectored`](Self::send_vectored), to `target`.
-    ///
-    /// # Errors
-    ///
-    /// Those of sendmsg(2).
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is sent by a future that is dropped before it is ready.
-    pub async fn send_vectored_to(
-        &self,
-        bufs: &[IoSlice<'_>],
-        target: SocketAddr,
-    ) -> io::Result<usize> {
-        let to = RawAddr::encode(target);
-        let send = |socket: BorrowedFd<'_>| sys::send_message(socket, bufs, Some(&to), &[]);
-        self.io.write_with(|socket| send(socket.as_fd())).await
-    }
-
     /// Receives a datagram; returns how much of it is in `buf`. A datagram may be empty, and an empty
     /// `buf` takes one too.
     ///
@@ -295,12 +276,10 @@ impl UdpSocket {
     ///
     /// Nothing is lost.
     pub async fn recv_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        let control = &mut sys::Control::<0>::new();
-        let received = self
-            .io
-            .read_with(|socket| sys::receive_message(socket.as_fd(), bufs, control, 0, 0))
-            .await?;
-        Ok(received.len)
+        let mut receive = |socket: BorrowedFd<'_>| {
+            sys::receive_message(socket, bufs, &mut sys::Control::<0>::new(), 0, 0)
+        };
+        self.io.read_with(|socket| receive(socket.as_fd())).await.map(|received| received.len)
     }
 
     /// As [`recv`](Self::recv), with the address the datagram came from.

@@ -9,7 +9,7 @@ use crate::sys::{self, SCM_MAX_FD, UnixKind};
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct WithFds {
-    /// How many bytes are in the buffer; of a stream, 0 is its end.
+    /// How many bytes are in the buffer. Of a connection, 0 is its end if there was room for one.
     pub len: usize,
     /// Whether the message was longer than the buffer, and its rest is lost. Never of a stream.
     pub truncated: bool,

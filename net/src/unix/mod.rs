@@ -2,14 +2,12 @@
 //!
 //! # Which socket?
 //!
-//! | | carries | connection | a send that finds no room |
-//! |---|---|---|---|
-//! | [`UnixStream`] | bytes | yes | waits |
-//! | [`UnixSeqpacket`](crate::UnixSeqpacket) | messages | yes | waits |
-//! | [`UnixDatagram`](crate::UnixDatagram) | messages | if [connected](crate::UnixDatagram::connect) | waits |
+//! [`UnixStream`] carries bytes over a connection, [`UnixSeqpacket`](crate::UnixSeqpacket) messages over
+//! a connection, [`UnixDatagram`](crate::UnixDatagram) messages to whoever has a name. All of them keep
+//! their order and lose nothing on the way; a sender waits while there is no room.
 //!
-//! Nothing is lost, nothing changes its order. A name that is a path stays in the file system when its
-//! socket is gone: remove it before binding again. An [abstract](SocketAddr) one goes by itself.
+//! A name that is a path stays in the file system when its socket is gone: remove it before binding
+//! again. An [abstract](SocketAddr) one goes by itself.
 //!
 //! # Passing descriptors
 //!

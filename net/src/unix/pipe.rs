@@ -19,8 +19,8 @@
 //! A FIFO is made with mkfifo(1) and opened by its path, with [`OpenOptions`]. Nothing here waits for
 //! the other end to be opened:
 //!
-//! - Opening a [`Sender`] fails with the system's error `ENXIO` while nobody has the FIFO open for reading.
-//!   Try again later, or open it for reading too ([`OpenOptions::read_write`]).
+//! - Opening a [`Sender`] fails with the system's error `ENXIO` while nobody has the FIFO open for
+//!   reading. Try again later, or open it for reading too ([`OpenOptions::read_write`]).
 //! - A [`Receiver`] that is opened before any sender reads the end of the stream (0 bytes) until there
 //!   is one, and so it does between the last sender's leaving and the next one's coming. To
 //!   serve one sender after another, open it with [`OpenOptions::read_write`]: as the FIFO

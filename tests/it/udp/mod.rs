@@ -210,8 +210,8 @@ fn a_datagram_from_and_into_several_buffers() {
     run(async {
         let (a, _, b, b_addr) = pair().await;
         let parts = [IoSlice::new(b"one "), IoSlice::new(b""), IoSlice::new(b"datagram")];
-        assert_eq!(a.send_vectored_to(&parts, b_addr).await.unwrap(), 12);
         a.connect(b_addr).await.unwrap();
+        assert_eq!(a.send_vectored(&parts).await.unwrap(), 12);
         assert_eq!(a.send_vectored(&parts[..1]).await.unwrap(), 4);
         assert_eq!(a.send_vectored(&[]).await.unwrap(), 0);
         let (mut first, mut second) = ([0; 4], [0; 4]);
@@ -249,6 +249,11 @@ fn options_are_read_as_set() {
         assert_eq!(socket.ttl().unwrap(), 7);
         socket.set_tos_v4(16).unwrap();
         assert_eq!(socket.tos_v4().unwrap(), 16);
+        assert!(!socket.dont_fragment().unwrap());
+        socket.set_dont_fragment(true).unwrap();
+        assert!(socket.dont_fragment().unwrap());
+        socket.set_dont_fragment(false).unwrap();
+        assert!(!socket.dont_fragment().unwrap());
         for reuse in [UdpSocket::set_reuseaddr, UdpSocket::set_reuseport] {
             reuse(&socket, true).unwrap();
         }
@@ -272,6 +277,8 @@ fn options_are_read_as_set() {
         assert_eq!(socket.local_addr().unwrap(), addr);
 
         let Ok(socket) = UdpSocket::unbound_v6() else { return eprintln!("skipped: no IPv6") };
+        socket.set_dont_fragment(true).unwrap();
+        assert!(socket.dont_fragment().unwrap());
         socket.set_unicast_hops_v6(9).unwrap();
         assert_eq!(socket.unicast_hops_v6().unwrap(), 9);
         socket.set_tclass_v6(16).unwrap();

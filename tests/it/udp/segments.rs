@@ -155,9 +155,12 @@ fn batches_of_segments() {
         ];
         assert_eq!(a.send_many(&mut batch).await.unwrap(), 3);
         let mut room = [(); 3].map(|()| vec![0; 65_536]);
-        let mut bufs = room.each_mut().map(|buf| IoSliceMut::new(buf));
         let mut received = [Received::default(); 3];
-        assert_eq!(b.recv_many(&mut bufs, &mut received).await.unwrap(), 3);
+        let mut next = 0;
+        while next < 3 {
+            let mut bufs = room.each_mut().map(|buf| IoSliceMut::new(buf));
+            next += b.recv_many(&mut bufs[next..], &mut received[next..]).await.unwrap();
+        }
         let told = received.map(|received| (received.len, received.segment_size));
         assert_eq!(told, [(2500, 1000), (700, 700), (3_000, 600)]);
         for ((received, buf), sent) in received.iter().zip(&room).zip(&sent) {
