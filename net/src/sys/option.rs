@@ -47,8 +47,6 @@ pub(crate) const TCP_FASTOPEN_CONNECT: Opt<Flag> =
 pub(crate) const IP_TTL: Opt<Number> = Opt::new(libc::IPPROTO_IP, libc::IP_TTL);
 pub(crate) const IP_TOS: Opt<Number> = Opt::new(libc::IPPROTO_IP, libc::IP_TOS);
 pub(crate) const IPV6_TCLASS: Opt<Number> = Opt::new(libc::IPPROTO_IPV6, libc::IPV6_TCLASS);
-
-// UDP.
 pub(crate) const SO_BROADCAST: Opt<Flag> = Opt::new(libc::SOL_SOCKET, libc::SO_BROADCAST);
 pub(crate) const IPV6_UNICAST_HOPS: Opt<Number> =
     Opt::new(libc::IPPROTO_IPV6, libc::IPV6_UNICAST_HOPS);
