@@ -11,7 +11,7 @@ use runtime_core::io::{Interest, Ready, Source};
 use super::segments::Gso;
 use crate::addr::{ToSocketAddrs, first_of, no_address, resolve};
 use crate::error::explain;
-use crate::methods::readiness_methods;
+use crate::methods::{message_readiness_methods, readiness_methods};
 use crate::sys::{self, Family};
 
 /// A UDP socket.
@@ -416,53 +416,7 @@ impl UdpSocket {
         self.try_peek_from(&mut []).map(|(_, sender)| sender)
     }
 
-    /// Waits until a receive would not block: a datagram or an error is there.
-    ///
-    /// It may be so for another task too, or no longer when this one comes to it: follow with
-    /// [`try_recv`](Self::try_recv), and wait again on `WouldBlock`.
-    ///
-    /// # Errors
-    ///
-    /// If the socket cannot be registered with the runtime.
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is lost.
-    pub async fn readable(&self) -> io::Result<()> {
-        self.io.readable().await
-    }
-
-    /// Waits until a send would not block. As [`readable`](Self::readable) otherwise.
-    ///
-    /// # Errors
-    ///
-    /// If the socket cannot be registered with the runtime.
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is lost.
-    pub async fn writable(&self) -> io::Result<()> {
-        self.io.writable().await
-    }
-
-    /// As [`readable`](Self::readable), for futures written by hand.
-    ///
-    /// # Errors
-    ///
-    /// If the socket cannot be registered with the runtime.
-    pub fn poll_recv_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.io.poll_read_ready(cx)
-    }
-
-    /// As [`writable`](Self::writable), for futures written by hand.
-    ///
-    /// # Errors
-    ///
-    /// If the socket cannot be registered with the runtime.
-    pub fn poll_send_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.io.poll_write_ready(cx)
-    }
-
+    message_readiness_methods!();
     readiness_methods!();
 
     /// The address bound to: with it the port that port 0 became.

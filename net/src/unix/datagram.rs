@@ -14,7 +14,7 @@ use runtime_core::io::{Interest, Ready, Source};
 use runtime_core::task::consume_budget;
 
 use crate::error::explain;
-use crate::methods::readiness_methods;
+use crate::methods::{message_readiness_methods, readiness_methods};
 use crate::sys::{self, UnixKind};
 use crate::unix::fds::fd_methods;
 use crate::unix::listener::bind;

@@ -13,7 +13,7 @@ use futures_core::Stream;
 use runtime_core::io::{Interest, Ready, Source};
 
 use crate::acceptor::Acceptor;
-use crate::methods::readiness_methods;
+use crate::methods::{message_readiness_methods, readiness_methods};
 use crate::sys::{self, UnixKind};
 use crate::unix::connect::connect_new;
 use crate::unix::fds::fd_methods;
