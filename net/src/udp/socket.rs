@@ -1,9 +1,8 @@
 //! `UdpSocket`: datagrams to and from anybody, or one peer.
 
-use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::task::{Context, Poll};
 
 use runtime_core::io::{Interest, Ready, Source};
@@ -11,6 +10,7 @@ use runtime_core::io::{Interest, Ready, Source};
 use super::segments::Gso;
 use crate::addr::{ToSocketAddrs, first_of, no_address, resolve};
 use crate::error::explain;
+use crate::fd_traits::std_socket;
 use crate::methods::{message_readiness_methods, readiness_methods};
 use crate::sys::{self, Family};
 
@@ -447,28 +447,4 @@ impl UdpSocket {
     }
 }
 
-impl TryFrom<std::net::UdpSocket> for UdpSocket {
-    type Error = io::Error;
-
-    fn try_from(socket: std::net::UdpSocket) -> io::Result<UdpSocket> {
-        UdpSocket::from_std(socket)
-    }
-}
-
-impl AsFd for UdpSocket {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.io.get_ref().as_fd()
-    }
-}
-
-impl AsRawFd for UdpSocket {
-    fn as_raw_fd(&self) -> RawFd {
-        self.io.get_ref().as_raw_fd()
-    }
-}
-
-impl fmt::Debug for UdpSocket {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.io.get_ref().fmt(f)
-    }
-}
+std_socket!(UdpSocket, io: std::net::UdpSocket);
