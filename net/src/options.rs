@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use crate::sys::{RawLinger, RawValue};
+use crate::sys::{PMTUDISC_PROBE, PMTUDISC_WANT, RawLinger, RawValue};
 
 /// How a value of an option goes to the kernel and comes back.
 pub(crate) trait Kind {
@@ -44,6 +44,22 @@ impl Kind for Number {
 
     fn into_raw(value: u32) -> i32 {
         i32::try_from(value).unwrap_or(i32::MAX)
+    }
+}
+
+/// Whether datagrams may be fragmented on their way, as a kind of path MTU discovery.
+pub(crate) enum DontFragment {}
+
+impl Kind for DontFragment {
+    type Value = bool;
+    type Raw = i32;
+
+    fn from_raw(raw: i32) -> bool {
+        raw == PMTUDISC_PROBE
+    }
+
+    fn into_raw(value: bool) -> i32 {
+        if value { PMTUDISC_PROBE } else { PMTUDISC_WANT }
     }
 }
 

@@ -12,7 +12,7 @@ use std::ptr;
 use libc::{c_int, c_void, socklen_t};
 
 use super::check;
-use crate::options::{AddressV4, Flag, Kind, Linger, Milliseconds, Number, Seconds};
+use crate::options::{AddressV4, DontFragment, Flag, Kind, Linger, Milliseconds, Number, Seconds};
 
 /// A socket option, and what kind of value it has.
 pub(crate) struct Opt<K> {
@@ -55,6 +55,13 @@ pub(crate) const IP_PKTINFO: Opt<Flag> = Opt::new(libc::IPPROTO_IP, libc::IP_PKT
 pub(crate) const IPV6_RECVPKTINFO: Opt<Flag> = Opt::new(libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO);
 pub(crate) const IP_RECVTOS: Opt<Flag> = Opt::new(libc::IPPROTO_IP, libc::IP_RECVTOS);
 pub(crate) const IPV6_RECVTCLASS: Opt<Flag> = Opt::new(libc::IPPROTO_IPV6, libc::IPV6_RECVTCLASS);
+pub(crate) const IP_MTU_DISCOVER: Opt<DontFragment> =
+    Opt::new(libc::IPPROTO_IP, libc::IP_MTU_DISCOVER);
+pub(crate) const IPV6_MTU_DISCOVER: Opt<DontFragment> =
+    Opt::new(libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER);
+/// The values of `IP_MTU_DISCOVER`, which are those of `IPV6_MTU_DISCOVER` too.
+pub(crate) const PMTUDISC_WANT: c_int = libc::IP_PMTUDISC_WANT;
+pub(crate) const PMTUDISC_PROBE: c_int = libc::IP_PMTUDISC_PROBE;
 pub(crate) const IP_MULTICAST_LOOP: Opt<Flag> = Opt::new(libc::IPPROTO_IP, libc::IP_MULTICAST_LOOP);
 pub(crate) const IP_MULTICAST_TTL: Opt<Number> = Opt::new(libc::IPPROTO_IP, libc::IP_MULTICAST_TTL);
 pub(crate) const IP_MULTICAST_IF: Opt<AddressV4> =

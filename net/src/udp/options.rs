@@ -202,6 +202,33 @@ impl UdpSocket {
         sys::set_option(self.as_fd(), &sys::IP_RECVTOS, on)
     }
 
+    /// Whether datagrams are kept from being fragmented on their way.
+    ///
+    /// # Errors
+    ///
+    /// Those of getsockopt(2).
+    pub fn dont_fragment(&self) -> io::Result<bool> {
+        if self.is_v6()? && !sys::option(self.as_fd(), &sys::IPV6_MTU_DISCOVER)? {
+            return Ok(false);
+        }
+        sys::option(self.as_fd(), &sys::IP_MTU_DISCOVER)
+    }
+
+    /// Sets whether datagrams are kept from being fragmented on their way, so that one that is too
+    /// large for it is lost, as QUIC's search for the path's MTU needs (`IP_MTU_DISCOVER` and
+    /// `IPV6_MTU_DISCOVER`, `PROBE`). One that is too large for the interface is the error `EMSGSIZE`.
+    /// If not, it is up to the kernel, as by default (`WANT`).
+    ///
+    /// # Errors
+    ///
+    /// Those of setsockopt(2).
+    pub fn set_dont_fragment(&self, on: bool) -> io::Result<()> {
+        if self.is_v6()? {
+            sys::set_option(self.as_fd(), &sys::IPV6_MTU_DISCOVER, on)?;
+        }
+        sys::set_option(self.as_fd(), &sys::IP_MTU_DISCOVER, on)
+    }
+
     /// The network interface the socket is bound to, by name (`SO_BINDTODEVICE`).
     ///
     /// # Errors

@@ -249,6 +249,11 @@ fn options_are_read_as_set() {
         assert_eq!(socket.ttl().unwrap(), 7);
         socket.set_tos_v4(16).unwrap();
         assert_eq!(socket.tos_v4().unwrap(), 16);
+        assert!(!socket.dont_fragment().unwrap());
+        socket.set_dont_fragment(true).unwrap();
+        assert!(socket.dont_fragment().unwrap());
+        socket.set_dont_fragment(false).unwrap();
+        assert!(!socket.dont_fragment().unwrap());
         for reuse in [UdpSocket::set_reuseaddr, UdpSocket::set_reuseport] {
             reuse(&socket, true).unwrap();
         }
@@ -272,6 +277,8 @@ fn options_are_read_as_set() {
         assert_eq!(socket.local_addr().unwrap(), addr);
 
         let Ok(socket) = UdpSocket::unbound_v6() else { return eprintln!("skipped: no IPv6") };
+        socket.set_dont_fragment(true).unwrap();
+        assert!(socket.dont_fragment().unwrap());
         socket.set_unicast_hops_v6(9).unwrap();
         assert_eq!(socket.unicast_hops_v6().unwrap(), 9);
         socket.set_tclass_v6(16).unwrap();
