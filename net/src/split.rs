@@ -256,3 +256,10 @@ impl<S: Stream> fmt::Display for ReuniteError<S> {
 }
 
 impl<S: Stream + fmt::Debug> Error for ReuniteError<S> {}
+
+/// The pattern by which a `ReuniteError` is taken apart, for the modules where that name is an alias: an
+/// alias is a type and no pattern.
+#[doc(hidden)]
+pub mod pattern {
+    pub use super::ReuniteError;
+}

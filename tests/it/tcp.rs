@@ -15,6 +15,7 @@ use futures::StreamExt;
 use futures::future::join_all;
 use futures::{join, poll};
 use runtime::io::Interest;
+use runtime::net::tcp::ReuniteError;
 use runtime::net::{TcpListener, TcpSocket, TcpStream, lookup_host};
 use runtime::spawn;
 use runtime::task::yield_now;
@@ -481,8 +482,9 @@ fn halves_reunite_with_their_own() {
         let (b_read, b_write) = b.into_split();
         let error = a_read.reunite(b_write).unwrap_err();
         assert!(error.to_string().contains("different streams"), "{error}");
-        let a = error.0.reunite(a_write).unwrap();
-        let b = error.1.reunite(b_read).unwrap();
+        let ReuniteError(a_read, b_write) = error;
+        let a = a_read.reunite(a_write).unwrap();
+        let b = b_write.reunite(b_read).unwrap();
         // Both directions are still open.
         a.write_all(b"x").await.unwrap();
         b.read_exact(&mut [0]).await.unwrap();

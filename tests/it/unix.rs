@@ -18,7 +18,7 @@ use std::thread;
 use futures::future::{join_all, try_join_all};
 use futures::{StreamExt, join, poll};
 use runtime::io::{Interest, ReadFd, WriteFd};
-use runtime::net::unix::{OwnedReadHalf, OwnedWriteHalf, SocketAddr, UCred};
+use runtime::net::unix::{OwnedReadHalf, OwnedWriteHalf, ReuniteError, SocketAddr, UCred};
 use runtime::net::{UnixDatagram, UnixListener, UnixSeqpacket, UnixSocket, UnixStream};
 use runtime::task::yield_now;
 use runtime::{Builder, spawn};
@@ -239,8 +239,7 @@ fn halves() {
         assert_eq!((sent.unwrap(), got.unwrap()), (4, 4));
         assert!(read.peer_addr().unwrap().is_unnamed());
         let stranger = UnixStream::pair().unwrap().0.into_split().0;
-        let error = ours.reunite(stranger).unwrap_err();
-        let (_, ours): (OwnedReadHalf, OwnedWriteHalf) = (error.0, error.1);
+        let ReuniteError(_, ours): ReuniteError = ours.reunite(stranger).unwrap_err();
         // Dropping the owned write half ends the direction, and the other goes on.
         drop(ours);
         assert_eq!(read.read(&mut [0; 8]).await.unwrap(), 0);

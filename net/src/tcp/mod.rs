@@ -20,5 +20,7 @@ pub type WriteHalf<'a> = split::WriteHalf<'a, TcpStream>;
 pub type OwnedReadHalf = split::OwnedReadHalf<TcpStream>;
 /// The write half of a [`TcpStream`], from [`TcpStream::into_split`].
 pub type OwnedWriteHalf = split::OwnedWriteHalf<TcpStream>;
+#[doc(hidden)]
+pub use split::pattern::*;
 /// The two halves given to `reunite`, which are of different streams.
 pub type ReuniteError = split::ReuniteError<TcpStream>;

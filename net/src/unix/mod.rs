@@ -56,5 +56,7 @@ pub type WriteHalf<'a> = split::WriteHalf<'a, UnixStream>;
 pub type OwnedReadHalf = split::OwnedReadHalf<UnixStream>;
 /// The write half of a [`UnixStream`], from [`UnixStream::into_split`].
 pub type OwnedWriteHalf = split::OwnedWriteHalf<UnixStream>;
+#[doc(hidden)]
+pub use split::pattern::*;
 /// The two halves given to `reunite`, which are of different streams.
 pub type ReuniteError = split::ReuniteError<UnixStream>;

@@ -212,6 +212,12 @@ impl WriteFd for UnixStream {
     }
 }
 
+impl AsRef<UnixStream> for UnixStream {
+    fn as_ref(&self) -> &UnixStream {
+        self
+    }
+}
+
 impl Stream for UnixStream {
     type Socket = net::UnixStream;
     type Addr = SocketAddr;
