@@ -23,55 +23,14 @@ use runtime::io::{ReadFd, Source, WriteFd, copy, copy_bidirectional, send_file};
 use runtime::task::yield_now;
 
 use stream::{Fd, bytes, check, feed, file, pipe, tcp};
+use support::faults::{Call, PLAN, Plan, count, fails, forward};
 use support::run;
 
-#[derive(Clone, Copy, PartialEq, Debug)]
-enum Call {
-    Splice,
-    Pipe,
-    SendFile,
-}
-
-/// The calls from `first` on, so many of them, fail with `errno`.
-#[derive(Clone, Copy, Debug)]
-struct Plan {
-    call: Call,
-    first: u32,
-    number: u32,
-    errno: c_int,
-}
-
 thread_local! {
-    static PLAN: Cell<Option<Plan>> = const { Cell::new(None) };
-    static COUNTS: [Cell<u32>; 3] = const { [const { Cell::new(0) }; 3] };
     /// The most that one call of splice moves.
     static MOST: Cell<usize> = const { Cell::new(usize::MAX) };
     /// What splice has moved, into pipes and out of them.
     static MOVED: Cell<usize> = const { Cell::new(0) };
-}
-
-/// How often this thread has made a call.
-fn count(call: Call) -> u32 {
-    COUNTS.with(|counts| counts[call as usize].get())
-}
-
-/// Counts a call; true, with errno set, if it is to fail.
-fn fails(call: Call) -> bool {
-    let number = COUNTS.with(|counts| {
-        let count = &counts[call as usize];
-        count.set(count.get() + 1);
-        count.get()
-    });
-    match PLAN.get() {
-        Some(plan)
-            if plan.call == call && number >= plan.first && number - plan.first < plan.number =>
-        {
-            // SAFETY: the location is this thread's.
-            unsafe { *libc::__errno_location() = plan.errno };
-            true
-        }
-        _ => false,
-    }
 }
 
 // What makes `no_mangle` sound here: these have the names, the signatures and the meaning of libc's
@@ -90,21 +49,14 @@ extern "C" fn splice(
         return -1;
     }
     let len = len.min(MOST.get());
-    // SAFETY: number and arguments are those of the call that this stands for.
-    let moved = unsafe {
-        libc::syscall(libc::SYS_splice, from, from_offset, to, to_offset, len, flags) as isize
-    };
+    let moved = forward!(SYS_splice, from, from_offset, to, to_offset, len, flags) as isize;
     MOVED.set(MOVED.get() + usize::try_from(moved).unwrap_or(0));
     moved
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn pipe2(ends: *mut c_int, flags: c_int) -> c_int {
-    if fails(Call::Pipe) {
-        return -1;
-    }
-    // SAFETY: as above.
-    unsafe { libc::syscall(libc::SYS_pipe2, ends, flags) as c_int }
+    if fails(Call::Pipe) { -1 } else { forward!(SYS_pipe2, ends, flags) as c_int }
 }
 
 #[unsafe(no_mangle)]
@@ -112,8 +64,7 @@ extern "C" fn sendfile64(to: c_int, from: c_int, offset: *mut i64, len: usize) -
     if fails(Call::SendFile) {
         return -1;
     }
-    // SAFETY: as above.
-    unsafe { libc::syscall(libc::SYS_sendfile, to, from, offset, len) as isize }
+    forward!(SYS_sendfile, to, from, offset, len) as isize
 }
 
 /// Whether the next call, counted from now, fails; descriptors and signals are the process's, so that one

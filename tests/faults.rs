@@ -5,7 +5,6 @@
 #[path = "support/mod.rs"]
 mod support;
 
-use std::cell::Cell;
 use std::ffi::{c_int, c_long, c_void};
 use std::fs;
 use std::future::poll_fn;
@@ -23,81 +22,23 @@ use runtime::io::Source;
 use runtime::task::yield_now;
 use runtime::time::{Instant, sleep};
 use runtime::{Builder, Handle, Runtime};
+use support::faults::{Call, PLAN, Plan, count, count_all, fails, forward};
 use support::{limited, run};
-
-#[derive(Clone, Copy, PartialEq, Debug)]
-enum Call {
-    EpollCreate,
-    EpollCtl,
-    EpollWait,
-    EventFd,
-    EventFdWrite,
-    TimerFdCreate,
-    TimerFdSet,
-}
-
-const CALLS: usize = 7;
-
-/// The calls from `first` on, so many of them, fail with `errno`.
-#[derive(Clone, Copy, Debug)]
-struct Plan {
-    call: Call,
-    first: u32,
-    number: u32,
-    errno: c_int,
-}
-
-thread_local! {
-    static PLAN: Cell<Option<Plan>> = const { Cell::new(None) };
-    static COUNTS: [Cell<u32>; CALLS] = const { [const { Cell::new(0) }; CALLS] };
-}
 
 /// Writes of 8 bytes by any thread, by descriptor.
 static WRITES: [AtomicU64; 1024] = [const { AtomicU64::new(0) }; 1024];
-
-/// How often this thread has made a call.
-fn count(call: Call) -> u32 {
-    COUNTS.with(|counts| counts[call as usize].get())
-}
-
-/// Counts a call; true, with errno set, if it is to fail.
-fn fails(call: Call) -> bool {
-    let number = COUNTS.with(|counts| {
-        let count = &counts[call as usize];
-        count.set(count.get() + 1);
-        count.get()
-    });
-    match PLAN.get() {
-        Some(plan)
-            if plan.call == call && number >= plan.first && number - plan.first < plan.number =>
-        {
-            // SAFETY: the location is this thread's.
-            unsafe { *libc::__errno_location() = plan.errno };
-            true
-        }
-        _ => false,
-    }
-}
-
-/// Goes to the kernel with a call's arguments, as libc's own function would.
-macro_rules! kernel {
-    ($number:ident $(, $argument:expr)*) => {
-        // SAFETY: number and arguments are those of the call that this stands for.
-        unsafe { libc::syscall(libc::$number $(, $argument)*) }
-    };
-}
 
 // What makes `no_mangle` sound here: these have the names, the signatures and the meaning of libc's
 // functions.
 
 #[unsafe(no_mangle)]
 extern "C" fn epoll_create1(flags: c_int) -> c_int {
-    if fails(Call::EpollCreate) { -1 } else { kernel!(SYS_epoll_create1, flags) as c_int }
+    if fails(Call::EpollCreate) { -1 } else { forward!(SYS_epoll_create1, flags) as c_int }
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn epoll_ctl(epoll: c_int, op: c_int, fd: c_int, event: *mut c_void) -> c_int {
-    if fails(Call::EpollCtl) { -1 } else { kernel!(SYS_epoll_ctl, epoll, op, fd, event) as c_int }
+    if fails(Call::EpollCtl) { -1 } else { forward!(SYS_epoll_ctl, epoll, op, fd, event) as c_int }
 }
 
 #[unsafe(no_mangle)]
@@ -106,17 +47,21 @@ extern "C" fn epoll_wait(epoll: c_int, events: *mut c_void, room: c_int, timeout
         return -1;
     }
     let no_mask: *const c_void = std::ptr::null();
-    kernel!(SYS_epoll_pwait, epoll, events, room, timeout, no_mask, 8usize) as c_int
+    forward!(SYS_epoll_pwait, epoll, events, room, timeout, no_mask, 8usize) as c_int
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn eventfd(value: u32, flags: c_int) -> c_int {
-    if fails(Call::EventFd) { -1 } else { kernel!(SYS_eventfd2, value, flags) as c_int }
+    if fails(Call::EventFd) { -1 } else { forward!(SYS_eventfd2, value, flags) as c_int }
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn timerfd_create(clock: c_int, flags: c_int) -> c_int {
-    if fails(Call::TimerFdCreate) { -1 } else { kernel!(SYS_timerfd_create, clock, flags) as c_int }
+    if fails(Call::TimerFdCreate) {
+        -1
+    } else {
+        forward!(SYS_timerfd_create, clock, flags) as c_int
+    }
 }
 
 #[unsafe(no_mangle)]
@@ -129,7 +74,7 @@ extern "C" fn timerfd_settime(
     if fails(Call::TimerFdSet) {
         return -1;
     }
-    kernel!(SYS_timerfd_settime, fd, flags, new, old) as c_int
+    forward!(SYS_timerfd_settime, fd, flags, new, old) as c_int
 }
 
 #[unsafe(no_mangle)]
@@ -140,7 +85,7 @@ extern "C" fn write(fd: c_int, bytes: *const c_void, length: usize) -> isize {
         }
         WRITES[fd as usize].fetch_add(1, Ordering::Relaxed);
     }
-    let written: c_long = kernel!(SYS_write, fd, bytes, length);
+    let written: c_long = forward!(SYS_write, fd, bytes, length);
     written as isize
 }
 
@@ -407,7 +352,7 @@ fn a_lone_task_that_yields_enters_the_kernel_once_in_event_interval_polls() {
 fn an_empty_block_on_asks_for_nothing() {
     let _alone = alone();
     limited(|| {
-        let calls = || COUNTS.with(|counts| counts.iter().map(Cell::get).sum::<u32>());
+        let calls = count_all;
         let before = calls();
         runtime::block_on(async {
             runtime::spawn(yield_now()).await.expect("no panic");

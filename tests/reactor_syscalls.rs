@@ -7,7 +7,7 @@
 mod support;
 
 use std::cell::{Cell, RefCell};
-use std::ffi::{c_int, c_long};
+use std::ffi::c_int;
 use std::future::Future;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
@@ -18,6 +18,7 @@ use std::task::{Context, Poll, Waker};
 
 use runtime::io::{AsyncFd, Interest, Source};
 
+use support::faults::{fail, forward};
 use support::run;
 
 thread_local! {
@@ -37,20 +38,6 @@ thread_local! {
     static FAIL_ADD: Cell<(usize, c_int)> = const { Cell::new((0, 0)) };
 }
 
-fn fail(error: c_int) -> c_int {
-    // SAFETY: errno is this thread's.
-    unsafe { *libc::__errno_location() = error };
-    -1
-}
-
-/// Makes the system call that libc's function of the name makes.
-macro_rules! forward {
-    ($call:ident, $($argument:expr),*) => {
-        // SAFETY: the arguments are those of libc's function, whose place we take.
-        unsafe { libc::syscall(libc::$call, $($argument as c_long),*) as c_int }
-    };
-}
-
 /// # Safety
 ///
 /// As libc's.
@@ -63,7 +50,7 @@ unsafe extern "C" fn epoll_wait(
 ) -> c_int {
     match FAIL_WAIT.take() {
         0 => {
-            let n = forward!(SYS_epoll_pwait, epoll, events, len, timeout, 0, 8);
+            let n = forward!(SYS_epoll_pwait, epoll, events, len, timeout, 0, 8) as c_int;
             EVENTS.set(EVENTS.get() + n.max(0) as usize);
             n
         }
@@ -96,13 +83,13 @@ unsafe extern "C" fn epoll_ctl(
             (left, error) => FAIL_ADD.set((left.saturating_sub(1), error)),
         }
     }
-    forward!(SYS_epoll_ctl, epoll, op, fd, event)
+    forward!(SYS_epoll_ctl, epoll, op, fd, event) as c_int
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn epoll_create1(flags: c_int) -> c_int {
     match FAIL_CREATE.take() {
-        0 => made(forward!(SYS_epoll_create1, flags)),
+        0 => made(forward!(SYS_epoll_create1, flags) as c_int),
         error => fail(error),
     }
 }
@@ -110,7 +97,7 @@ extern "C" fn epoll_create1(flags: c_int) -> c_int {
 #[unsafe(no_mangle)]
 extern "C" fn eventfd(initial: u32, flags: c_int) -> c_int {
     match FAIL_EVENTFD.take() {
-        0 => forward!(SYS_eventfd2, initial, flags),
+        0 => forward!(SYS_eventfd2, initial, flags) as c_int,
         error => fail(error),
     }
 }
@@ -118,7 +105,7 @@ extern "C" fn eventfd(initial: u32, flags: c_int) -> c_int {
 #[unsafe(no_mangle)]
 extern "C" fn timerfd_create(clock: c_int, flags: c_int) -> c_int {
     match FAIL_TIMERFD.take() {
-        0 => made(forward!(SYS_timerfd_create, clock, flags)),
+        0 => made(forward!(SYS_timerfd_create, clock, flags) as c_int),
         error => fail(error),
     }
 }
@@ -127,7 +114,7 @@ extern "C" fn timerfd_create(clock: c_int, flags: c_int) -> c_int {
 extern "C" fn close(fd: c_int) -> c_int {
     // At the thread's end the list is gone before the last descriptors are.
     let _ = MADE.try_with(|made| made.borrow_mut().retain(|made| *made != fd));
-    forward!(SYS_close, fd)
+    forward!(SYS_close, fd) as c_int
 }
 
 fn made(fd: c_int) -> c_int {

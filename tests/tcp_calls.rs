@@ -7,7 +7,7 @@ mod support;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::error::Error;
-use std::ffi::{c_int, c_long, c_void};
+use std::ffi::{c_int, c_void};
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
@@ -18,6 +18,7 @@ use futures::{StreamExt, poll};
 use runtime::net::{TcpListener, TcpSocket, TcpStream};
 use runtime::spawn;
 use runtime::time::{Instant, advance, pause, sleep};
+use support::faults::{fail, forward};
 use support::{limited, run};
 
 thread_local! {
@@ -31,20 +32,6 @@ thread_local! {
     /// Whether `connect` is interrupted by a signal once it is under way.
     static INTERRUPT: Cell<bool> = const { Cell::new(false) };
     static RECEIVED: Cell<usize> = const { Cell::new(0) };
-}
-
-/// Makes the system call that libc's function of the name makes.
-macro_rules! forward {
-    ($call:ident, $($argument:expr),*) => {
-        // SAFETY: the arguments are those of libc's function, whose place we take.
-        unsafe { libc::syscall(libc::$call, $($argument as c_long),*) }
-    };
-}
-
-fn fail(errno: c_int) -> c_int {
-    // SAFETY: errno is this thread's.
-    unsafe { *libc::__errno_location() = errno };
-    -1
 }
 
 /// # Safety

@@ -13,6 +13,7 @@ use std::pin::pin;
 use futures::poll;
 use runtime::net::UdpSocket;
 use runtime::net::udp::Datagram;
+use support::faults::{fail, forward};
 use support::run;
 
 /// What a call was asked to send: of each message its bytes and its segment size, if it had one.
@@ -49,16 +50,10 @@ unsafe extern "C" fn sendmmsg(
     CALLS.with_borrow_mut(|calls| calls.push(call));
     let fault = FAULTS.with_borrow_mut(VecDeque::pop_front);
     if let Some(errno) = fault.or((taken == 0).then_some(errno)) {
-        // SAFETY: errno is this thread's.
-        unsafe { *libc::__errno_location() = errno };
-        return -1;
+        return fail(errno);
     }
     let most = taken.min(MOST.get()) as c_long;
-    // SAFETY: the arguments are those of libc's function, whose place we take, with fewer messages.
-    unsafe {
-        libc::syscall(libc::SYS_sendmmsg, socket as c_long, messages, most, flags as c_long)
-            as c_int
-    }
+    forward!(SYS_sendmmsg, socket, messages, most, flags) as c_int
 }
 
 /// The segment size among a message's control messages.

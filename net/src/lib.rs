@@ -32,6 +32,7 @@ mod acceptor;
 mod addr;
 mod copy;
 mod error;
+mod fd_traits;
 #[doc(hidden)] // applications see it as `runtime::io`
 pub mod io;
 mod lines;

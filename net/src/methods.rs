@@ -1,4 +1,5 @@
-//! The methods of every byte stream, written once: what `ReadFd` and `WriteFd` give a type by name.
+//! The methods that many types have, written once: those of byte streams, which `ReadFd` and `WriteFd`
+//! give by name, and those that wait for readiness.
 
 use std::io::{self, Read};
 
@@ -385,4 +386,58 @@ macro_rules! readiness_methods {
     };
 }
 
-pub(crate) use {read_methods, readiness_methods, write_methods};
+/// Waiting to send and to receive messages, within an `impl` of a type with a `Source` in its field
+/// `io`.
+macro_rules! message_readiness_methods {
+    () => {
+        /// Waits until a receive would not block: a message, the end or an error is there.
+        ///
+        /// It may be so for another task too, or no longer when this one comes to it: follow with
+        /// [`try_recv`](Self::try_recv), and wait again on `WouldBlock`.
+        ///
+        /// # Errors
+        ///
+        /// If the socket cannot be registered with the runtime.
+        ///
+        /// # Cancel safety
+        ///
+        /// Nothing is lost.
+        pub async fn readable(&self) -> io::Result<()> {
+            self.io.readable().await
+        }
+
+        /// Waits until a [`send`](Self::send) to the peer would not block. As
+        /// [`readable`](Self::readable) otherwise.
+        ///
+        /// # Errors
+        ///
+        /// If the socket cannot be registered with the runtime.
+        ///
+        /// # Cancel safety
+        ///
+        /// Nothing is lost.
+        pub async fn writable(&self) -> io::Result<()> {
+            self.io.writable().await
+        }
+
+        /// As [`readable`](Self::readable), for futures written by hand.
+        ///
+        /// # Errors
+        ///
+        /// If the socket cannot be registered with the runtime.
+        pub fn poll_recv_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            self.io.poll_read_ready(cx)
+        }
+
+        /// As [`writable`](Self::writable), for futures written by hand.
+        ///
+        /// # Errors
+        ///
+        /// If the socket cannot be registered with the runtime.
+        pub fn poll_send_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            self.io.poll_write_ready(cx)
+        }
+    };
+}
+
+pub(crate) use {message_readiness_methods, read_methods, readiness_methods, write_methods};

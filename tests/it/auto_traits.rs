@@ -70,6 +70,30 @@ fn pipes_and_standard_streams_go_anywhere() {
 }
 
 #[test]
+fn sockets_and_their_halves_go_anywhere() {
+    use runtime::net::{
+        TcpListener, TcpSocket, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixSeqpacket,
+        UnixSeqpacketListener, UnixSocket, UnixStream, tcp, unix,
+    };
+    fn goes_anywhere<T: Send + Sync + Unpin>() {}
+    goes_anywhere::<TcpListener>();
+    goes_anywhere::<TcpSocket>();
+    goes_anywhere::<TcpStream>();
+    goes_anywhere::<tcp::ReadHalf<'static>>();
+    goes_anywhere::<tcp::OwnedReadHalf>();
+    goes_anywhere::<tcp::OwnedWriteHalf>();
+    goes_anywhere::<UdpSocket>();
+    goes_anywhere::<UnixDatagram>();
+    goes_anywhere::<UnixListener>();
+    goes_anywhere::<UnixSeqpacket>();
+    goes_anywhere::<UnixSeqpacketListener>();
+    goes_anywhere::<UnixSocket>();
+    goes_anywhere::<UnixStream>();
+    goes_anywhere::<unix::OwnedReadHalf>();
+    goes_anywhere::<unix::OwnedWriteHalf>();
+}
+
+#[test]
 fn a_runtime_and_its_guards_stay() {
     is_not!(Send: Runtime, EnterGuard<'static>);
     is_not!(Sync: Runtime);

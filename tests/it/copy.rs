@@ -19,7 +19,8 @@ use runtime::io::{ReadFd, Source, WriteFd, copy, copy_bidirectional, send_file};
 use runtime::net::TcpStream;
 use runtime::task::yield_now;
 
-use self::stream::{Fd, Random, byte_at, bytes, check, feed, file, pipe, tcp, temporary};
+use self::stream::{Fd, byte_at, bytes, check, feed, file, pipe, tcp, temporary};
+use crate::support::random::Random;
 use crate::support::run;
 
 #[path = "../support/stream.rs"]
@@ -93,7 +94,7 @@ fn writer(kind: Kind, seed: u64) -> (Fd, Box<dyn FnOnce() -> usize>) {
 fn every_byte_arrives_once_whatever_the_ends_are() {
     let seed = u64::from(std::process::id());
     println!("seed {seed}");
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     let kinds = [Kind::Tcp, Kind::Unix, Kind::Pipe, Kind::File];
     for from in kinds {
         for to in kinds.into_iter().chain([Kind::AppendedFile]) {

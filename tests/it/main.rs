@@ -8,6 +8,7 @@ mod auto_traits;
 mod blocking;
 mod clock;
 mod copy;
+mod descriptors;
 mod exclusive;
 mod gone;
 mod handle;

@@ -1,7 +1,9 @@
-//! What the tests share: a time limit, so that a hang is a failure; random numbers; resources.
+//! What the tests share: a time limit, so that a hang is a failure; random numbers; resources;
+//! system calls that fail.
 
 #![allow(dead_code)] // each test binary uses what it needs
 
+pub(crate) mod faults;
 pub(crate) mod random;
 pub(crate) mod resources;
 

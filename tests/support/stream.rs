@@ -13,6 +13,8 @@ use std::thread::{self, JoinHandle};
 
 use runtime::io::{ReadFd, Source, WriteFd};
 
+use crate::support::random::{Random, mix};
+
 /// Any descriptor that read(2) and write(2) know.
 pub(crate) struct Fd(pub(crate) Source<File>);
 
@@ -97,28 +99,6 @@ pub(crate) fn temporary(options: &mut OpenOptions) -> File {
     file
 }
 
-/// A splitmix64: the same numbers for the same seed.
-pub(crate) struct Random(pub(crate) u64);
-
-impl Random {
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        mix(self.0)
-    }
-
-    /// 1 to `most`, and small as often as large.
-    pub(crate) fn up_to(&mut self, most: usize) -> usize {
-        let bits = self.next() % (u64::from(most.ilog2()) + 1);
-        (self.next() % (2 << bits)).clamp(1, most as u64) as usize
-    }
-}
-
-pub(crate) fn mix(number: u64) -> u64 {
-    let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    number ^ (number >> 31)
-}
-
 /// The byte that belongs at a place of the stream: one that is lost or doubled shows at once.
 pub(crate) fn byte_at(place: usize) -> u8 {
     (mix(place as u64 / 8) >> (place % 8 * 8)) as u8
@@ -132,7 +112,7 @@ pub(crate) fn bytes(from: usize, len: usize) -> Vec<u8> {
 pub(crate) fn feed(to: impl Into<OwnedFd>, len: usize, seed: u64) -> JoinHandle<()> {
     let mut to = File::from(to.into());
     thread::spawn(move || {
-        let mut random = Random(seed);
+        let mut random = Random::new(seed);
         let mut at = 0;
         while at < len {
             let portion = random.up_to(200_000).min(len - at);
@@ -149,7 +129,7 @@ pub(crate) fn feed(to: impl Into<OwnedFd>, len: usize, seed: u64) -> JoinHandle<
 pub(crate) fn check(from: impl Into<OwnedFd>, seed: u64) -> JoinHandle<usize> {
     let mut from = File::from(from.into());
     thread::spawn(move || {
-        let mut random = Random(seed);
+        let mut random = Random::new(seed);
         let mut buf = vec![0; 200_000];
         let mut at = 0;
         loop {

@@ -183,7 +183,7 @@ impl<'a, R: ReadFd + ?Sized, W: WriteFd + ?Sized> Transfer<'a, R, W> {
             if watching && broken.as_mut().poll(cx).is_ready() {
                 // It may have been fetched by somebody, or epoll may not know the descriptor.
                 watching = false;
-                if let Some(error) = sys::take_socket_error(self.reader.as_fd()) {
+                if let Ok(Some(error)) = sys::take_error(self.reader.as_fd()) {
                     return Poll::Ready(Err(error));
                 }
             }

@@ -4,12 +4,12 @@ mod descriptor;
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::task::{Context, Poll};
 
 use runtime_core::io::{Interest, ReadFd, Ready, Source, WriteFd};
 
 use self::descriptor::{Descriptor, Direction};
+use crate::fd_traits::has_fd;
 use crate::lines::{self, Lines};
 use crate::methods::{read_methods, readiness_methods, write_methods};
 
@@ -227,22 +227,8 @@ macro_rules! output {
 
 output!(Stdout, Stderr);
 
-/// The descriptor is the handle's own: what is closed, or waited for elsewhere, is not descriptor 0, 1
-/// or 2.
-macro_rules! has_descriptor {
-    ($($stream:ident),*) => {$(
-        impl AsFd for $stream {
-            fn as_fd(&self) -> BorrowedFd<'_> {
-                self.io.as_fd()
-            }
-        }
-
-        impl AsRawFd for $stream {
-            fn as_raw_fd(&self) -> RawFd {
-                self.io.as_raw_fd()
-            }
-        }
-    )*};
-}
-
-has_descriptor!(Stdin, Stdout, Stderr);
+// The descriptor is the handle's own: what is closed, or waited for elsewhere, is not descriptor 0, 1
+// or 2.
+has_fd!(Stdin, io);
+has_fd!(Stdout, io);
+has_fd!(Stderr, io);

@@ -9,12 +9,12 @@
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::{self, MaybeUninit, offset_of};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
 
 use libc::{c_int, c_void, socklen_t};
 
-use super::{Control, Family, RawAddr, check, control_space};
+use super::{Control, RawAddr, check, control_space};
 use crate::udp::{Datagram, Received};
 
 /// The most messages of one call: as many as the kernel cuts one buffer into (`UDP_MAX_SEGMENTS`
@@ -38,17 +38,6 @@ struct Room<B, const N: usize> {
     addr: RawAddr,
     buf: B,
     control: Control<N>,
-}
-
-/// [socket(2)]: a UDP socket, nonblocking and closed on exec.
-///
-/// [socket(2)]: https://man7.org/linux/man-pages/man2/socket.2.html
-pub(crate) fn udp_socket(family: Family) -> io::Result<OwnedFd> {
-    let kind = libc::SOCK_DGRAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
-    // SAFETY: no pointers are passed.
-    let fd = check(unsafe { libc::socket(family as c_int, kind, libc::IPPROTO_UDP) })?;
-    // SAFETY: the kernel has just made this descriptor and nobody else knows it.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 /// [sendmmsg(2)], at most [`BATCH`] of the messages: how many were sent, at least one. A segment

@@ -20,8 +20,8 @@ pub(crate) fn send_vectored(socket: BorrowedFd<'_>, bufs: &[IoSlice<'_>]) -> io:
     send_message(socket, bufs, None, &[])
 }
 
-/// [sendmsg(2)] to `to` or to the peer, without `SIGPIPE`, with what a [`Control`] holds. Never waits, also if the
-/// socket is in blocking mode.
+/// [sendmsg(2)] to `to` or to the peer, without `SIGPIPE`, with what a [`Control`] holds. Never waits,
+/// also if the socket is in blocking mode.
 ///
 /// [sendmsg(2)]: https://man7.org/linux/man-pages/man2/sendmsg.2.html
 pub(crate) fn send_message(

@@ -29,6 +29,7 @@ impl<K> Opt<K> {
 
 pub(crate) const SO_REUSEADDR: Opt<Flag> = Opt::new(libc::SOL_SOCKET, libc::SO_REUSEADDR);
 pub(crate) const SO_REUSEPORT: Opt<Flag> = Opt::new(libc::SOL_SOCKET, libc::SO_REUSEPORT);
+pub(crate) const SO_BROADCAST: Opt<Flag> = Opt::new(libc::SOL_SOCKET, libc::SO_BROADCAST);
 pub(crate) const SO_KEEPALIVE: Opt<Flag> = Opt::new(libc::SOL_SOCKET, libc::SO_KEEPALIVE);
 pub(crate) const SO_SNDBUF: Opt<Number> = Opt::new(libc::SOL_SOCKET, libc::SO_SNDBUF);
 pub(crate) const SO_RCVBUF: Opt<Number> = Opt::new(libc::SOL_SOCKET, libc::SO_RCVBUF);
@@ -47,9 +48,6 @@ pub(crate) const TCP_FASTOPEN_CONNECT: Opt<Flag> =
 pub(crate) const IP_TTL: Opt<Number> = Opt::new(libc::IPPROTO_IP, libc::IP_TTL);
 pub(crate) const IP_TOS: Opt<Number> = Opt::new(libc::IPPROTO_IP, libc::IP_TOS);
 pub(crate) const IPV6_TCLASS: Opt<Number> = Opt::new(libc::IPPROTO_IPV6, libc::IPV6_TCLASS);
-
-// UDP.
-pub(crate) const SO_BROADCAST: Opt<Flag> = Opt::new(libc::SOL_SOCKET, libc::SO_BROADCAST);
 pub(crate) const IPV6_UNICAST_HOPS: Opt<Number> =
     Opt::new(libc::IPPROTO_IPV6, libc::IPV6_UNICAST_HOPS);
 pub(crate) const IPV6_V6ONLY: Opt<Flag> = Opt::new(libc::IPPROTO_IPV6, libc::IPV6_V6ONLY);

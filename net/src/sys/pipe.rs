@@ -47,7 +47,7 @@ pub(crate) fn set_nonblocking(fd: BorrowedFd<'_>, on: bool) -> io::Result<()> {
     Ok(())
 }
 
-fn status_flags(fd: BorrowedFd<'_>) -> io::Result<c_int> {
+pub(super) fn status_flags(fd: BorrowedFd<'_>) -> io::Result<c_int> {
     // SAFETY: no pointers are passed.
     check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFL) })
 }

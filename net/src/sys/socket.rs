@@ -1,4 +1,4 @@
-//! Calls on sockets: making, binding, connecting, listening, accepting.
+//! Calls on sockets of every family: making, binding, connecting, listening, accepting.
 
 use std::io;
 use std::mem;
@@ -10,13 +10,23 @@ use libc::{c_int, socklen_t};
 use super::{Family, RawAddr, check};
 use crate::TcpSocket;
 
-/// [socket(2)]: a TCP socket of the family of `addr`, nonblocking and closed on exec.
+/// A TCP socket.
+pub(crate) fn tcp_socket(family: Family) -> io::Result<OwnedFd> {
+    new_socket(family as c_int, libc::SOCK_STREAM, libc::IPPROTO_TCP)
+}
+
+/// A UDP socket.
+pub(crate) fn udp_socket(family: Family) -> io::Result<OwnedFd> {
+    new_socket(family as c_int, libc::SOCK_DGRAM, libc::IPPROTO_UDP)
+}
+
+/// [socket(2)]: nonblocking and closed on exec.
 ///
 /// [socket(2)]: https://man7.org/linux/man-pages/man2/socket.2.html
-pub(crate) fn tcp_socket(family: Family) -> io::Result<OwnedFd> {
-    let kind = libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+pub(super) fn new_socket(family: c_int, kind: c_int, protocol: c_int) -> io::Result<OwnedFd> {
+    let kind = kind | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
     // SAFETY: no pointers are passed.
-    let fd = check(unsafe { libc::socket(family as c_int, kind, libc::IPPROTO_TCP) })?;
+    let fd = check(unsafe { libc::socket(family, kind, protocol) })?;
     // SAFETY: the kernel has just made this descriptor and nobody else knows it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
@@ -33,8 +43,12 @@ impl FromRawFd for TcpSocket {
 ///
 /// [bind(2)]: https://man7.org/linux/man-pages/man2/bind.2.html
 pub(crate) fn bind(socket: BorrowedFd<'_>, addr: SocketAddr) -> io::Result<()> {
-    let (raw, len) = RawAddr::encode(addr);
-    // SAFETY: `raw` outlives the call and `len` is the size of its active member.
+    bind_raw(socket, RawAddr::encode(addr))
+}
+
+pub(super) fn bind_raw(socket: BorrowedFd<'_>, addr: (RawAddr, socklen_t)) -> io::Result<()> {
+    let (raw, len) = addr;
+    // SAFETY: `raw` outlives the call and has the `len` bytes, as its maker counted them.
     check(unsafe { libc::bind(socket.as_raw_fd(), &raw const raw.any, len) }).map(drop)
 }
 
@@ -42,8 +56,12 @@ pub(crate) fn bind(socket: BorrowedFd<'_>, addr: SocketAddr) -> io::Result<()> {
 ///
 /// [connect(2)]: https://man7.org/linux/man-pages/man2/connect.2.html
 pub(crate) fn connect(socket: BorrowedFd<'_>, addr: SocketAddr) -> io::Result<()> {
-    let (raw, len) = RawAddr::encode(addr);
-    // SAFETY: `raw` outlives the call and `len` is the size of its active member.
+    connect_raw(socket, RawAddr::encode(addr))
+}
+
+pub(super) fn connect_raw(socket: BorrowedFd<'_>, addr: (RawAddr, socklen_t)) -> io::Result<()> {
+    let (raw, len) = addr;
+    // SAFETY: `raw` outlives the call and has the `len` bytes, as its maker counted them.
     check(unsafe { libc::connect(socket.as_raw_fd(), &raw const raw.any, len) }).map(drop)
 }
 
@@ -55,10 +73,16 @@ pub(crate) fn listen(socket: BorrowedFd<'_>, backlog: c_int) -> io::Result<()> {
     check(unsafe { libc::listen(socket.as_raw_fd(), backlog) }).map(drop)
 }
 
-/// [accept4(2)]: the new socket is nonblocking and closed on exec, in the one call.
+/// [accept4(2)]: the new socket and its peer.
 ///
 /// [accept4(2)]: https://man7.org/linux/man-pages/man2/accept.2.html
 pub(crate) fn accept(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, SocketAddr)> {
+    let (socket, (raw, _)) = accept_raw(listener)?;
+    Ok((socket, raw.decode()?))
+}
+
+/// The new socket, nonblocking and closed on exec in the one call, and its peer's address.
+pub(super) fn accept_raw(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, (RawAddr, socklen_t))> {
     let mut raw = RawAddr::empty();
     let mut len = mem::size_of::<RawAddr>() as socklen_t;
     let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
@@ -67,8 +91,7 @@ pub(crate) fn accept(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, SocketAdd
         libc::accept4(listener.as_raw_fd(), &raw mut raw.any, &raw mut len, flags)
     })?;
     // SAFETY: the kernel has just made this descriptor and nobody else knows it.
-    let fd = unsafe { OwnedFd::from_raw_fd(fd) };
-    Ok((fd, raw.decode()?))
+    Ok((unsafe { OwnedFd::from_raw_fd(fd) }, (raw, len)))
 }
 
 /// [getsockname(2)].

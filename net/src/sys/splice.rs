@@ -8,9 +8,9 @@ use std::mem;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
 
-use libc::{c_int, off64_t};
+use libc::off64_t;
 
-use super::{check, check_len};
+use super::{check, check_len, status_flags};
 
 /// [splice(2)] at the current positions, not waiting for the pipe of the two.
 ///
@@ -63,11 +63,7 @@ fn as_offset(offset: u64) -> io::Result<off64_t> {
 pub(crate) fn moves_without_blocking(fd: BorrowedFd<'_>) -> io::Result<bool> {
     Ok(match stat(fd)?.st_mode & libc::S_IFMT {
         libc::S_IFREG => true,
-        libc::S_IFSOCK | libc::S_IFIFO => {
-            // SAFETY: no pointers are passed.
-            let flags = check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFL) })?;
-            flags & libc::O_NONBLOCK != 0
-        }
+        libc::S_IFSOCK | libc::S_IFIFO => status_flags(fd)? & libc::O_NONBLOCK != 0,
         _ => false,
     })
 }
@@ -104,16 +100,4 @@ pub(crate) fn is_move_refused(error: &io::Error) -> bool {
         error.raw_os_error(),
         Some(libc::EINVAL | libc::ENOSYS | libc::EPERM | libc::EOPNOTSUPP)
     )
-}
-
-/// Takes the error that waits on a socket (`SO_ERROR`); nothing of what is no socket.
-pub(crate) fn take_socket_error(fd: BorrowedFd<'_>) -> Option<io::Error> {
-    let mut error: c_int = 0;
-    let mut len = mem::size_of::<c_int>() as libc::socklen_t;
-    let into = (&raw mut error).cast();
-    // SAFETY: the kernel writes at most `len` bytes, the size of `error`.
-    let result = unsafe {
-        libc::getsockopt(fd.as_raw_fd(), libc::SOL_SOCKET, libc::SO_ERROR, into, &raw mut len)
-    };
-    (result == 0 && error != 0).then(|| io::Error::from_raw_os_error(error))
 }

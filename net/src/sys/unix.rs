@@ -13,8 +13,8 @@ use std::ptr;
 use libc::{c_char, c_int, c_void, gid_t, pid_t, socklen_t, uid_t};
 
 use super::{
-    Control, RawAddr, SO_SNDBUF, check, check_len, control_space, option, receive_message,
-    send_message,
+    Control, RawAddr, SO_SNDBUF, accept_raw, bind_raw, check, check_len, connect_raw,
+    control_space, new_socket, option, receive_message, send_message,
 };
 
 /// What a Unix socket carries.
@@ -26,32 +26,19 @@ pub(crate) enum UnixKind {
     Seqpacket = libc::SOCK_SEQPACKET,
 }
 
-impl UnixKind {
-    /// The type for [socket(2)]: nonblocking and closed on exec.
-    ///
-    /// [socket(2)]: https://man7.org/linux/man-pages/man2/socket.2.html
-    fn socket_type(self) -> c_int {
-        self as c_int | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC
-    }
-}
-
-/// [socket(2)]: nonblocking and closed on exec.
-///
-/// [socket(2)]: https://man7.org/linux/man-pages/man2/socket.2.html
+/// A Unix socket.
 pub(crate) fn unix_socket(kind: UnixKind) -> io::Result<OwnedFd> {
-    // SAFETY: no pointers are passed.
-    let fd = check(unsafe { libc::socket(libc::AF_UNIX, kind.socket_type(), 0) })?;
-    // SAFETY: the kernel has just made this descriptor and nobody else knows it.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+    new_socket(libc::AF_UNIX, kind as c_int, 0)
 }
 
 /// [socketpair(2)]: nonblocking and closed on exec.
 ///
 /// [socketpair(2)]: https://man7.org/linux/man-pages/man2/socketpair.2.html
 pub(crate) fn unix_pair(kind: UnixKind) -> io::Result<(OwnedFd, OwnedFd)> {
+    let kind = kind as c_int | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
     let mut fds = [-1; 2];
     // SAFETY: the kernel writes two descriptors, for which there is room.
-    check(unsafe { libc::socketpair(libc::AF_UNIX, kind.socket_type(), 0, fds.as_mut_ptr()) })?;
+    check(unsafe { libc::socketpair(libc::AF_UNIX, kind, 0, fds.as_mut_ptr()) })?;
     // SAFETY: the kernel has just made these descriptors and nobody else knows them.
     Ok(unsafe { (OwnedFd::from_raw_fd(fds[0]), OwnedFd::from_raw_fd(fds[1])) })
 }
@@ -82,33 +69,22 @@ const PATH_OFFSET: usize = mem::offset_of!(libc::sockaddr_un, sun_path);
 ///
 /// [bind(2)]: https://man7.org/linux/man-pages/man2/bind.2.html
 pub(crate) fn unix_bind(socket: BorrowedFd<'_>, addr: &SocketAddr) -> io::Result<()> {
-    let (raw, len) = encode(addr);
-    // SAFETY: `raw` outlives the call and has the `len` bytes.
-    check(unsafe { libc::bind(socket.as_raw_fd(), &raw const raw.any, len) }).map(drop)
+    bind_raw(socket, encode(addr))
 }
 
 /// [connect(2)]. On a full backlog it says `EAGAIN`, and nothing is under way then.
 ///
 /// [connect(2)]: https://man7.org/linux/man-pages/man2/connect.2.html
 pub(crate) fn unix_connect(socket: BorrowedFd<'_>, addr: &SocketAddr) -> io::Result<()> {
-    let (raw, len) = encode(addr);
-    // SAFETY: `raw` outlives the call and has the `len` bytes.
-    check(unsafe { libc::connect(socket.as_raw_fd(), &raw const raw.any, len) }).map(drop)
+    connect_raw(socket, encode(addr))
 }
 
-/// [accept4(2)]: the new socket, nonblocking and closed on exec, and whether its peer has a name.
+/// [accept4(2)]: the new socket, and whether its peer has a name.
 ///
 /// [accept4(2)]: https://man7.org/linux/man-pages/man2/accept.2.html
 pub(crate) fn unix_accept(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, bool)> {
-    let mut raw = RawAddr::empty();
-    let mut len = mem::size_of::<RawAddr>() as socklen_t;
-    let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
-    // SAFETY: the kernel writes at most `len` bytes into `raw`, which are all valid in any pattern.
-    let fd = check(unsafe {
-        libc::accept4(listener.as_raw_fd(), &raw mut raw.any, &raw mut len, flags)
-    })?;
-    // SAFETY: the kernel has just made this descriptor and nobody else knows it.
-    Ok((unsafe { OwnedFd::from_raw_fd(fd) }, len as usize > PATH_OFFSET))
+    let (socket, (_, len)) = accept_raw(listener)?;
+    Ok((socket, len as usize > PATH_OFFSET))
 }
 
 /// [send(2)], without `SIGPIPE`: `write`, which the standard library uses on Unix sockets, would raise

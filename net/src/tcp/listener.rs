@@ -1,9 +1,8 @@
 //! `TcpListener`, and its connections as a stream.
 
-use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -13,6 +12,7 @@ use runtime_core::io::Source;
 use crate::acceptor::Acceptor;
 use crate::addr::{ToSocketAddrs, first_of, resolve};
 use crate::error::explain;
+use crate::fd_traits::std_socket;
 use crate::sys::{self, Family};
 use crate::tcp::stream::TcpStream;
 
@@ -247,44 +247,4 @@ fn accept(listener: &std::net::TcpListener) -> io::Result<(TcpStream, SocketAddr
     Ok((TcpStream::from_source(Source::new(socket.into())), peer))
 }
 
-impl TryFrom<std::net::TcpListener> for TcpListener {
-    type Error = io::Error;
-
-    fn try_from(listener: std::net::TcpListener) -> io::Result<TcpListener> {
-        TcpListener::from_std(listener)
-    }
-}
-
-impl TryFrom<OwnedFd> for TcpListener {
-    type Error = io::Error;
-
-    /// As [`TcpListener::from_std`], for a listening socket from anywhere.
-    fn try_from(fd: OwnedFd) -> io::Result<TcpListener> {
-        TcpListener::from_std(fd.into())
-    }
-}
-
-impl From<TcpListener> for OwnedFd {
-    /// Deregisters the socket; it stays nonblocking.
-    fn from(listener: TcpListener) -> OwnedFd {
-        listener.acceptor.into_inner().into()
-    }
-}
-
-impl AsFd for TcpListener {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.acceptor.get_ref().as_fd()
-    }
-}
-
-impl AsRawFd for TcpListener {
-    fn as_raw_fd(&self) -> RawFd {
-        self.acceptor.get_ref().as_raw_fd()
-    }
-}
-
-impl fmt::Debug for TcpListener {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.acceptor.get_ref().fmt(f)
-    }
-}
+std_socket!(TcpListener, acceptor: std::net::TcpListener);

@@ -1,15 +1,15 @@
 //! `TcpStream`: reading, writing, readiness, options.
 
-use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::net::{Shutdown, SocketAddr};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::AsFd;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use runtime_core::io::{Interest, ReadFd, Ready, Source, WriteFd};
 
 use crate::addr::{ToSocketAddrs, resolve};
+use crate::fd_traits::std_socket;
 use crate::methods::{read_methods, readiness_methods, write_methods};
 use crate::split::{self, Stream};
 use crate::sys;
@@ -265,50 +265,10 @@ macro_rules! peeking_half {
 peeking_half!(ReadHalf<'_>);
 peeking_half!(OwnedReadHalf);
 
-impl TryFrom<std::net::TcpStream> for TcpStream {
-    type Error = io::Error;
-
-    fn try_from(stream: std::net::TcpStream) -> io::Result<TcpStream> {
-        TcpStream::from_std(stream)
-    }
-}
-
-impl TryFrom<OwnedFd> for TcpStream {
-    type Error = io::Error;
-
-    /// As [`TcpStream::from_std`], for a connected socket from anywhere.
-    fn try_from(fd: OwnedFd) -> io::Result<TcpStream> {
-        TcpStream::from_std(fd.into())
-    }
-}
-
-impl From<TcpStream> for OwnedFd {
-    /// Deregisters the socket; it stays nonblocking.
-    fn from(stream: TcpStream) -> OwnedFd {
-        stream.io.into_inner().into()
-    }
-}
-
 impl AsRef<TcpStream> for TcpStream {
     fn as_ref(&self) -> &TcpStream {
         self
     }
 }
 
-impl AsFd for TcpStream {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.io.get_ref().as_fd()
-    }
-}
-
-impl AsRawFd for TcpStream {
-    fn as_raw_fd(&self) -> RawFd {
-        self.io.get_ref().as_raw_fd()
-    }
-}
-
-impl fmt::Debug for TcpStream {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.io.get_ref().fmt(f)
-    }
-}
+std_socket!(TcpStream, io: std::net::TcpStream);

@@ -1,9 +1,8 @@
 //! `UdpSocket`: datagrams to and from anybody, or one peer.
 
-use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::task::{Context, Poll};
 
 use runtime_core::io::{Interest, Ready, Source};
@@ -11,7 +10,8 @@ use runtime_core::io::{Interest, Ready, Source};
 use super::segments::Gso;
 use crate::addr::{ToSocketAddrs, first_of, no_address, resolve};
 use crate::error::explain;
-use crate::methods::readiness_methods;
+use crate::fd_traits::std_socket;
+use crate::methods::{message_readiness_methods, readiness_methods};
 use crate::sys::{self, Family};
 
 /// A UDP socket.
@@ -416,53 +416,7 @@ impl UdpSocket {
         self.try_peek_from(&mut []).map(|(_, sender)| sender)
     }
 
-    /// Waits until a receive would not block: a datagram or an error is there.
-    ///
-    /// It may be so for another task too, or no longer when this one comes to it: follow with
-    /// [`try_recv`](Self::try_recv), and wait again on `WouldBlock`.
-    ///
-    /// # Errors
-    ///
-    /// If the socket cannot be registered with the runtime.
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is lost.
-    pub async fn readable(&self) -> io::Result<()> {
-        self.io.readable().await
-    }
-
-    /// Waits until a send would not block. As [`readable`](Self::readable) otherwise.
-    ///
-    /// # Errors
-    ///
-    /// If the socket cannot be registered with the runtime.
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is lost.
-    pub async fn writable(&self) -> io::Result<()> {
-        self.io.writable().await
-    }
-
-    /// As [`readable`](Self::readable), for futures written by hand.
-    ///
-    /// # Errors
-    ///
-    /// If the socket cannot be registered with the runtime.
-    pub fn poll_recv_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.io.poll_read_ready(cx)
-    }
-
-    /// As [`writable`](Self::writable), for futures written by hand.
-    ///
-    /// # Errors
-    ///
-    /// If the socket cannot be registered with the runtime.
-    pub fn poll_send_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.io.poll_write_ready(cx)
-    }
-
+    message_readiness_methods!();
     readiness_methods!();
 
     /// The address bound to: with it the port that port 0 became.
@@ -493,28 +447,4 @@ impl UdpSocket {
     }
 }
 
-impl TryFrom<std::net::UdpSocket> for UdpSocket {
-    type Error = io::Error;
-
-    fn try_from(socket: std::net::UdpSocket) -> io::Result<UdpSocket> {
-        UdpSocket::from_std(socket)
-    }
-}
-
-impl AsFd for UdpSocket {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.io.get_ref().as_fd()
-    }
-}
-
-impl AsRawFd for UdpSocket {
-    fn as_raw_fd(&self) -> RawFd {
-        self.io.get_ref().as_raw_fd()
-    }
-}
-
-impl fmt::Debug for UdpSocket {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.io.get_ref().fmt(f)
-    }
-}
+std_socket!(UdpSocket, io: std::net::UdpSocket);

@@ -1,10 +1,9 @@
 //! `UnixDatagram`: messages to and from anybody, or one peer.
 
-use std::fmt;
 use std::future::Future;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::Shutdown;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net;
 use std::path::Path;
 use std::pin::pin;
@@ -14,7 +13,8 @@ use runtime_core::io::{Interest, Ready, Source};
 use runtime_core::task::consume_budget;
 
 use crate::error::explain;
-use crate::methods::readiness_methods;
+use crate::fd_traits::std_socket;
+use crate::methods::{message_readiness_methods, readiness_methods};
 use crate::sys::{self, UnixKind};
 use crate::unix::fds::fd_methods;
 use crate::unix::listener::bind;
@@ -346,28 +346,4 @@ fn receive_from(socket: &net::UnixDatagram, buf: &mut [u8]) -> io::Result<(usize
     socket.recv_from(buf).map(|(len, from)| (len, from.into()))
 }
 
-impl TryFrom<net::UnixDatagram> for UnixDatagram {
-    type Error = io::Error;
-
-    fn try_from(socket: net::UnixDatagram) -> io::Result<UnixDatagram> {
-        UnixDatagram::from_std(socket)
-    }
-}
-
-impl AsFd for UnixDatagram {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.io.get_ref().as_fd()
-    }
-}
-
-impl AsRawFd for UnixDatagram {
-    fn as_raw_fd(&self) -> RawFd {
-        self.io.get_ref().as_raw_fd()
-    }
-}
-
-impl fmt::Debug for UnixDatagram {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.io.get_ref().fmt(f)
-    }
-}
+std_socket!(UnixDatagram, io: net::UnixDatagram);

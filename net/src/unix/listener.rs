@@ -1,8 +1,7 @@
 //! `UnixListener`, and its connections as a stream.
 
-use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net;
 use std::path::Path;
 use std::pin::Pin;
@@ -12,6 +11,7 @@ use futures_core::Stream;
 
 use crate::acceptor::Acceptor;
 use crate::error::explain;
+use crate::fd_traits::std_socket;
 use crate::sys::{self, UnixKind};
 use crate::unix::SocketAddr;
 use crate::unix::stream::UnixStream;
@@ -215,28 +215,4 @@ pub(super) fn accept(listener: &net::UnixListener) -> io::Result<(OwnedFd, Socke
     Ok((stream.into(), peer))
 }
 
-impl TryFrom<net::UnixListener> for UnixListener {
-    type Error = io::Error;
-
-    fn try_from(listener: net::UnixListener) -> io::Result<UnixListener> {
-        UnixListener::from_std(listener)
-    }
-}
-
-impl AsFd for UnixListener {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.acceptor.get_ref().as_fd()
-    }
-}
-
-impl AsRawFd for UnixListener {
-    fn as_raw_fd(&self) -> RawFd {
-        self.acceptor.get_ref().as_raw_fd()
-    }
-}
-
-impl fmt::Debug for UnixListener {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.acceptor.get_ref().fmt(f)
-    }
-}
+std_socket!(UnixListener, acceptor: net::UnixListener);

@@ -89,53 +89,7 @@ macro_rules! message_methods {
             self.io.write_with(|socket| messages::send_vectored(socket.as_fd(), bufs)).await
         }
 
-        /// Waits until a receive would not block: a message, the end or an error is there.
-        ///
-        /// It may be so for another task too, or no longer when this one comes to it: follow with
-        /// [`try_recv`](Self::try_recv), and wait again on `WouldBlock`.
-        ///
-        /// # Errors
-        ///
-        /// If the socket cannot be registered with the runtime.
-        ///
-        /// # Cancel safety
-        ///
-        /// Nothing is lost.
-        pub async fn readable(&self) -> io::Result<()> {
-            self.io.readable().await
-        }
-
-        /// Waits until a [`send`](Self::send) to the peer would not block. As
-        /// [`readable`](Self::readable) otherwise.
-        ///
-        /// # Errors
-        ///
-        /// If the socket cannot be registered with the runtime.
-        ///
-        /// # Cancel safety
-        ///
-        /// Nothing is lost.
-        pub async fn writable(&self) -> io::Result<()> {
-            self.io.writable().await
-        }
-
-        /// As [`readable`](Self::readable), for futures written by hand.
-        ///
-        /// # Errors
-        ///
-        /// If the socket cannot be registered with the runtime.
-        pub fn poll_recv_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-            self.io.poll_read_ready(cx)
-        }
-
-        /// As [`writable`](Self::writable), for futures written by hand.
-        ///
-        /// # Errors
-        ///
-        /// If the socket cannot be registered with the runtime.
-        pub fn poll_send_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-            self.io.poll_write_ready(cx)
-        }
+        message_readiness_methods!();
 
         /// The name of this end.
         ///

@@ -29,7 +29,7 @@
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 use std::process::{ChildStderr, ChildStdin, ChildStdout, Stdio};
@@ -38,6 +38,7 @@ use std::task::{Context, Poll};
 use runtime_core::io::{Interest, ReadFd, Ready, Source, WriteFd};
 
 use crate::error::explain;
+use crate::fd_traits::has_fd;
 use crate::methods::{read_methods, readiness_methods, write_methods};
 use crate::sys;
 
@@ -313,17 +314,7 @@ macro_rules! end {
             }
         }
 
-        impl AsFd for $end {
-            fn as_fd(&self) -> BorrowedFd<'_> {
-                self.io.as_fd()
-            }
-        }
-
-        impl AsRawFd for $end {
-            fn as_raw_fd(&self) -> RawFd {
-                self.io.as_raw_fd()
-            }
-        }
+        has_fd!($end, io);
 
         impl fmt::Debug for $end {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::Shutdown;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net;
 use std::path::Path;
 use std::pin::Pin;
@@ -13,7 +13,8 @@ use futures_core::Stream;
 use runtime_core::io::{Interest, Ready, Source};
 
 use crate::acceptor::Acceptor;
-use crate::methods::readiness_methods;
+use crate::fd_traits::has_fd;
+use crate::methods::{message_readiness_methods, readiness_methods};
 use crate::sys::{self, UnixKind};
 use crate::unix::connect::connect_new;
 use crate::unix::fds::fd_methods;
@@ -212,17 +213,7 @@ impl Stream for SeqpacketIncoming<'_> {
 /// What both are, beside what they do.
 macro_rules! owns_a_socket {
     ($type:ty, $field:ident, $name:literal) => {
-        impl AsFd for $type {
-            fn as_fd(&self) -> BorrowedFd<'_> {
-                self.$field.get_ref().as_fd()
-            }
-        }
-
-        impl AsRawFd for $type {
-            fn as_raw_fd(&self) -> RawFd {
-                self.$field.get_ref().as_raw_fd()
-            }
-        }
+        has_fd!($type, $field);
 
         impl From<$type> for OwnedFd {
             /// Gives the socket away, deregistered. It stays nonblocking.

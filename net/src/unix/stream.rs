@@ -1,15 +1,15 @@
 //! `UnixStream`: connecting, reading, writing, passing descriptors.
 
-use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut, Read};
 use std::net::Shutdown;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net;
 use std::path::Path;
 use std::task::{Context, Poll};
 
 use runtime_core::io::{Interest, ReadFd, Ready, Source, WriteFd};
 
+use crate::fd_traits::std_socket;
 use crate::methods::{read_methods, readiness_methods, write_methods};
 use crate::split::{self, Stream};
 use crate::sys::{self, UnixKind};
@@ -225,28 +225,4 @@ impl Stream for UnixStream {
     }
 }
 
-impl TryFrom<net::UnixStream> for UnixStream {
-    type Error = io::Error;
-
-    fn try_from(stream: net::UnixStream) -> io::Result<UnixStream> {
-        UnixStream::from_std(stream)
-    }
-}
-
-impl AsFd for UnixStream {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.io.get_ref().as_fd()
-    }
-}
-
-impl AsRawFd for UnixStream {
-    fn as_raw_fd(&self) -> RawFd {
-        self.io.get_ref().as_raw_fd()
-    }
-}
-
-impl fmt::Debug for UnixStream {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.io.get_ref().fmt(f)
-    }
-}
+std_socket!(UnixStream, io: net::UnixStream);

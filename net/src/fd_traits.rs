@@ -1,0 +1,58 @@
+//! The traits of types that have a descriptor, written once.
+
+/// `AsFd` and `AsRawFd` of a type with a `Source`, or an `Acceptor`, in this field.
+macro_rules! has_fd {
+    ($type:ty, $field:ident) => {
+        impl std::os::fd::AsFd for $type {
+            fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+                std::os::fd::AsFd::as_fd(self.$field.get_ref())
+            }
+        }
+
+        impl std::os::fd::AsRawFd for $type {
+            fn as_raw_fd(&self) -> std::os::fd::RawFd {
+                std::os::fd::AsRawFd::as_raw_fd(&std::os::fd::AsFd::as_fd(self))
+            }
+        }
+    };
+}
+
+/// The traits of a socket for which the standard library has a type.
+macro_rules! std_socket {
+    ($type:ident, $field:ident: $std:ty) => {
+        $crate::fd_traits::has_fd!($type, $field);
+
+        impl TryFrom<$std> for $type {
+            type Error = std::io::Error;
+
+            fn try_from(socket: $std) -> std::io::Result<$type> {
+                $type::from_std(socket)
+            }
+        }
+
+        impl TryFrom<std::os::fd::OwnedFd> for $type {
+            type Error = std::io::Error;
+
+            /// As `from_std`, for a socket of this kind from anywhere.
+            fn try_from(socket: std::os::fd::OwnedFd) -> std::io::Result<$type> {
+                $type::from_std(socket.into())
+            }
+        }
+
+        impl From<$type> for std::os::fd::OwnedFd {
+            /// Gives the socket away, deregistered. It stays nonblocking.
+            fn from(socket: $type) -> std::os::fd::OwnedFd {
+                socket.$field.into_inner().into()
+            }
+        }
+
+        /// As the standard library's.
+        impl std::fmt::Debug for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                std::fmt::Debug::fmt(self.$field.get_ref(), f)
+            }
+        }
+    };
+}
+
+pub(crate) use {has_fd, std_socket};
