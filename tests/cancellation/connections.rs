@@ -2,11 +2,13 @@
 //! closed.
 
 use std::collections::HashSet;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::net::UnixDatagram as StdDatagram;
-use std::sync::Mutex;
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -16,8 +18,8 @@ use runtime::net::{
 };
 use runtime::time;
 
-use crate::exercise::{Direction, Exercise, Model, Moved};
-use crate::seeds::{Rng, for_seeds};
+use crate::exercise::{Direction, Exercise, Model, Moved, Wakes};
+use crate::seeds::{Rng, eventually, for_seeds};
 
 /// One end of a connection, which says who it is.
 trait End: Sized {
@@ -177,6 +179,31 @@ fn connections_of_tcp() {
     for_seeds(40, async |rng| {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         tcp_connections(listener, rng).await;
+    });
+}
+
+/// The look-up cannot be cancelled: it keeps the waker until it ends.
+#[test]
+fn a_connect_to_a_name_is_dropped_at_any_time() {
+    for_seeds(40, async |rng| {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let wakes = Arc::new(Wakes::default());
+        let waker = Waker::from(wakes.clone());
+        {
+            let mut connect = pin!(TcpStream::connect(("localhost", port)));
+            for _ in 0..rng.below(5) {
+                if connect.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
+                    break;
+                }
+                let before = wakes.get();
+                if rng.once_in(2) {
+                    eventually(|| wakes.get() > before, "it was not woken").await;
+                }
+            }
+        }
+        drop(waker);
+        eventually(|| wakes.are_over(), "its waker has stayed behind").await;
     });
 }
 

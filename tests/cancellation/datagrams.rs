@@ -1,7 +1,7 @@
 //! Datagrams: whole, in order, once.
 
 use std::future::poll_fn;
-use std::io::{ErrorKind, IoSliceMut};
+use std::io::{ErrorKind, IoSlice, IoSliceMut};
 use std::net::SocketAddr;
 
 use runtime::io::Interest;
@@ -94,6 +94,20 @@ fn udp<'a>(a: &'a UdpSocket, b: &'a UdpSocket) -> Direction<'a> {
             moved.extend(pieces(&third[..third.len() - unsent], size));
             Ok(Moved::In(moved))
         })
+        .writing("poll_send_many", move |mut rng| async move {
+            let (first, second) = (rng.bytes(MOST), rng.bytes(MOST));
+            let mut batch = [Datagram::new(&first), Datagram::new(&second)];
+            let sent = poll_fn(|cx| a.poll_send_many(cx, &mut batch)).await?;
+            let mut moved = vec![Message::from(&first[..]), Message::from(&second[..])];
+            moved.truncate(sent);
+            Ok(Moved::In(moved))
+        })
+        .writing("send_vectored", move |mut rng| async move {
+            let bytes = rng.bytes(MOST);
+            let (first, second) = bytes.split_at(rng.below(bytes.len()));
+            a.send_vectored(&[IoSlice::new(first), IoSlice::new(second)]).await?;
+            put_in(&bytes)
+        })
         .writing("send_segmented", move |mut rng| async move {
             let (bytes, size) = segments(&mut rng);
             let len = a.send_segmented(&bytes, size).await?;
@@ -113,6 +127,15 @@ fn udp<'a>(a: &'a UdpSocket, b: &'a UdpSocket) -> Direction<'a> {
             let segments = each.flat_map(|(received, room)| received.segments(room));
             Ok(Moved::Out(segments.map(Message::from).collect()))
         })
+        .reading("poll_recv_many", move |_| async move {
+            let mut room = room();
+            let mut received = [Received::default()];
+            {
+                let mut bufs = [IoSliceMut::new(&mut room)];
+                poll_fn(|cx| b.poll_recv_many(cx, &mut bufs, &mut received)).await?;
+            }
+            Ok(Moved::Out(received[0].segments(&room).map(Message::from).collect()))
+        })
         .reading("recv_segmented", move |_| async move {
             let mut buf = room();
             let received = b.recv_segmented(&mut buf).await?;
@@ -127,6 +150,13 @@ fn one_by_one<'a>(direction: Direction<'a>, of_a: SocketAddr, b: &'a UdpSocket) 
         .reading("recv", move |_| async move {
             let mut buf = room();
             let len = b.recv(&mut buf).await?;
+            got_out(&buf[..len])
+        })
+        .reading("recv_vectored", move |mut rng| async move {
+            let mut buf = room();
+            let (first, second) = buf.split_at_mut(rng.below(MOST));
+            let bufs = &mut [IoSliceMut::new(first), IoSliceMut::new(second)];
+            let len = b.recv_vectored(bufs).await?;
             got_out(&buf[..len])
         })
         .reading("recv_from", move |_| async move {
@@ -183,6 +213,11 @@ fn one_by_one<'a>(direction: Direction<'a>, of_a: SocketAddr, b: &'a UdpSocket) 
             let mut buf = room();
             let (len, _) = poll_fn(|cx| b.poll_recv_from(cx, &mut buf)).await?;
             got_out(&buf[..len])
+        })
+        .reading("poll_peek", move |_| async move {
+            let mut buf = room();
+            let len = poll_fn(|cx| b.poll_peek(cx, &mut buf)).await?;
+            peeked(&buf[..len])
         })
         .reading("poll_peek_from", move |_| async move {
             let mut buf = room();

@@ -365,7 +365,7 @@ impl Where {
     }
 
     fn on_another_thread(rng: &mut Rng, with_timers: bool) -> Where {
-        match rng.below(if with_timers { 1 } else { 3 }) {
+        match rng.below(if with_timers { 2 } else { 3 }) {
             0 => Where::InARuntimeOfItsOwn,
             1 => Where::InThisRuntime(another_runtime()),
             _ => Where::WithoutARuntime,
@@ -425,7 +425,7 @@ pub(crate) struct Exercise<'a> {
     directions: Vec<Direction<'a>>,
     /// Whether other threads have a part in it.
     threads: bool,
-    /// Whether some operations have timers, which panic where no loop runs once that of theirs is gone.
+    /// Whether some operations have timers, which panic where there is no runtime.
     pub(crate) with_timers: bool,
     /// Whether readers are polled more often than writers, or less.
     favours_readers: bool,

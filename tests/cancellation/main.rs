@@ -14,5 +14,6 @@ mod datagrams;
 mod exercise;
 mod lines;
 mod seeds;
+mod threads;
 mod unix;
 mod waits;

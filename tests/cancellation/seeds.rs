@@ -81,12 +81,8 @@ pub(crate) fn for_seeds(count: u64, body: impl AsyncFn(&mut Rng)) {
         None => 0..given("SEEDS").unwrap_or(count),
     };
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    // What a process keeps, however many runtimes it makes later.
-    runtime::block_on(async {
-        fds_of_this_runtime();
-        another_runtime();
-        elsewhere(Where::InARuntimeOfItsOwn, fds_of_this_runtime);
-    });
+    another_runtime();
+    runtimes_within(8);
     for seeds in seeds.collect::<Vec<_>>().chunks(100) {
         limited(|| {
             for &seed in seeds {
@@ -97,6 +93,16 @@ pub(crate) fn for_seeds(count: u64, body: impl AsyncFn(&mut Rng)) {
                     eventually(|| open_descriptors() <= before, "descriptors are left over").await;
                 });
             }
+        });
+    }
+}
+
+/// Makes so many runtimes that live at the same time: for each the process keeps an eventfd for ever.
+fn runtimes_within(count: usize) {
+    if count > 0 {
+        elsewhere(Where::InARuntimeOfItsOwn, || {
+            fds_of_this_runtime();
+            runtimes_within(count - 1);
         });
     }
 }

@@ -7,6 +7,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use futures::poll;
 use runtime::io::Source;
@@ -194,5 +195,23 @@ fn readiness_that_a_dropped_future_had_waited_for_is_not_lost() {
         assert_eq!(read(&source).await, b'x');
         let empty = source.try_io(runtime::io::Interest::READABLE, |mut a| a.read(&mut [0]));
         assert_eq!(empty.unwrap_err().kind(), ErrorKind::WouldBlock);
+    });
+}
+
+/// Its home is gone, and a runtime of another thread is entered where it is polled: that one wakes it.
+#[test]
+fn a_timer_whose_runtime_is_gone_waits_with_the_one_that_is_entered() {
+    for_seeds(1, async |_| {
+        let soon = || Box::pin(runtime::time::sleep(Duration::from_millis(1)));
+        let mut timer = elsewhere(Where::InARuntimeOfItsOwn, soon);
+        let (wakes, waker) = counted();
+        let mut is_pending = || {
+            let mut poll = || timer.as_mut().poll(&mut Context::from_waker(&waker)).is_pending();
+            elsewhere(Where::InThisRuntime(another_runtime()), &mut poll)
+        };
+        if is_pending() {
+            eventually(|| wakes.get() > 0, "it was not woken").await;
+        }
+        assert!(!is_pending());
     });
 }

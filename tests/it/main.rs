@@ -25,6 +25,7 @@ mod tcp_options;
 mod threads;
 mod time;
 mod timer;
+mod traps;
 mod turn;
 mod udp;
 mod unix;

@@ -193,11 +193,27 @@ impl Sleep {
         });
         match ready!(Pin::new(&mut **task).poll(cx)) {
             Ok(()) => Poll::Ready(()),
-            Err(_) => panic!(
+            Err(_) => self.poll_in_another_home(cx),
+        }
+    }
+
+    /// Its home is gone: it waits with the runtime that is current.
+    #[cold]
+    fn poll_in_another_home(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let current = context::with_current(|current| match current {
+            Current::Here(core) => core.name,
+            Current::Elsewhere(handle) => handle.shared.name,
+            Current::None => RuntimeName::NONE,
+        });
+        if current == RuntimeName::NONE || current == self.home {
+            panic!(
                 "a Sleep was polled on a thread without a runtime after its own had been dropped: \
                  nobody can wake it"
-            ),
+            );
         }
+        self.home = current;
+        self.leave(Wait::Unpolled);
+        self.register(cx)
     }
 
     fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
