@@ -52,3 +52,15 @@ pub(crate) async fn turns() {
         runtime::task::yield_now().await;
     }
 }
+
+/// Writes until a write would block; returns how much that took.
+pub(crate) fn fill(mut write: impl FnMut(&[u8]) -> io::Result<usize>) -> usize {
+    let mut written = 0;
+    loop {
+        match write(&[7; 65536]) {
+            Ok(count) => written += count,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return written,
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
