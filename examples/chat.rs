@@ -16,6 +16,7 @@ use std::rc::Rc;
 
 use futures::StreamExt;
 use futures::channel::{mpsc, oneshot};
+use runtime::io::Lines;
 use runtime::net::{TcpListener, TcpStream};
 use runtime::task::yield_now;
 
@@ -100,7 +101,7 @@ impl Room {
 
 /// A client's task: asks for the name, then takes part until the client goes, fails, or is too slow.
 async fn serve(stream: &TcpStream, peer: SocketAddr, room: &RefCell<Room>) -> io::Result<()> {
-    let mut lines = Lines { stream, buf: Vec::new() };
+    let mut lines = runtime::io::lines(stream).max_len(LINE_LEN_MAX);
     let Some(name) = ask_name(&mut lines, room).await? else { return Ok(()) };
     let (queue, inbox) = mpsc::channel(QUEUE_LEN);
     let (_membership, removed) = oneshot::channel();
@@ -115,31 +116,34 @@ async fn serve(stream: &TcpStream, peer: SocketAddr, room: &RefCell<Room>) -> io
 }
 
 /// The name, or `None` if the client goes without giving one.
-async fn ask_name(lines: &mut Lines<'_>, room: &RefCell<Room>) -> io::Result<Option<String>> {
-    lines.stream.write_all(b"* your name?\n").await?;
-    while let Some(name) = lines.next().await? {
-        let name = name.trim();
+async fn ask_name(
+    lines: &mut Lines<&TcpStream>,
+    room: &RefCell<Room>,
+) -> io::Result<Option<String>> {
+    lines.get_ref().write_all(b"* your name?\n").await?;
+    while let Some(name) = lines.next_line().await? {
+        let name = printable(name.trim());
         let remedy = if name.is_empty() || name.len() > NAME_LEN_MAX {
             format!("* a name has 1 to {NAME_LEN_MAX} bytes; yours?\n")
-        } else if room.borrow().is_taken(name) {
+        } else if room.borrow().is_taken(&name) {
             "* this name is taken; another?\n".to_string()
         } else {
-            return Ok(Some(name.to_string()));
+            return Ok(Some(name));
         };
-        lines.stream.write_all(remedy.as_bytes()).await?;
+        lines.get_ref().write_all(remedy.as_bytes()).await?;
     }
     Ok(None)
 }
 
 /// From the client to the room.
 async fn listen(
-    lines: &mut Lines<'_>,
+    lines: &mut Lines<&TcpStream>,
     peer: SocketAddr,
     name: &str,
     room: &RefCell<Room>,
 ) -> io::Result<()> {
-    while let Some(line) = lines.next().await? {
-        room.borrow_mut().say(peer, format!("{name}: {line}"));
+    while let Some(line) = lines.next_line().await? {
+        room.borrow_mut().say(peer, format!("{name}: {}", printable(&line)));
         // Lets the others send this line on before the next comes: who pastes many at once would else
         // fill the queues of those who are not slow at all.
         yield_now().await;
@@ -155,31 +159,7 @@ async fn tell(stream: &TcpStream, mut inbox: mpsc::Receiver<Rc<str>>) -> io::Res
     Ok(())
 }
 
-/// The lines that come in.
-struct Lines<'a> {
-    stream: &'a TcpStream,
-    buf: Vec<u8>,
-}
-
-impl Lines<'_> {
-    /// The next line without its end, or `None` when there are no more.
-    async fn next(&mut self) -> io::Result<Option<String>> {
-        loop {
-            if let Some(end) = self.buf.iter().position(|&byte| byte == b'\n') {
-                let line: Vec<u8> = self.buf.drain(..=end).collect();
-                // Control characters would be commands to the terminals of the others.
-                let text = String::from_utf8_lossy(&line);
-                return Ok(Some(text.chars().filter(|char| !char.is_control()).collect()));
-            }
-            if self.buf.len() > LINE_LEN_MAX {
-                let text = format!("dropped, since a line has at most {LINE_LEN_MAX} bytes");
-                return Err(io::Error::new(io::ErrorKind::InvalidData, text));
-            }
-            let mut chunk = [0; 1024];
-            match self.stream.read(&mut chunk).await? {
-                0 => return Ok(None),
-                len => self.buf.extend_from_slice(&chunk[..len]),
-            }
-        }
-    }
+/// Without control characters, which would be commands to the terminals of the others.
+fn printable(text: &str) -> String {
+    text.chars().filter(|char| !char.is_control()).collect()
 }

@@ -10,7 +10,7 @@ mod stream;
 
 use std::cell::Cell;
 use std::ffi::{c_int, c_uint};
-use std::fs::{self, File};
+use std::fs::File;
 use std::future::{Future, poll_fn};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -24,6 +24,7 @@ use runtime::task::yield_now;
 
 use stream::{Fd, bytes, check, feed, file, pipe, tcp};
 use support::faults::{Call, PLAN, Plan, count, fails, forward};
+use support::resources::open_descriptors;
 use support::run;
 
 thread_local! {
@@ -208,10 +209,6 @@ fn without_a_descriptor_for_a_pipe_it_goes_through_the_buffer() {
     .unwrap();
 }
 
-fn descriptors() -> usize {
-    fs::read_dir("/proc/self/fd").unwrap().count()
-}
-
 /// Four pipes may be kept for the next.
 const KEPT: usize = 8;
 
@@ -234,7 +231,7 @@ async fn blocked(future: impl Future, mut source: &UnixStream, with: u8) {
 fn a_copy_that_is_dropped_frees_its_descriptors_and_leaves_nothing_to_the_next() {
     let _faults = Faults::none();
     run(async {
-        let before = descriptors();
+        let before = open_descriptors();
         for _ in 0..20 {
             let (source, reader) = UnixStream::pair().unwrap();
             let (writer, _sink) = UnixStream::pair().unwrap();
@@ -243,7 +240,7 @@ fn a_copy_that_is_dropped_frees_its_descriptors_and_leaves_nothing_to_the_next()
             blocked(copy(&reader, &writer), &source, 7).await;
             blocked(copy_bidirectional(&reader, &writer), &source, 7).await;
         }
-        assert!(descriptors() <= before + KEPT, "{} instead of {before}", descriptors());
+        assert!(open_descriptors() <= before + KEPT, "{} instead of {before}", open_descriptors());
     });
     // Neither bytes of theirs come out of a pipe, nor is one full of them.
     MOVED.set(0);
@@ -263,7 +260,7 @@ fn connections_that_wait_hold_no_pipes() {
             runtime::spawn(async move { copy(&reader, &writer).await });
         }
         yield_now().await;
-        let before = descriptors();
+        let before = open_descriptors();
         let spliced = count(Call::Splice);
         for (asks, hears) in &mut peers {
             asks.write_all(&bytes(0, 100_000)).unwrap();
@@ -272,7 +269,7 @@ fn connections_that_wait_hold_no_pipes() {
         }
         yield_now().await;
         assert!(count(Call::Splice) > spliced);
-        assert!(descriptors() <= before + KEPT, "{} instead of {before}", descriptors());
+        assert!(open_descriptors() <= before + KEPT, "{} instead of {before}", open_descriptors());
     });
 }
 

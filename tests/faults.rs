@@ -6,7 +6,6 @@
 mod support;
 
 use std::ffi::{c_int, c_long, c_void};
-use std::fs;
 use std::future::poll_fn;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -23,6 +22,7 @@ use runtime::task::yield_now;
 use runtime::time::{Instant, sleep};
 use runtime::{Builder, Handle, Runtime};
 use support::faults::{Call, PLAN, Plan, count, count_all, fails, forward};
+use support::resources::open_descriptors;
 use support::{limited, run};
 
 /// Writes of 8 bytes by any thread, by descriptor.
@@ -107,10 +107,6 @@ fn alone() -> MutexGuard<'static, ()> {
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn descriptors() -> usize {
-    fs::read_dir("/proc/self/fd").expect("/proc").count()
-}
-
 fn source_pair() -> (Source<UnixStream>, UnixStream) {
     let (a, b) = UnixStream::pair().expect("a pair");
     a.set_nonblocking(true).expect("nonblocking");
@@ -188,7 +184,7 @@ fn new_runtime() -> Runtime {
 
 /// Waits until the pool's threads and what they hold are gone.
 fn descriptors_settle_at(number: usize) {
-    while descriptors() != number {
+    while open_descriptors() != number {
         thread::yield_now();
     }
 }
@@ -200,7 +196,7 @@ fn each_call_may_fail_once_and_nothing_leaks() {
     limited(|| {
         let none = Plan { call: EpollCreate, first: u32::MAX, number: 0, errno: 0 };
         assert_eq!(under(none, new_runtime), Ok(()));
-        let before = descriptors();
+        let before = open_descriptors();
         let refusals = [libc::EMFILE, libc::ENOSPC, libc::ENOMEM, libc::EINTR];
         for call in [EpollCreate, TimerFdCreate, EpollCtl, TimerFdSet] {
             for (first, errno) in (1..=6).flat_map(|first| refusals.map(|errno| (first, errno))) {
@@ -234,7 +230,7 @@ fn an_eventfd_that_is_refused_is_made_later() {
                 // The last of them has a slot that none had before.
                 let fresh: Vec<_> = (0..=fresh).map(|_| new_runtime()).collect();
                 let runtime = fresh.last().expect("one");
-                let before = descriptors();
+                let before = open_descriptors();
                 let plan = Plan { call: Call::EventFd, first: 1, number: 2, errno };
                 PLAN.set(Some(plan));
                 runtime.block_on(async {
@@ -250,7 +246,7 @@ fn an_eventfd_that_is_refused_is_made_later() {
                 assert_eq!(count(Call::EventFd), 3);
                 drop(fresh);
                 // The eventfd stays with its slot, and nothing else does.
-                assert_eq!(descriptors(), before + 1);
+                assert_eq!(open_descriptors(), before + 1);
             });
             if let Err(panic) = result.join() {
                 std::panic::resume_unwind(panic);
@@ -265,7 +261,7 @@ fn timers_and_wakes_go_on_without_any_descriptor() {
     let _alone = alone();
     limited(|| {
         for call in [Call::EpollCreate, Call::TimerFdCreate, Call::EpollCtl] {
-            let before = descriptors();
+            let before = open_descriptors();
             let thread = thread::spawn(move || {
                 let plan = Plan { call, first: 1, number: u32::MAX, errno: libc::EMFILE };
                 PLAN.set(Some(plan));
@@ -284,7 +280,7 @@ fn timers_and_wakes_go_on_without_any_descriptor() {
             });
             thread.join().expect("no panic");
             // A slot that never had its eventfd may have it now.
-            assert!(descriptors() <= before + 1);
+            assert!(open_descriptors() <= before + 1);
         }
     });
 }

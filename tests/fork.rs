@@ -13,7 +13,7 @@ use std::pin::pin;
 use std::process::ExitStatus;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use runtime::Runtime;
 use runtime::io::Source;
 use runtime::task::yield_now;
 use runtime::time::{Instant, sleep};
-use support::{limited, run};
+use support::{limited, poll_once, run};
 
 /// Runs `body` in a child, which ends with 0 if it returns, with 1 if it panics, and by SIGALRM if it
 /// hangs.
@@ -66,10 +66,6 @@ async fn read_one(source: &Source<UnixStream>) -> u8 {
     let mut byte = [0];
     source.read_with(|mut stream| stream.read_exact(&mut byte)).await.expect("read");
     byte[0]
-}
-
-fn poll_once<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
-    future.poll(&mut Context::from_waker(Waker::noop()))
 }
 
 #[test]

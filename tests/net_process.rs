@@ -4,7 +4,7 @@
 mod support;
 
 use std::error::Error;
-use std::fs::{self, File};
+use std::fs::File;
 use std::future::poll_fn;
 use std::io::{self, ErrorKind, IoSlice};
 use std::net::SocketAddr;
@@ -17,6 +17,7 @@ use futures::poll;
 use runtime::net::{TcpListener, TcpSocket, TcpStream};
 use runtime::spawn;
 use runtime::time::Instant;
+use support::resources::open_descriptors;
 use support::run;
 
 #[test]
@@ -25,10 +26,6 @@ fn in_a_process_of_its_own() {
     a_broken_connection_raises_no_signal();
     accept_without_descriptors();
     accept_polled_by_hand_without_descriptors();
-}
-
-fn open_descriptors() -> usize {
-    fs::read_dir("/proc/self/fd").unwrap().count()
 }
 
 /// A listener whose queue is full, so that connecting to it stays under way.

@@ -8,18 +8,17 @@ mod support;
 
 use std::cell::{Cell, RefCell};
 use std::ffi::c_int;
-use std::future::Future;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixDatagram, UnixStream};
-use std::pin::{Pin, pin};
-use std::task::{Context, Poll, Waker};
+use std::pin::pin;
+use std::task::Poll;
 
 use runtime::io::{AsyncFd, Interest, Source};
 
 use support::faults::{fail, forward};
-use support::run;
+use support::{poll_once, run};
 
 thread_local! {
     /// Events that `epoll_wait` has returned.
@@ -120,10 +119,6 @@ extern "C" fn close(fd: c_int) -> c_int {
 fn made(fd: c_int) -> c_int {
     MADE.with_borrow_mut(|made| made.push(fd));
     fd
-}
-
-fn poll_once<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
-    future.poll(&mut Context::from_waker(Waker::noop()))
 }
 
 fn pair() -> (UnixStream, UnixStream) {

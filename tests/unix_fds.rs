@@ -15,16 +15,13 @@ use runtime::net::unix::WithFds;
 use runtime::net::{UnixDatagram, UnixListener, UnixSeqpacket, UnixSocket, UnixStream};
 use runtime::spawn;
 use runtime::task::yield_now;
+use support::resources::open_descriptors;
 use support::run;
 
 /// The tests count the descriptors of the process, so they take turns.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn open_descriptors() -> usize {
-    fs::read_dir("/proc/self/fd").unwrap().count()
 }
 
 /// Runs a test that must leave as many descriptors as there were. The eventfd of a runtime stays for the

@@ -40,6 +40,30 @@ pub fn lines<R: ReadFd>(reader: R) -> Lines<R> {
 /// grows to twice the longest line, unless [`max_len`](Self::max_len) forbids it.
 ///
 /// It is a [`Stream`] as well, which ends where [`next_line`](Self::next_line) says `None`.
+///
+/// # Examples
+///
+/// A header of lines, and then what is no text:
+///
+/// ```
+/// use runtime::net::unix::pipe;
+///
+/// # runtime::block_on(async {
+/// let (sender, receiver) = pipe::pipe()?;
+/// sender.write_all(b"length: 3\n\n\x00\x01\x02").await?;
+/// let mut lines = runtime::io::lines(receiver).max_len(1024);
+/// while let Some(line) = lines.next_line().await? {
+///     if line.is_empty() {
+///         break;
+///     }
+/// }
+/// let (receiver, mut body) = lines.into_parts();
+/// let missing = 3 - body.len();
+/// body.resize(3, 0);
+/// receiver.read_exact(&mut body[3 - missing..]).await?;
+/// assert_eq!(body, [0, 1, 2]);
+/// # std::io::Result::Ok(()) }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Lines<R> {
     reader: R,

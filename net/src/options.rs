@@ -161,4 +161,29 @@ macro_rules! options {
     )*};
 }
 
-pub(crate) use options;
+/// The interface of an internet socket, within an `impl` of a type that is `AsFd`.
+macro_rules! device_options {
+    () => {
+        /// The network interface the socket is bound to, by name (`SO_BINDTODEVICE`).
+        ///
+        /// # Errors
+        ///
+        /// Those of getsockopt(2).
+        pub fn device(&self) -> io::Result<Option<Vec<u8>>> {
+            $crate::sys::device(self.as_fd())
+        }
+
+        /// Binds the socket to a network interface by its name, such as `b"eth0"`: it sends and
+        /// receives there only (`SO_BINDTODEVICE`). `None` undoes it.
+        ///
+        /// # Errors
+        ///
+        /// Those of setsockopt(2): there is no such interface, or the socket is bound to one already
+        /// and the process lacks `CAP_NET_RAW`.
+        pub fn bind_device(&self, interface: Option<&[u8]>) -> io::Result<()> {
+            $crate::sys::bind_device(self.as_fd(), interface)
+        }
+    };
+}
+
+pub(crate) use {device_options, options};

@@ -2,7 +2,6 @@
 
 use std::env;
 use std::fmt::Display;
-use std::fs;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,6 +10,7 @@ use runtime::task::yield_now;
 
 use crate::exercise::{Where, another_runtime, elsewhere};
 use crate::support::limited;
+use crate::support::resources::open_descriptors;
 
 /// SplitMix64 (Steele, Lea, Flood 2014).
 pub(crate) struct Rng(u64);
@@ -90,7 +90,7 @@ pub(crate) fn for_seeds(count: u64, body: impl AsyncFn(&mut Rng)) {
                 runtime::block_on(async {
                     let before = fds_of_this_runtime();
                     body(&mut Rng::new(seed)).await;
-                    eventually(|| fds() <= before, "descriptors are left over").await;
+                    eventually(|| open_descriptors() <= before, "descriptors are left over").await;
                 });
             }
         });
@@ -112,11 +112,7 @@ fn fds_of_this_runtime() -> usize {
     let (receiver, _sender) = std::os::unix::net::UnixStream::pair().expect("a pair of sockets");
     receiver.set_nonblocking(true).expect("a socket");
     drop(runtime::io::AsyncFd::new(receiver).expect("it registers"));
-    fds() - 1
-}
-
-fn fds() -> usize {
-    fs::read_dir("/proc/self/fd").expect("procfs").count()
+    open_descriptors() - 1
 }
 
 /// Lets the loop look at its inbox and at the kernel, which it does after a batch of 64 polls.

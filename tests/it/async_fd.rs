@@ -7,16 +7,15 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::panic::{self, AssertUnwindSafe};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, mpsc};
-use std::task::{Context, Poll, Waker};
+use std::task::Poll;
 use std::thread;
 
 use runtime::io::{AsyncFd, AsyncFdReadyGuard, Interest, Ready, TryIoError};
-use runtime::task::yield_now;
 
-use crate::support::{limited, run};
+use crate::support::{limited, poll_once, run, turns};
 
 fn pair() -> (UnixStream, UnixStream) {
     let (a, b) = UnixStream::pair().unwrap();
@@ -30,17 +29,6 @@ fn pipe() -> (OwnedFd, OwnedFd) {
     unsafe {
         assert_eq!(libc::pipe2(fds.as_mut_ptr(), libc::O_NONBLOCK | libc::O_CLOEXEC), 0);
         (OwnedFd::from_raw_fd(fds[0]), OwnedFd::from_raw_fd(fds[1]))
-    }
-}
-
-fn poll_once<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
-    future.poll(&mut Context::from_waker(Waker::noop()))
-}
-
-/// Lets the loop look at the kernel.
-async fn turns() {
-    for _ in 0..500 {
-        yield_now().await;
     }
 }
 

@@ -1,21 +1,16 @@
 //! EPOLLEXCLUSIVE: one connection wakes one of the runtimes that share a listener.
 
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::io;
 use std::net::{TcpListener, TcpStream};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
-use std::task::{Context, Poll, Waker};
 use std::thread;
 
 use runtime::io::Source;
 
-use crate::support::{limited, run};
-
-fn poll_once<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
-    future.poll(&mut Context::from_waker(Waker::noop()))
-}
+use crate::support::{limited, poll_once, run};
 
 const RUNTIMES: usize = 4;
 

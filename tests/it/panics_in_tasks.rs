@@ -18,7 +18,7 @@ use std::thread;
 use runtime::task::{self, JoinError, yield_now};
 use runtime::{Builder, Runtime, UnhandledPanic};
 
-use crate::support::{limited, run};
+use crate::support::{limited, run, turns};
 
 /// Panics when it is dropped.
 struct Bomb(&'static str);
@@ -42,13 +42,6 @@ fn said(payload: &(dyn Any + Send)) -> &str {
 
 fn caught(f: impl FnOnce()) -> Option<String> {
     catch_unwind(AssertUnwindSafe(f)).err().map(|payload| said(&*payload).to_string())
-}
-
-/// Goes on when the runtime has looked into its inbox twice at least.
-async fn turns() {
-    for _ in 0..200 {
-        yield_now().await;
-    }
 }
 
 /// A task's error, and proof that others go on.

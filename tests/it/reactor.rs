@@ -17,7 +17,7 @@ use std::thread;
 use runtime::io::{AsyncFd, Interest, Source};
 use runtime::task::yield_now;
 
-use crate::support::{limited, run};
+use crate::support::{limited, poll_once, run, turns};
 
 /// A waker that counts.
 #[derive(Default)]
@@ -42,17 +42,6 @@ impl Wake for Count {
 
 fn poll_with<F: Future + ?Sized>(future: Pin<&mut F>, waker: &Waker) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(waker))
-}
-
-fn poll_once<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
-    poll_with(future, Waker::noop())
-}
-
-/// Lets every other task run, and the loop look at the kernel, some times over.
-async fn turns() {
-    for _ in 0..500 {
-        yield_now().await;
-    }
 }
 
 fn unix_pair() -> (UnixStream, UnixStream) {

@@ -20,7 +20,7 @@ use runtime::net::{TcpListener, TcpSocket, TcpStream, lookup_host};
 use runtime::spawn;
 use runtime::task::yield_now;
 
-use crate::support::{limited, run};
+use crate::support::{fill, limited, run};
 
 /// A connection: the client's end and the server's.
 async fn pair() -> (TcpStream, TcpStream) {
@@ -36,18 +36,6 @@ async fn pair_with_std() -> (TcpStream, std::net::TcpStream) {
     let theirs = theirs.into_std().unwrap();
     theirs.set_nonblocking(false).unwrap();
     (ours, theirs)
-}
-
-/// Fills the connection until a write would block; returns how much that took.
-fn fill(stream: &TcpStream) -> usize {
-    let mut written = 0;
-    loop {
-        match stream.try_write(&[7; 65536]) {
-            Ok(count) => written += count,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return written,
-            Err(error) => panic!("{error}"),
-        }
-    }
 }
 
 #[test]
@@ -179,7 +167,7 @@ fn reset_after_data_is_told_after_the_data() {
 fn reset_wakes_a_writer() {
     run(async {
         let (ours, theirs) = pair_with_std().await;
-        fill(&ours);
+        fill(|bytes| ours.try_write(bytes));
         let mut write = pin!(ours.write(b"more"));
         assert!(poll!(write.as_mut()).is_pending());
         drop(theirs);
@@ -268,7 +256,7 @@ fn two_hundred_mebibytes_to_a_slow_reader() {
 fn a_stream_that_always_has_data_lets_others_run() {
     run(async {
         let (client, server) = pair().await;
-        fill(&client);
+        fill(|bytes| client.try_write(bytes));
         server.readable().await.unwrap();
         let stop = Rc::new(Cell::new(false));
         let other = spawn({

@@ -23,7 +23,7 @@ use runtime::net::{UnixDatagram, UnixListener, UnixSeqpacket, UnixSocket, UnixSt
 use runtime::task::yield_now;
 use runtime::{Builder, spawn};
 
-use crate::support::{limited, run};
+use crate::support::{fill, limited, run};
 
 /// A number that nobody else has in this process.
 fn serial() -> usize {
@@ -80,18 +80,6 @@ pub(crate) async fn counted<F: Future>(future: F, polls: &AtomicUsize) -> F::Out
 fn pair_with_std() -> (UnixStream, std::os::unix::net::UnixStream) {
     let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
     (UnixStream::from_std(ours).unwrap(), theirs)
-}
-
-/// Fills the connection until a write would block; returns how much that took.
-fn fill(stream: &UnixStream) -> usize {
-    let mut written = 0;
-    loop {
-        match stream.try_write(&[7; 65536]) {
-            Ok(count) => written += count,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return written,
-            Err(error) => panic!("{error}"),
-        }
-    }
 }
 
 #[test]
@@ -325,7 +313,7 @@ fn a_peer_that_leaves_data_unread_resets_a_reader() {
 fn a_peer_that_goes_away_wakes_a_writer() {
     run(async {
         let (ours, theirs) = pair_with_std();
-        fill(&ours);
+        fill(|bytes| ours.try_write(bytes));
         let mut write = pin!(ours.write(b"x"));
         assert!(poll!(write.as_mut()).is_pending());
         drop(theirs);
@@ -422,7 +410,7 @@ fn two_readers_and_two_writers() {
         got.sort();
         assert_eq!(&got, b"ab");
 
-        let filled = fill(&ours);
+        let filled = fill(|bytes| ours.try_write(bytes));
         let both = try_join_all([ours.write_all(&[1; 300_000]), ours.write_all(&[2; 300_000])]);
         let all = async {
             let mut all = vec![0; filled + 600_000];
@@ -524,7 +512,7 @@ fn a_dropped_operation_loses_and_doubles_nothing() {
             assert_eq!(ours.read(&mut buf).await.unwrap(), 3);
             assert_eq!(buf, [round, 1, 2, 0]);
         }
-        let filled = fill(&ours);
+        let filled = fill(|bytes| ours.try_write(bytes));
         assert!(poll!(pin!(ours.write(b"lost"))).is_pending());
         assert!(poll!(pin!(ours.write_vectored(&[IoSlice::new(b"lost")]))).is_pending());
         assert!(poll!(pin!(ours.send_with_fds(b"lost", &[ours.as_fd()]))).is_pending());

@@ -14,6 +14,7 @@ use runtime::spawn;
 use runtime::task::yield_now;
 
 use crate::streams::is_nonblocking;
+use crate::support::turns;
 
 /// The environment variable that says which program to be.
 pub(crate) const VARIABLE: &str = "STDIO_TEST_PROGRAM";
@@ -141,13 +142,6 @@ fn say_ready() {
 fn close(number: i32) {
     // SAFETY: std's handles say EBADF from now on.
     unsafe { libc::close(number) };
-}
-
-/// Lets others run, and the loop look at the kernel, some times over.
-async fn turns() {
-    for _ in 0..200 {
-        yield_now().await;
-    }
 }
 
 /// Reads after some futures were dropped that did the same, as long as they were pending.

@@ -9,7 +9,9 @@ pub(crate) mod resources;
 
 use std::future::Future;
 use std::io::{self, Write};
+use std::pin::Pin;
 use std::sync::mpsc;
+use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
@@ -37,4 +39,28 @@ pub(crate) fn limited<T>(body: impl FnOnce() -> T) -> T {
 /// Runs a future on a new runtime, within the time limit.
 pub(crate) fn run<F: Future>(future: F) -> F::Output {
     limited(|| runtime::block_on(future))
+}
+
+/// Polls a future for nobody: it must not count on being woken.
+pub(crate) fn poll_once<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
+    future.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// Lets every other task run, and the loop look at the kernel and into its inbox, some times over.
+pub(crate) async fn turns() {
+    for _ in 0..500 {
+        runtime::task::yield_now().await;
+    }
+}
+
+/// Writes until a write would block; returns how much that took.
+pub(crate) fn fill(mut write: impl FnMut(&[u8]) -> io::Result<usize>) -> usize {
+    let mut written = 0;
+    loop {
+        match write(&[7; 65536]) {
+            Ok(count) => written += count,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return written,
+            Err(error) => panic!("{error}"),
+        }
+    }
 }

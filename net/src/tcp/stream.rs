@@ -137,6 +137,18 @@ impl TcpStream {
 
     /// Two halves that own the stream together, one to read and one to write. Dropping the write half
     /// closes the write direction.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn example() -> std::io::Result<()> {
+    /// let stream = runtime::net::TcpStream::connect("example.com:80").await?;
+    /// let (reader, writer) = stream.into_split();
+    /// runtime::spawn(async move { writer.write_all(b"GET / HTTP/1.0\r\n\r\n").await });
+    /// let mut answer = Vec::new();
+    /// reader.read_to_end(&mut answer).await?;
+    /// # Ok(()) }
+    /// ```
     pub fn into_split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
         split::into_split(self)
     }

@@ -66,6 +66,34 @@ impl<'a> Datagram<'a> {
 
 /// What is known of a datagram that has been received, or of several put together (GRO): see
 /// [`recv_many`](crate::UdpSocket::recv_many).
+///
+/// # Examples
+///
+/// An answer from the address that was asked, on a socket that is bound to all of them:
+///
+/// ```
+/// # runtime::block_on(async {
+/// use runtime::net::UdpSocket;
+/// use runtime::net::udp::Datagram;
+///
+/// let server = UdpSocket::bind("0.0.0.0:0").await?;
+/// server.set_recv_pktinfo(true)?;
+/// let client = UdpSocket::bind("127.0.0.1:0").await?;
+/// // All of 127/8 is this machine.
+/// client.connect(("127.0.0.2", server.local_addr()?.port())).await?;
+/// client.send(b"where are you?").await?;
+///
+/// let mut buf = [0; 1500];
+/// let question = server.recv_segmented(&mut buf).await?;
+/// let mut answer = Datagram::new(b"here").to(question.from);
+/// answer.from = question.to;
+/// server.send_many(&mut [answer]).await?;
+///
+/// // A connected socket takes it from there alone.
+/// let len = client.recv(&mut buf).await?;
+/// assert_eq!(&buf[..len], b"here");
+/// # std::io::Result::Ok(()) }).unwrap();
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Received {

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::fd::AsFd;
 
 use super::socket::UdpSocket;
-use crate::options::options;
+use crate::options::{device_options, options};
 use crate::sys;
 
 impl UdpSocket {
@@ -229,25 +229,7 @@ impl UdpSocket {
         sys::set_option(self.as_fd(), &sys::IP_MTU_DISCOVER, on)
     }
 
-    /// The network interface the socket is bound to, by name (`SO_BINDTODEVICE`).
-    ///
-    /// # Errors
-    ///
-    /// Those of getsockopt(2).
-    pub fn device(&self) -> io::Result<Option<Vec<u8>>> {
-        sys::device(self.as_fd())
-    }
-
-    /// Binds the socket to a network interface by its name, such as `b"eth0"`: it sends and receives
-    /// there only (`SO_BINDTODEVICE`). `None` undoes it.
-    ///
-    /// # Errors
-    ///
-    /// Those of setsockopt(2): there is no such interface, or the socket is bound to one already and
-    /// the process lacks `CAP_NET_RAW`.
-    pub fn bind_device(&self, interface: Option<&[u8]>) -> io::Result<()> {
-        sys::bind_device(self.as_fd(), interface)
-    }
+    device_options!();
 
     fn is_v6(&self) -> io::Result<bool> {
         self.local_addr().map(|addr| addr.is_ipv6())

@@ -19,6 +19,27 @@
 //! On a stream the descriptors go with the first byte of their message, so it must have one; a read
 //! stops after the bytes that they came with, so those of two messages are never mixed.
 //!
+//! ```
+//! # runtime::block_on(async {
+//! use std::fs::File;
+//! use std::io::Read;
+//! use std::os::fd::AsFd;
+//! use runtime::net::UnixStream;
+//!
+//! let (ours, theirs) = UnixStream::pair()?;
+//! let file = File::open("/proc/self/comm")?;
+//! ours.send_with_fds(b"a file", &[file.as_fd()]).await?;
+//!
+//! let mut buf = [0; 64];
+//! let mut received = theirs.recv_with_fds(&mut buf, 1).await?;
+//! assert_eq!(&buf[..received.len], b"a file");
+//! let fd = received.fds.pop().expect("it came along");
+//! let mut text = String::new();
+//! File::from(fd).read_to_string(&mut text)?;
+//! # assert!(!text.is_empty());
+//! # std::io::Result::Ok(()) }).unwrap();
+//! ```
+//!
 //! # A full backlog
 //!
 //! Where connect(2) finds that as many clients wait as the listener allows for, the kernel offers

@@ -11,10 +11,14 @@ use crate::reactor::source::Source;
 /// A byte stream to read from: a descriptor that the runtime can wait for, and how to read from it once.
 ///
 /// TCP and Unix streams, their halves, pipes and standard input have it, by `&self`; so have
-/// references and [`Rc`]s to them. The bytes are the descriptor's own: `copy` may take them by splice(2)
-/// without calling [`read_once`](Self::read_once). [`copy`](https://docs.rs/epoll-runtime/latest/runtime/io/fn.copy.html)
-/// and its neighbours take anything that does. To read, use the methods of the types themselves: what
-/// is here is for those who write such functions, or a stream of their own.
+/// references, [`Rc`]s and [`Arc`]s to them. [`copy`] and its neighbours take anything that has it. To
+/// read, use the methods of the types themselves: what is here is for those who write such functions,
+/// or a stream of their own.
+///
+/// The bytes are the descriptor's own: `copy` may take them by splice(2) without calling
+/// [`read_once`](Self::read_once).
+///
+/// [`copy`]: https://docs.rs/epoll-runtime/latest/runtime/io/fn.copy.html
 ///
 /// ```
 /// use std::fs::File;
