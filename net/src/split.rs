@@ -5,7 +5,7 @@
 use std::error::Error;
 use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -184,6 +184,12 @@ macro_rules! half {
         impl<$($generics)*> AsFd for $half {
             fn as_fd(&self) -> BorrowedFd<'_> {
                 self.stream.as_fd()
+            }
+        }
+
+        impl<$($generics)*> AsRawFd for $half {
+            fn as_raw_fd(&self) -> RawFd {
+                self.as_fd().as_raw_fd()
             }
         }
     };

@@ -5,7 +5,7 @@ use std::fs;
 use std::future::{Future, poll_fn};
 use std::io::{ErrorKind, IoSlice, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::process;
@@ -17,7 +17,7 @@ use std::thread;
 
 use futures::future::{join_all, try_join_all};
 use futures::{StreamExt, join, poll};
-use runtime::io::{Interest, ReadFd, WriteFd};
+use runtime::io::{Interest, ReadFd, WriteFd, copy};
 use runtime::net::unix::{OwnedReadHalf, OwnedWriteHalf, ReuniteError, SocketAddr, UCred};
 use runtime::net::{UnixDatagram, UnixListener, UnixSeqpacket, UnixSocket, UnixStream};
 use runtime::task::yield_now;
@@ -748,4 +748,40 @@ fn sockets_and_their_futures_are_send() {
         let target = receiver.local_addr().unwrap();
         is_send(receiver.send_to_addr(b"x", &target)).await.unwrap();
     }));
+}
+
+#[test]
+fn a_unix_socket_from_elsewhere_keeps_its_kind() {
+    fn from_elsewhere(socket: UnixSocket) -> UnixSocket {
+        // SAFETY: the descriptor has just been given away, to nobody else.
+        unsafe { UnixSocket::from_raw_fd(socket.into_raw_fd()) }
+    }
+    run(async {
+        let stream = from_elsewhere(UnixSocket::new_stream().unwrap());
+        stream.listen(1).unwrap_err(); // It has no name yet.
+        from_elsewhere(UnixSocket::new_datagram().unwrap()).datagram().unwrap();
+        let (blocking, other) = std::os::unix::net::UnixDatagram::pair().unwrap();
+        let datagram = UnixSocket::from(OwnedFd::from(blocking)).datagram().unwrap();
+        assert!(poll!(pin!(datagram.recv(&mut [0]))).is_pending(), "it does not block the thread");
+        other.send(b"x").unwrap();
+        assert_eq!(datagram.recv(&mut [0]).await.unwrap(), 1);
+    });
+}
+
+#[test]
+fn what_points_to_a_stream_is_one() {
+    async fn drained(reader: impl ReadFd, writer: impl WriteFd) -> u64 {
+        copy(&reader, &writer).await.unwrap()
+    }
+    run(async {
+        let (a, b) = UnixStream::pair().unwrap();
+        let (mut c, d) = UnixStream::pair().unwrap();
+        a.write_all(b"abc").await.unwrap();
+        a.shutdown().await.unwrap();
+        assert_eq!(drained(Box::new(b), &mut c).await, 3);
+        let (_read, write) = c.into_split();
+        assert_eq!(write.as_raw_fd(), write.as_ref().as_raw_fd());
+        drop(write);
+        assert_eq!(d.read(&mut [0; 8]).await.unwrap(), 3);
+    });
 }

@@ -33,6 +33,7 @@ pub(crate) const SO_BROADCAST: Opt<Flag> = Opt::new(libc::SOL_SOCKET, libc::SO_B
 pub(crate) const SO_KEEPALIVE: Opt<Flag> = Opt::new(libc::SOL_SOCKET, libc::SO_KEEPALIVE);
 pub(crate) const SO_SNDBUF: Opt<Number> = Opt::new(libc::SOL_SOCKET, libc::SO_SNDBUF);
 pub(crate) const SO_RCVBUF: Opt<Number> = Opt::new(libc::SOL_SOCKET, libc::SO_RCVBUF);
+pub(super) const SO_TYPE: Opt<Number> = Opt::new(libc::SOL_SOCKET, libc::SO_TYPE);
 const SO_ERROR: Opt<Number> = Opt::new(libc::SOL_SOCKET, libc::SO_ERROR);
 pub(crate) const SO_LINGER: Opt<Linger> = Opt::new(libc::SOL_SOCKET, libc::SO_LINGER);
 pub(crate) const TCP_NODELAY: Opt<Flag> = Opt::new(libc::IPPROTO_TCP, libc::TCP_NODELAY);

@@ -13,9 +13,10 @@ use std::ptr;
 use libc::{c_char, c_int, c_void, gid_t, pid_t, socklen_t, uid_t};
 
 use super::{
-    Control, RawAddr, SO_SNDBUF, accept_raw, bind_raw, check, check_len, connect_raw,
+    Control, RawAddr, SO_SNDBUF, SO_TYPE, accept_raw, bind_raw, check, check_len, connect_raw,
     control_space, new_socket, option, receive_message, send_message,
 };
+use crate::UnixSocket;
 
 /// What a Unix socket carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +25,25 @@ pub(crate) enum UnixKind {
     Stream = libc::SOCK_STREAM,
     Datagram = libc::SOCK_DGRAM,
     Seqpacket = libc::SOCK_SEQPACKET,
+}
+
+impl UnixKind {
+    /// Of a socket from elsewhere. What is no socket counts as a stream: using it will tell.
+    pub(crate) fn of(socket: BorrowedFd<'_>) -> UnixKind {
+        match option(socket, &SO_TYPE).map(|kind| kind as c_int) {
+            Ok(libc::SOCK_DGRAM) => UnixKind::Datagram,
+            Ok(libc::SOCK_SEQPACKET) => UnixKind::Seqpacket,
+            _ => UnixKind::Stream,
+        }
+    }
+}
+
+impl FromRawFd for UnixSocket {
+    /// As `From<OwnedFd>`.
+    unsafe fn from_raw_fd(fd: RawFd) -> UnixSocket {
+        // SAFETY: the caller promises that the descriptor is open and nobody else's.
+        UnixSocket::from(unsafe { OwnedFd::from_raw_fd(fd) })
+    }
 }
 
 /// A Unix socket.

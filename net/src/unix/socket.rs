@@ -1,7 +1,7 @@
 //! `UnixSocket`: options and names before `connect` or `listen`.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::net;
 use std::path::Path;
 
@@ -145,6 +145,29 @@ impl UnixSocket {
         /// Sets the size of the send buffer in bytes (`SO_SNDBUF`): what is sent and not yet
         /// received fits in it, with the kernel's overhead.
         set_send_buffer_size = SO_SNDBUF: u32;
+    }
+}
+
+impl From<OwnedFd> for UnixSocket {
+    /// A socket from elsewhere, made nonblocking.
+    fn from(fd: OwnedFd) -> UnixSocket {
+        let kind = UnixKind::of(fd.as_fd());
+        let socket = net::UnixDatagram::from(fd);
+        // What is no socket at all refuses it, and says so when it is connected or listens.
+        let _ = socket.set_nonblocking(true);
+        UnixSocket { socket, kind }
+    }
+}
+
+impl From<UnixSocket> for OwnedFd {
+    fn from(socket: UnixSocket) -> OwnedFd {
+        socket.socket.into()
+    }
+}
+
+impl IntoRawFd for UnixSocket {
+    fn into_raw_fd(self) -> RawFd {
+        self.socket.into_raw_fd()
     }
 }
 

@@ -11,7 +11,7 @@ use crate::reactor::source::Source;
 /// A byte stream to read from: a descriptor that the runtime can wait for, and how to read from it once.
 ///
 /// TCP and Unix streams, their halves, pipes and standard input have it, by `&self`; so have
-/// references, [`Rc`]s and [`Arc`]s to them. [`copy`] and its neighbours take anything that has it. To
+/// references to them, and [`Box`]es, [`Rc`]s and [`Arc`]s of them. [`copy`] and its neighbours take anything that has it. To
 /// read, use the methods of the types themselves: what is here is for those who write such functions,
 /// or a stream of their own.
 ///
@@ -229,4 +229,4 @@ macro_rules! by_pointer {
     )*};
 }
 
-by_pointer!(&S, Rc<S>, Arc<S>);
+by_pointer!(&S, &mut S, Box<S>, Rc<S>, Arc<S>);
