@@ -6,6 +6,8 @@ use std::os::fd::{FromRawFd, OwnedFd};
 use std::pin::pin;
 
 use futures::poll;
+use runtime::io::Interest;
+use runtime::net::UnixStream;
 use runtime::net::unix::pipe;
 
 use crate::support::run;
@@ -34,5 +36,19 @@ fn a_short_read_of_a_pipe_of_packets_proves_nothing() {
         }
         assert_eq!(receiver.read(&mut buf).await.unwrap(), 6);
         assert_eq!(&buf[..6], b"second");
+    });
+}
+
+/// The kernel reports it by `RDHUP`, and not by `HUP`: that is for when both directions are closed.
+#[test]
+fn a_peer_that_has_closed_its_half_is_told_as_such() {
+    run(async {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let mut ready = pin!(ours.ready(Interest::READABLE));
+        assert!(poll!(&mut ready).is_pending());
+        theirs.shutdown().await.unwrap();
+        let ready = ready.await.unwrap();
+        assert!(ready.is_readable() && ready.is_read_closed(), "{ready:?}");
+        assert!(!ours.ready(Interest::WRITABLE).await.unwrap().is_write_closed());
     });
 }

@@ -20,6 +20,18 @@ pub(crate) fn send_vectored(socket: BorrowedFd<'_>, bufs: &[IoSlice<'_>]) -> io:
     send_message(socket, bufs, None, &[])
 }
 
+/// As [`send_vectored`], of one message: a stream may take fewer buffers than it was given, a message not.
+pub(crate) fn send_gathered(socket: BorrowedFd<'_>, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+    if bufs.len() > IOV_MAX {
+        let text = format!(
+            "sending a message from {} buffers: the kernel takes at most {IOV_MAX}; join some",
+            bufs.len()
+        );
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+    }
+    send_vectored(socket, bufs)
+}
+
 /// [sendmsg(2)] to `to` or to the peer, without `SIGPIPE`, with what a [`Control`] holds. Never waits,
 /// also if the socket is in blocking mode.
 ///

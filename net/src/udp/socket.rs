@@ -218,17 +218,18 @@ impl UdpSocket {
         self.io.try_io(Interest::WRITABLE, |socket| socket.send_to(buf, target))
     }
 
-    /// As [`send`](Self::send), of a datagram from several buffers, at most 1024.
+    /// As [`send`](Self::send), of a datagram from several buffers.
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// As [`send`](Self::send), and [`InvalidInput`](io::ErrorKind::InvalidInput) of more than 1024
+    /// buffers.
     ///
     /// # Cancel safety
     ///
     /// Nothing is sent by a future that is dropped before it is ready.
     pub async fn send_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.io.write_with(|socket| sys::send_vectored(socket.as_fd(), bufs)).await
+        self.io.write_with(|socket| sys::send_gathered(socket.as_fd(), bufs)).await
     }
 
     /// Receives a datagram; returns how much of it is in `buf`. A datagram may be empty, and an empty

@@ -1,6 +1,6 @@
 //! The methods of sockets that carry messages: datagrams and sequenced packets.
 
-use std::io::{self, IoSlice, IoSliceMut};
+use std::io::{self, IoSliceMut};
 use std::os::fd::BorrowedFd;
 
 use crate::sys;
@@ -21,19 +21,6 @@ pub(super) fn receive_vectored(
     let mut control = sys::Control::<0>::new();
     let received = sys::receive_message(socket, bufs, &mut control, 0, 0)?;
     Ok(Record { len: received.len, truncated: received.is_truncated() })
-}
-
-/// A message from several buffers. A stream may take fewer buffers than it was given, a message not.
-pub(super) fn send_vectored(socket: BorrowedFd<'_>, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-    if bufs.len() > sys::IOV_MAX {
-        let text = format!(
-            "sending a message from {} buffers: the kernel takes at most {}; join some",
-            bufs.len(),
-            sys::IOV_MAX
-        );
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
-    }
-    sys::send_vectored(socket, bufs)
 }
 
 /// What both kinds have, within an `impl` of a type with a `Source` in its field `io`.
@@ -86,7 +73,7 @@ macro_rules! message_methods {
         ///
         /// Nothing is sent by a future that is dropped before it is ready.
         pub async fn send_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-            self.io.write_with(|socket| messages::send_vectored(socket.as_fd(), bufs)).await
+            self.io.write_with(|socket| sys::send_gathered(socket.as_fd(), bufs)).await
         }
 
         message_readiness_methods!();

@@ -224,6 +224,19 @@ fn a_datagram_from_and_into_several_buffers() {
 }
 
 #[test]
+fn a_datagram_from_more_buffers_than_the_kernel_takes_is_refused_not_cut() {
+    run(async {
+        let (a, _, b, b_addr) = pair().await;
+        a.connect(b_addr).await.unwrap();
+        let parts = [IoSlice::new(b"x"); 1025];
+        let error = a.send_vectored(&parts).await.unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
+        assert_eq!(a.send_vectored(&parts[1..]).await.unwrap(), 1024);
+        assert_eq!(b.recv(&mut [0; 2048]).await.unwrap(), 1024);
+    });
+}
+
+#[test]
 fn a_clone_receives_from_the_same_queue() {
     run(async {
         let (a, _, b, b_addr) = pair().await;
