@@ -19,7 +19,7 @@ impl<S: ReadFd + ?Sized> Read for Reader<'_, S> {
 
 #[cold]
 pub(crate) fn ended_early(filled: usize, wanted: usize) -> io::Error {
-    let text = format!("the stream ended after {filled} of {wanted} bytes");
+    let text = format!("reading {wanted} bytes: the stream ended after {filled}");
     io::Error::new(io::ErrorKind::UnexpectedEof, text)
 }
 
@@ -148,7 +148,7 @@ macro_rules! read_methods {
             let mut bytes = Vec::new();
             self.read_to_end(&mut bytes).await?;
             let text = std::str::from_utf8(&bytes).map_err(|error| {
-                let text = format!("the stream is not text: {error}");
+                let text = format!("reading text: the stream is not UTF-8: {error}");
                 io::Error::new(io::ErrorKind::InvalidData, text)
             })?;
             buf.push_str(text);

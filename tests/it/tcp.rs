@@ -717,7 +717,7 @@ fn ends_too_early_and_not_text() {
         drop(client);
         let error = server.read_exact(&mut [0; 8]).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
-        assert_eq!(error.to_string(), "the stream ended after 3 of 8 bytes");
+        assert_eq!(error.to_string(), "reading 8 bytes: the stream ended after 3");
 
         let (client, server) = pair().await;
         client.write_all(b"ab\xff").await.unwrap();

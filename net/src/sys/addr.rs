@@ -77,7 +77,10 @@ impl RawAddr {
             }
             family => Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
-                format!("the socket's address family is {family}, and not IPv4 or IPv6"),
+                format!(
+                    "reading a socket's address: its family is {family}, which is neither IPv4 nor \
+                     IPv6; use the type of that family"
+                ),
             )),
         }
     }

@@ -52,7 +52,7 @@ pub(crate) fn read_at(file: BorrowedFd<'_>, buf: &mut [u8], offset: u64) -> io::
 
 fn as_offset(offset: u64) -> io::Result<off64_t> {
     off64_t::try_from(offset).map_err(|_| {
-        let text = format!("offset {offset} is beyond what a file can have");
+        let text = format!("reading a file from offset {offset}: no file is as long");
         io::Error::new(io::ErrorKind::InvalidInput, text)
     })
 }
