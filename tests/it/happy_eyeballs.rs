@@ -54,13 +54,9 @@ impl BlackHole {
     fn look(&self) -> usize {
         const SYN_SENT: &str = "02";
         let SocketAddr::V4(addr) = self.addr else { unreachable!() };
-        let remote = proc_net(addr);
         let table = fs::read_to_string("/proc/self/net/tcp").unwrap();
-        let trying = |line: &&str| {
-            let columns: Vec<_> = line.split_whitespace().collect();
-            columns[2] == remote && columns[3] == SYN_SENT
-        };
-        table.lines().filter(trying).count()
+        let trying = format!(" {} {SYN_SENT} ", proc_net(addr));
+        table.matches(&trying).count()
     }
 }
 
