@@ -14,6 +14,12 @@
 //! may wait on it. Sockets are `Send` and `Sync`. A socket registers with the runtime it first waits
 //! on, not when it is made.
 //!
+//! # Errors
+//!
+//! An error that names the operation keeps the system's error inside: its
+//! [`kind`](std::io::Error::kind) is that one's, and its source is that one; only
+//! [`raw_os_error`](std::io::Error::raw_os_error) is `None`, where tokio gives the bare error.
+//!
 //! # The path of one read
 //!
 //! 1. [`TcpStream::read`] hands `recv(2)` on the nonblocking socket, as a closure, to the

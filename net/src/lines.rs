@@ -7,6 +7,8 @@ use std::task::{Context, Poll, ready};
 use futures_core::Stream;
 use runtime_core::io::ReadFd;
 
+use crate::methods::asked;
+
 /// How much room there is for a read, at least.
 const CHUNK: usize = 8 * 1024;
 
@@ -104,11 +106,8 @@ impl<R: ReadFd> Lines<R> {
             }
             let Lines { reader, buffer, .. } = self;
             let room = buffer.room();
-            let read = if R::SHORT_READ_DRAINS {
-                reader.source().read_stream(room.len(), |_| reader.read_once(room)).await?
-            } else {
-                reader.source().read_with(|_| reader.read_once(room)).await?
-            };
+            let asked = asked::<R>(room.len());
+            let read = reader.source().read_stream(asked, |_| reader.read_once(room)).await?;
             if read == 0 {
                 return self.buffer.take_rest(self.max_len);
             }

@@ -8,6 +8,12 @@ use runtime_core::io::ReadFd;
 /// How much `read_to_end` reads as one operation of the task's budget.
 pub(crate) const READ_TO_END_CHUNK: u64 = 64 * 1024;
 
+/// What a read of `len` bytes is to be compared with: nothing, where being shorter proves nothing.
+#[inline]
+pub(crate) fn asked<S: ReadFd + ?Sized>(len: usize) -> usize {
+    if S::SHORT_READ_DRAINS { len } else { 0 }
+}
+
 /// A stream as the standard library reads it.
 pub(crate) struct Reader<'a, S: ?Sized>(pub(crate) &'a S);
 
@@ -44,16 +50,11 @@ macro_rules! read_methods {
         /// Nothing is lost.
         #[inline]
         pub async fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
-            let len = buf.len();
-            if len == 0 {
+            if buf.is_empty() {
                 return Ok(0);
             }
-            let source = ReadFd::source(self);
-            if <Self as ReadFd>::SHORT_READ_DRAINS {
-                source.read_stream(len, |_| self.read_once(buf)).await
-            } else {
-                source.read_with(|_| self.read_once(buf)).await
-            }
+            let asked = $crate::methods::asked::<Self>(buf.len());
+            ReadFd::source(self).read_stream(asked, |_| self.read_once(buf)).await
         }
 
         /// As [`read`](Self::read), into several buffers: one is filled before the next is begun. At
@@ -74,12 +75,8 @@ macro_rules! read_methods {
             if len == 0 {
                 return Ok(0);
             }
-            let source = ReadFd::source(self);
-            if <Self as ReadFd>::SHORT_READ_DRAINS {
-                source.read_stream(len, |_| self.read_once_vectored(bufs)).await
-            } else {
-                source.read_with(|_| self.read_once_vectored(bufs)).await
-            }
+            let asked = $crate::methods::asked::<Self>(len);
+            ReadFd::source(self).read_stream(asked, |_| self.read_once_vectored(bufs)).await
         }
 
         /// Reads until `buf` is full and returns its length.

@@ -23,7 +23,7 @@ pub struct Datagram<'a> {
     pub to: Option<SocketAddr>,
     /// The address of this machine to send from; `None` leaves the choice to the kernel. On a socket
     /// bound to all addresses this is how an answer comes from the address that was asked:
-    /// [`Received::to`].
+    /// [`Received::to`]. The kernel passes over an address of the other family.
     pub from: Option<IpAddr>,
     /// The type of service (IPv4) or traffic class (IPv6), whose low two bits are ECN; `None` is the
     /// socket's.

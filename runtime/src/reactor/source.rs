@@ -101,7 +101,8 @@ impl<T: AsFd> Source<T> {
     }
 
     /// As [`poll_read_with`](Source::poll_read_with), for TCP streams: `op` asks for at most `len`
-    /// bytes, and fewer prove that the queue is empty, which saves the read that would say `EAGAIN`.
+    /// bytes, and fewer prove that the queue is empty, which saves the read that would say `EAGAIN`. A
+    /// `len` of 0 proves nothing.
     ///
     /// Only TCP is like that: on a Unix socket a read stops where descriptors were passed, on a pipe
     /// where a write ended. Nor may `op` peek.

@@ -86,15 +86,11 @@ pub trait ReadFd: AsFd {
     /// Those of read(2), and that of registering: no runtime on this thread, no descriptor left.
     #[inline]
     fn poll_read(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-        let len = buf.len();
-        if len == 0 {
+        if buf.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        if Self::SHORT_READ_DRAINS {
-            self.source().poll_read_stream(cx, len, |_| self.read_once(buf))
-        } else {
-            self.source().poll_read_with(cx, |_| self.read_once(buf))
-        }
+        let asked = if Self::SHORT_READ_DRAINS { buf.len() } else { 0 };
+        self.source().poll_read_stream(cx, asked, |_| self.read_once(buf))
     }
 
     /// As [`poll_read`](Self::poll_read), into several buffers.
