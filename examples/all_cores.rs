@@ -26,7 +26,7 @@ fn main() -> io::Result<()> {
         let clients =
             async { if core.index() == 0 { run_clients(address).await } else { pending().await } };
         let outcome = runtime::select! {
-            outcome = serve(&listeners[core.index()], &served) => outcome,
+            () = serve(&listeners[core.index()], &served) => Ok(()),
             outcome = clients => outcome,
             _ = ended.recv() => Ok(()),
         };
@@ -58,9 +58,16 @@ fn a_listener_per_core(address: SocketAddr) -> io::Result<Vec<TcpListener>> {
     Ok(listeners)
 }
 
-async fn serve(listener: &TcpListener, served: &Cell<u32>) -> io::Result<()> {
+async fn serve(listener: &TcpListener, served: &Cell<u32>) {
     loop {
-        let (stream, _) = listener.accept().await?;
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                // No descriptor left, say: who is connected stays so, and `accept` pauses by itself.
+                eprintln!("{error}");
+                continue;
+            }
+        };
         served.set(served.get() + 1);
         runtime::spawn(async move {
             if let Err(error) = echo(stream).await {

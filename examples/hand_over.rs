@@ -53,8 +53,13 @@ async fn accept(servers: &[(Sender<TcpStream>, Receiver<TcpStream>)]) -> io::Res
     for (server, _) in servers.iter().cycle() {
         runtime::select! {
             accepted = listener.accept() => {
-                let (stream, _) = accepted?;
-                server.send(stream).await.expect("the channel is closed only after this");
+                match accepted {
+                    Ok((stream, _)) => {
+                        server.send(stream).await.expect("the channel is closed only after this");
+                    }
+                    // No descriptor left, say: `accept` pauses by itself.
+                    Err(error) => eprintln!("{error}"),
+                }
             }
             outcome = &mut clients => return outcome?,
         }

@@ -14,7 +14,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use futures::poll;
-use runtime::net::{TcpListener, TcpSocket, TcpStream};
+use runtime::net::unix::pipe;
+use runtime::net::{TcpListener, TcpSocket, TcpStream, UdpSocket, UnixSocket};
 use runtime::spawn;
 use runtime::time::Instant;
 use support::resources::open_descriptors;
@@ -26,6 +27,7 @@ fn in_a_process_of_its_own() {
     a_broken_connection_raises_no_signal();
     accept_without_descriptors();
     accept_polled_by_hand_without_descriptors();
+    what_cannot_be_made_says_why();
 }
 
 /// A listener whose queue is full, so that connecting to it stays under way.
@@ -202,6 +204,25 @@ fn accept_polled_by_hand_without_descriptors() {
         }
         for client in clients {
             client.read_exact(&mut [0]).await.unwrap();
+        }
+    });
+}
+
+/// Without a descriptor for it: the error names what was to be made, and the remedy.
+fn what_cannot_be_made_says_why() {
+    run(async {
+        limit_descriptors(64);
+        let files = take_all_descriptors();
+        let errors = [
+            TcpSocket::new_v4().map(drop).unwrap_err(),
+            UdpSocket::unbound_v4().map(drop).unwrap_err(),
+            UnixSocket::new_stream().map(drop).unwrap_err(),
+            pipe::pipe().map(drop).unwrap_err(),
+        ];
+        drop(files);
+        for error in errors {
+            assert!(is_exhaustion(&error), "{error}");
+            assert!(error.to_string().starts_with("making a "), "{error}");
         }
     });
 }

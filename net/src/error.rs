@@ -4,9 +4,19 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
+use crate::sys;
+
 /// An [`io::Error`] of the same kind whose text is `{what}: {error}`; the original is its source.
 pub(crate) fn explain(error: io::Error, what: impl fmt::Display) -> io::Error {
     io::Error::new(error.kind(), Explained { text: format!("{what}: {error}"), error })
+}
+
+/// The error of a call that makes a descriptor: with the remedy, if there is no room for one.
+pub(crate) fn explain_making(error: io::Error, what: impl fmt::Display) -> io::Error {
+    match sys::exhausted(&error) {
+        Some(exhausted) => explain(error, format_args!("making {what}: {exhausted}")),
+        None => error,
+    }
 }
 
 /// As [`explain`], for the errors of several things that were tried. Their list is the text; kind and

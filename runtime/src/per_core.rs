@@ -106,7 +106,7 @@ impl Core {
 ///     socket.bind("127.0.0.1:7000".parse().unwrap())?;
 ///     let listener = socket.listen(1024)?;
 ///     loop {
-///         let (stream, _) = listener.accept().await?;
+///         let Ok((stream, _)) = listener.accept().await else { continue };
 ///         runtime::spawn(async move {
 ///             let greeting = format!("hello from core {}\n", core.index());
 ///             stream.write_all(greeting.as_bytes()).await

@@ -9,6 +9,7 @@ use libc::{c_int, socklen_t};
 
 use super::{Family, RawAddr, check};
 use crate::TcpSocket;
+use crate::error::explain_making;
 
 /// A TCP socket.
 pub(crate) fn tcp_socket(family: Family) -> io::Result<OwnedFd> {
@@ -26,7 +27,8 @@ pub(crate) fn udp_socket(family: Family) -> io::Result<OwnedFd> {
 pub(super) fn new_socket(family: c_int, kind: c_int, protocol: c_int) -> io::Result<OwnedFd> {
     let kind = kind | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
     // SAFETY: no pointers are passed.
-    let fd = check(unsafe { libc::socket(family, kind, protocol) })?;
+    let fd = check(unsafe { libc::socket(family, kind, protocol) })
+        .map_err(|error| explain_making(error, "a socket"))?;
     // SAFETY: the kernel has just made this descriptor and nobody else knows it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }

@@ -37,7 +37,7 @@ use std::task::{Context, Poll};
 
 use runtime_core::io::{Interest, ReadFd, Ready, Source, WriteFd};
 
-use crate::error::explain;
+use crate::error::{explain, explain_making};
 use crate::fd_traits::has_fd;
 use crate::methods::{read_methods, readiness_methods, write_methods};
 use crate::sys;
@@ -64,7 +64,7 @@ use crate::sys;
 /// # std::io::Result::Ok(()) }).unwrap();
 /// ```
 pub fn pipe() -> io::Result<(Sender, Receiver)> {
-    let (read, write) = sys::pipe().map_err(|error| explain(error, "making a pipe"))?;
+    let (read, write) = sys::pipe().map_err(|error| explain_making(error, "a pipe"))?;
     Ok((Sender::from_file_unchecked(write)?, Receiver::from_file_unchecked(read)?))
 }
 
