@@ -37,7 +37,7 @@ use std::task::{Context, Poll};
 
 use runtime_core::io::{Interest, ReadFd, Ready, Source, WriteFd};
 
-use crate::error::{explain, explain_making};
+use crate::error::explain_making;
 use crate::fd_traits::has_fd;
 use crate::methods::{read_methods, readiness_methods, write_methods};
 use crate::sys;
