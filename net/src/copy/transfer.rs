@@ -26,8 +26,8 @@ use crate::methods::wrote_nothing;
 use crate::sys;
 
 /// What is copied through the buffer at a time, unless it must do for what is long too; and the least that
-/// is worth a pipe. By `benches/copy.rs` splicing costs as much as copying for messages of about 4 KiB,
-/// and less for longer ones.
+/// is worth a pipe. By `benches/copy.rs` splicing costs as much as copying for messages of up to 16 KiB or
+/// so, and less for longer ones.
 const BUFFER: usize = 8 * 1024;
 
 pub(super) struct Transfer<'a, R: ?Sized, W: ?Sized> {
@@ -37,7 +37,9 @@ pub(super) struct Transfer<'a, R: ?Sized, W: ?Sized> {
     buf: Box<[u8]>,
     /// Empty. While there is something in it that must be written, whoever writes that has it.
     pipe: Option<Pipe>,
-    /// Bytes that were spliced since the reader last had none.
+    /// Whether both descriptors can be spliced, once it is known.
+    splices: Option<bool>,
+    /// Bytes that came since the reader last had none.
     burst: usize,
     copied: u64,
 }
@@ -61,7 +63,8 @@ enum Taken {
 impl<'a, R: ReadFd + ?Sized, W: WriteFd + ?Sized> Transfer<'a, R, W> {
     pub(super) fn new(reader: &'a R, writer: &'a W) -> Self {
         let buf = vec![0; BUFFER].into_boxed_slice();
-        Transfer { reader, writer, way: Way::Plain, buf, pipe: None, burst: 0, copied: 0 }
+        let (way, pipe, splices) = (Way::Plain, None, None);
+        Transfer { reader, writer, way, buf, pipe, splices, burst: 0, copied: 0 }
     }
 
     /// Copies to the end, and returns how much it was.
@@ -71,8 +74,8 @@ impl<'a, R: ReadFd + ?Sized, W: WriteFd + ?Sized> Transfer<'a, R, W> {
                 Taken::Buffered(0) => return Ok(self.copied),
                 Taken::Buffered(len) => {
                     self.give(len).await?;
-                    if len == self.buf.len() && self.way == Way::Plain {
-                        self.prove_long();
+                    if self.way == Way::Plain {
+                        self.judge(len);
                     }
                 }
                 Taken::Piped(pipe, len) => self.give_piped(pipe, len).await?,
@@ -192,15 +195,25 @@ impl<'a, R: ReadFd + ?Sized, W: WriteFd + ?Sized> Transfer<'a, R, W> {
         .await
     }
 
-    /// There is more than the buffer holds.
-    fn prove_long(&mut self) {
-        let moves = |fd| sys::moves_without_blocking(fd).unwrap_or(false);
-        let both = moves(self.reader.as_fd()) && moves(self.writer.as_fd());
-        if both && !sys::sigpipe_kills() {
+    /// After a read of `len` bytes: if the buffer was full, there is more to come.
+    fn judge(&mut self, len: usize) {
+        if len < self.buf.len() {
+            self.burst = 0;
+            return;
+        }
+        self.burst += len;
+        if self.can_splice() && !sys::sigpipe_kills() {
             self.way = Way::Spliced;
         } else {
             self.give_up_splicing();
         }
+    }
+
+    /// Asked once: what a descriptor is does not change.
+    fn can_splice(&mut self) -> bool {
+        let moves = |fd| sys::moves_without_blocking(fd).unwrap_or(false);
+        let both = || moves(self.reader.as_fd()) && moves(self.writer.as_fd());
+        *self.splices.get_or_insert_with(both)
     }
 
     fn give_up_splicing(&mut self) {
