@@ -74,8 +74,8 @@ impl<'a, R: ReadFd + ?Sized, W: WriteFd + ?Sized> Transfer<'a, R, W> {
                 Taken::Buffered(0) => return Ok(self.copied),
                 Taken::Buffered(len) => {
                     self.give(len).await?;
-                    if self.way == Way::Plain {
-                        self.judge(len);
+                    if len == self.buf.len() && self.way == Way::Plain {
+                        self.expect_more();
                     }
                 }
                 Taken::Piped(pipe, len) => self.give_piped(pipe, len).await?,
@@ -195,13 +195,10 @@ impl<'a, R: ReadFd + ?Sized, W: WriteFd + ?Sized> Transfer<'a, R, W> {
         .await
     }
 
-    /// After a read of `len` bytes: if the buffer was full, there is more to come.
-    fn judge(&mut self, len: usize) {
-        if len < self.buf.len() {
-            self.burst = 0;
-            return;
-        }
-        self.burst += len;
+    /// A read has filled the buffer.
+    fn expect_more(&mut self) {
+        // It counts, or a message that just fills the buffer would change the way each time.
+        self.burst = self.buf.len();
         if self.can_splice() && !sys::sigpipe_kills() {
             self.way = Way::Spliced;
         } else {
