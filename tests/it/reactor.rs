@@ -666,6 +666,40 @@ impl Wake for Hook {
 }
 
 #[test]
+fn room_to_write_for_an_fd_that_another_thread_has_closed_changes_nothing_of_its_successor() {
+    run(async {
+        let (first, mut to_first) = unix_source();
+        let (a, mut from_a) = unix_pair();
+        let a = Source::new(UnixStream::from(dup_at(&a, 904)));
+        let number = a.get_ref().as_raw_fd();
+        a.writable().await.unwrap();
+        let (successor, mut to_successor) = unix_pair();
+        let waker = Waker::from(Arc::new(Hook));
+        let mut first_read = pin!(first.readable());
+        assert!(poll_with(first_read.as_mut(), &waker).is_pending());
+
+        // In one batch: `first`, whose waker lets another thread close `a`, and room to write to `a`.
+        a.write_with(|mut io| io.write(b"x")).await.unwrap();
+        let (took_its_place, taken) = mpsc::channel();
+        ON_WAKE.set(Some(Box::new(move || {
+            thread::spawn(|| drop(a)).join().unwrap();
+            let successor = dup_at(successor, 904);
+            assert_eq!(successor.as_raw_fd(), number);
+            let successor = Source::new(UnixStream::from(successor));
+            assert!(poll_once(pin!(successor.readable())).is_pending());
+            took_its_place.send(successor).unwrap();
+        })));
+        to_first.write_all(b"x").unwrap();
+        from_a.read_exact(&mut [0]).unwrap();
+        turns().await;
+
+        let successor = taken.try_recv().unwrap();
+        to_successor.write_all(b"x").unwrap();
+        successor.readable().await.unwrap();
+    });
+}
+
+#[test]
 fn an_event_of_the_same_batch_for_an_fd_that_is_gone_is_not_its_successors() {
     run(async {
         let (first, mut to_first) = unix_source();

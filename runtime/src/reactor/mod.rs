@@ -210,24 +210,25 @@ impl Reactor {
             (entry.fd, token(entry.generation, index), entry.armed)
         };
         let driver = self.make_driver(core)?;
-        core.shared.block.rearm(index, || modify(driver, fd, wanted, token))
+        core.shared.block.unless_released(index, || modify(driver, fd, wanted, token))
     }
 
     /// After an event that woke nobody: stops watching what would only report again.
     #[cold]
-    fn unwatch(&self, driver: &Driver, index: usize, event: Event) {
+    fn unwatch(&self, core: &Core, driver: &Driver, index: usize, event: Event) {
         let (fd, token, armed) = {
             let entry = &self.entries.borrow()[index];
             (entry.fd, token(entry.generation, index as u32), entry.armed)
         };
-        let (unwatched, left) = if armed.contains(Flags::EXCLUSIVE) {
-            (driver.epoll().ctl_del(fd), Flags::EMPTY)
-        } else if event.flags() == Flags::OUT {
-            let left = armed.difference(Flags::OUT);
-            (driver.epoll().ctl_mod(fd, triggered(left), token), left)
-        } else {
+        let exclusive = armed.contains(Flags::EXCLUSIVE);
+        if !exclusive && event.flags() != Flags::OUT {
             return;
-        };
+        }
+        let left = if exclusive { Flags::EMPTY } else { armed.difference(Flags::OUT) };
+        let unwatched = core.shared.block.unless_released(index as u32, || match exclusive {
+            true => driver.epoll().ctl_del(fd),
+            false => driver.epoll().ctl_mod(fd, triggered(left), token),
+        });
         // If it fails the direction is still watched, which costs an event now and then.
         if unwatched.is_ok() {
             self.entries.borrow_mut()[index].armed = left;
@@ -428,7 +429,7 @@ impl Reactor {
         };
         match lone {
             Some(Some(waker)) => core.wake(waker),
-            Some(None) => self.unwatch(driver, index, event),
+            Some(None) => self.unwatch(core, driver, index, event),
             None => self.wake_all(core, driver, index, event),
         }
     }
@@ -441,7 +442,7 @@ impl Reactor {
             entry.waiters.take(entry.ready)
         };
         if taken.is_empty() {
-            self.unwatch(driver, index, event);
+            self.unwatch(core, driver, index, event);
         }
         for waker in taken {
             core.wake(waker);

@@ -175,14 +175,15 @@ impl Block {
         futex::wait(self.park.word(), ASLEEP_ON_FUTEX, deadline_ns);
     }
 
-    /// Re-arms an fd for a waiter on another thread, unless a third has deregistered it meanwhile.
-    pub(crate) fn rearm(
+    /// Changes the registration of an fd that somebody else owns, unless another thread has deregistered
+    /// it meanwhile: then its number may be another's.
+    pub(crate) fn unless_released(
         &self,
         index: u32,
-        rearm: impl FnOnce() -> io::Result<()>,
+        change: impl FnOnce() -> io::Result<()>,
     ) -> io::Result<()> {
         let inbox = self.lock();
-        if inbox.released.contains(&index) { Ok(()) } else { rearm() }
+        if inbox.released.contains(&index) { Ok(()) } else { change() }
     }
 
     /// The entry of a source that another thread deregistered has been released.
