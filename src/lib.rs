@@ -80,6 +80,6 @@ pub mod runtime {
 }
 
 #[doc(inline)]
-pub use runtime_core::epoll;
+pub use runtime_core::{epoll, signal};
 #[doc(inline)]
 pub use runtime_net as net;

@@ -52,6 +52,14 @@ pub mod io {
     pub use crate::reactor::{ReadFd, Source, WriteFd};
 }
 
+/// Signals: `unix` has their kinds.
+pub mod signal {
+    /// What is Unix's own.
+    pub mod unix {
+        pub use crate::sys::signal::{SignalInfo, SignalKind};
+    }
+}
+
 /// The layer below: epoll and the descriptors that bear events, safe, and usable without the runtime.
 pub mod epoll {
     pub use crate::sys::epoll::{Epoll, Event, Events, Flags};
