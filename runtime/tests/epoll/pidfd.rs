@@ -1,5 +1,7 @@
 //! `PidFd`: readable at the end, the status as std has it, signals to the one process.
 
+#![allow(clippy::zombie_processes, reason = "PidFd waits for them")]
+
 use std::io::{self, ErrorKind, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
