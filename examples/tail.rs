@@ -11,6 +11,7 @@
 use std::env;
 use std::ffi::OsStr;
 use std::fs::{self, File};
+use std::future::pending;
 use std::io::{self, ErrorKind};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
@@ -31,13 +32,25 @@ async fn main() -> ExitCode {
         eprintln!("usage: tail FILE...");
         return ExitCode::from(2);
     }
-    match follow(paths).await {
-        // Whoever reads this has had enough, as in `tail FILE | head`.
+    let outcome = runtime::select! {
+        outcome = follow(paths) => outcome,
+        () = nobody_reads() => Ok(()),
+    };
+    match outcome {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             eprintln!("tail: {error}");
             ExitCode::FAILURE
         }
         _ => ExitCode::SUCCESS,
+    }
+}
+
+/// Waits until the other end of our output is closed: `tail FILE | grep -m 1 ERROR` is over when grep is,
+/// not only when the next line cannot be written.
+async fn nobody_reads() {
+    // A regular file, say, has no such end.
+    if stdout().ready(Interest::ERROR).await.is_err() {
+        pending().await
     }
 }
 
@@ -89,10 +102,10 @@ struct Current {
 
 impl Name {
     fn new(path: PathBuf, watches: &mut Watches) -> io::Result<Name> {
-        let parent = path.parent().filter(|parent| *parent != Path::new(""));
-        let parent = parent.unwrap_or(Path::new("."));
+        let here = Path::new(".").join(&path);
+        let folder = here.parent().unwrap_or(&here);
         let changes = WatchMask::CREATE | WatchMask::MOVE | WatchMask::DELETE | WatchMask::ATTRIB;
-        let folder = watches.add(parent, changes | WatchMask::ONLYDIR).map_err(about(parent))?;
+        let folder = watches.add(folder, changes | WatchMask::ONLYDIR).map_err(about(folder))?;
         Ok(Name { path, folder, current: None, is_missing: false })
     }
 
@@ -109,27 +122,25 @@ impl Name {
         current.is_some() && current.map(id) == fs::metadata(&self.path).ok().map(id)
     }
 
-    /// Begins with the file that has the name now; says so if there is none.
+    /// Begins with the file that has the name now, and says if there is none.
     fn take_up_file(&mut self, watches: &mut Watches) -> bool {
-        match open(&self.path, watches) {
-            Ok(new) => {
-                if let Some(old) = self.current.replace(new) {
-                    eprintln!("tail: {}: another file has its place", self.path.display());
+        let path = self.path.display();
+        let was_missing = self.is_missing;
+        let file = open(&self.path, watches);
+        self.is_missing = file.is_err();
+        match file {
+            Ok(file) => {
+                if let Some(old) = self.current.replace(file) {
+                    eprintln!("tail: {path}: another file has its place");
                     let _ = watches.remove(old.watch); // fails if the kernel did so with the file
-                } else if self.is_missing {
-                    eprintln!("tail: {}: here it is", self.path.display());
+                } else if was_missing {
+                    eprintln!("tail: {path}: here it is");
                 }
-                self.is_missing = false;
-                true
             }
-            Err(error) => {
-                if !self.is_missing {
-                    eprintln!("tail: {error}; waiting for it");
-                }
-                self.is_missing = true;
-                false
-            }
+            Err(error) if !was_missing => eprintln!("tail: {error}; waiting for it"),
+            Err(_) => {}
         }
+        !self.is_missing
     }
 
     async fn print_last_lines(&mut self, output: &mut Output) -> io::Result<()> {
@@ -156,7 +167,7 @@ impl Name {
 }
 
 fn open(path: &Path, watches: &mut Watches) -> io::Result<Current> {
-    // A named pipe would else be waited for until somebody writes to it.
+    // A named pipe would else be waited for, and all with it, until somebody writes to it.
     let file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path);
     let file = file.map_err(about(path))?;
     // The file that was opened, whatever has the name by now.
@@ -183,7 +194,6 @@ struct Output {
 }
 
 impl Output {
-    /// Prints a header if the last output was another's.
     async fn turn_to(&mut self, path: &Path) -> io::Result<()> {
         if self.with_headers && self.last.as_deref() != Some(path) {
             let gap = if self.last.is_some() { "\n" } else { "" };
