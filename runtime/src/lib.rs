@@ -66,6 +66,7 @@ pub mod signal {
 pub mod epoll {
     pub use crate::sys::epoll::{Epoll, Event, Events, Flags};
     pub use crate::sys::eventfd::EventFd;
+    pub use crate::sys::pidfd::PidFd;
     pub use crate::sys::timerfd::TimerFd;
 }
 
