@@ -6,6 +6,7 @@ mod support;
 
 use std::future::{pending, poll_fn};
 use std::io::{self, Read, Write};
+use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -209,6 +210,47 @@ fn the_parents_handles_do_nothing_in_the_child() {
         assert!(!other.is_finished());
         assert_eq!(runtime.block_on(task).expect("neither aborted nor gone"), 5);
     });
+}
+
+#[test]
+fn an_embedded_runtime_stays_with_its_host_in_the_parent() {
+    let _alone = one_at_a_time();
+    limited(|| {
+        let mut runtime = Some(Runtime::new().expect("a runtime"));
+        let hosted = runtime.as_ref().expect("it is here");
+        let fd = hosted.as_raw_fd();
+        hosted.run_until_stalled();
+        assert_fine(in_child(|| {
+            let hosted = runtime.as_ref().expect("it is here");
+            for refused in [hosted.prepare(), hosted.turn(None).map(drop)] {
+                let said = refused.expect_err("refused").to_string();
+                assert!(said.contains("fork") && said.contains("runtime::after_fork()"));
+            }
+            let stalled = catch_unwind(AssertUnwindSafe(|| hosted.run_until_stalled()));
+            assert!(stalled.is_err());
+            // Good for taking it out of a loop.
+            assert_eq!(hosted.as_raw_fd(), fd);
+            drop(hosted.spawn(async {}));
+            drop(runtime.take());
+            runtime::after_fork();
+            let own = Runtime::new().expect("a runtime");
+            let task = own.spawn(yield_now());
+            own.run_until_stalled();
+            assert!(task.is_finished());
+        }));
+        let hosted = runtime.as_ref().expect("it is here");
+        assert!(!is_readable(fd), "the child has not woken it");
+        let task = hosted.spawn(async {});
+        assert!(is_readable(fd));
+        hosted.run_until_stalled();
+        assert!(task.is_finished() && !is_readable(fd));
+    });
+}
+
+fn is_readable(fd: RawFd) -> bool {
+    let mut fd = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+    // SAFETY: the pointer and the length are those of one `pollfd`.
+    unsafe { libc::poll(&mut fd, 1, 0) == 1 }
 }
 
 #[test]
