@@ -67,11 +67,16 @@ pub mod epoll {
     pub use crate::sys::epoll::{Epoll, Event, Events, Flags};
     pub use crate::sys::eventfd::EventFd;
     pub use crate::sys::pidfd::PidFd;
+    pub use crate::sys::poll::{PollFd, poll};
+    pub use crate::sys::select::{Selected, select};
+    pub use crate::sys::sigmask::BlockedSignals;
+    pub use crate::sys::signalfd::SignalFd;
     pub use crate::sys::timerfd::TimerFd;
 }
 
-/// For this project's macros.
+/// For this project's other crates.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::rng::random_below;
+    pub use crate::sys::sigmask::{child_may_inherit_mask, unblock_in_child};
 }
