@@ -10,6 +10,7 @@ pub(crate) mod eventfd;
 pub(crate) mod fork;
 pub(crate) mod futex;
 pub(crate) mod poll;
+pub(crate) mod sigaction;
 pub(crate) mod signal;
 pub(crate) mod socket;
 pub(crate) mod timerfd;
