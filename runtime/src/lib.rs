@@ -33,6 +33,7 @@ mod timer;
 mod turn;
 mod wakeups;
 
+pub mod signal;
 pub mod task;
 
 pub use crate::builder::{Builder, UnhandledPanic};
@@ -54,14 +55,6 @@ pub mod io {
     pub use crate::reactor::{ReadFd, Source, WriteFd};
 }
 
-/// Signals: `unix` has their kinds.
-pub mod signal {
-    /// What is Unix's own.
-    pub mod unix {
-        pub use crate::sys::signal::{SignalInfo, SignalKind};
-    }
-}
-
 /// The layer below: epoll and the descriptors that bear events, safe, and usable without the runtime.
 pub mod epoll {
     pub use crate::sys::epoll::{Epoll, Event, Events, Flags};
@@ -78,5 +71,6 @@ pub mod epoll {
 #[doc(hidden)]
 pub mod __private {
     pub use crate::rng::random_below;
+    pub use crate::signal::hides_an_ignored_signal;
     pub use crate::sys::sigmask::{child_may_inherit_mask, unblock_in_child};
 }

@@ -14,6 +14,7 @@ pub(crate) mod futex;
 pub(crate) mod pidfd;
 pub(crate) mod poll;
 pub(crate) mod select;
+pub(crate) mod sigaction;
 pub(crate) mod sigmask;
 pub(crate) mod signal;
 pub(crate) mod signalfd;
