@@ -11,10 +11,11 @@ use std::pin::{Pin, pin};
 use std::process::{Command as StdCommand, ExitStatus, Output, Stdio};
 use std::task::Poll;
 use std::thread;
+use std::time::Duration;
 
 use futures::{TryFutureExt, poll};
 use runtime::Runtime;
-use runtime::epoll::{Epoll, Events, Flags};
+use runtime::epoll::{Epoll, Events, Flags, PidFd};
 use runtime::net::unix::pipe;
 use runtime::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use runtime::signal::unix::SignalKind;
@@ -509,6 +510,32 @@ fn a_child_outlives_the_runtime_it_was_waited_for_in() {
             drop(stdin);
             assert!(wait.await.unwrap().success());
         });
+    });
+}
+
+#[test]
+fn a_child_is_waited_for_where_its_first_runtime_stands_still() {
+    limited(|| {
+        let (mut child, stdin, _stdout) = running_cat(&mut cat());
+        let (mut dropped, dropped_stdin, dropped_stdout) = running_cat(&mut cat());
+        let pidfd = PidFd::open(dropped.id().unwrap()).unwrap();
+        let first = Runtime::new().unwrap();
+        first.block_on(async {
+            assert!(poll!(pin!(child.wait())).is_pending());
+            assert!(poll!(pin!(dropped.wait())).is_pending());
+        });
+        runtime::block_on(async {
+            drop(dropped);
+            runtime::task::yield_now().await;
+            drop((stdin, dropped_stdin));
+            assert!(child.wait().await.unwrap().success());
+            end_of(&dropped_stdout).await;
+            // Somebody reaps it: then there is nobody to signal.
+            while pidfd.send_signal(SignalKind::from_raw(0)).is_ok() {
+                runtime::time::sleep(Duration::from_millis(1)).await;
+            }
+        });
+        drop(first);
     });
 }
 

@@ -208,9 +208,9 @@ impl Child {
     /// Nothing is lost: the next call has the status. The standard input stays closed.
     pub async fn wait(&mut self) -> io::Result<ExitStatus> {
         drop(self.stdin.take());
-        let status = match &self.exit {
-            Exit::Known(status) => *status,
-            Exit::Awaited(awaited) => awaited.child().wait().await?,
+        let status = match &mut self.exit {
+            Exit::Known(status) => return Ok(*status),
+            Exit::Awaited(awaited) => awaited.child_mut().wait().await?,
         };
         self.ended(status);
         Ok(status)
@@ -267,9 +267,15 @@ impl Child {
     }
 }
 
+const TAKEN_AT_THE_END: &str = "the child is taken when this is dropped or replaced";
+
 impl Awaited {
     fn child(&self) -> &Unreaped {
-        self.child.as_ref().expect("it is taken only when this is dropped or replaced")
+        self.child.as_ref().expect(TAKEN_AT_THE_END)
+    }
+
+    fn child_mut(&mut self) -> &mut Unreaped {
+        self.child.as_mut().expect(TAKEN_AT_THE_END)
     }
 }
 

@@ -3,15 +3,17 @@
 use std::io;
 use std::mem;
 use std::process::{self, ExitStatus};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
-use runtime_core::Handle;
 use runtime_core::epoll::PidFd;
 use runtime_core::io::Source;
+use runtime_core::{Handle, Id};
 
 /// A child whose status nobody has taken, so that its id is still its own.
 pub(super) struct Unreaped {
     pidfd: Source<PidFd>,
+    /// The runtime that was current when it was last waited for.
+    waited_in: Option<Id>,
     pid: u32,
     /// Whose child it is: in the child of a fork, not this process's.
     parent: u32,
@@ -19,7 +21,7 @@ pub(super) struct Unreaped {
 
 impl Unreaped {
     pub(super) fn new(pidfd: PidFd, pid: u32) -> Unreaped {
-        Unreaped { pidfd: Source::new(pidfd), pid, parent: process::id() }
+        Unreaped { pidfd: Source::new(pidfd), waited_in: None, pid, parent: process::id() }
     }
 
     pub(super) fn pid(&self) -> u32 {
@@ -31,7 +33,12 @@ impl Unreaped {
     }
 
     /// Waits until it has ended, and reaps it.
-    pub(super) async fn wait(&self) -> io::Result<ExitStatus> {
+    pub(super) async fn wait(&mut self) -> io::Result<ExitStatus> {
+        // The pidfd follows who waits: the runtime that watched it before may not be driven any more.
+        let runtime = Handle::try_current().ok().map(|runtime| runtime.id());
+        if mem::replace(&mut self.waited_in, runtime) != runtime {
+            self.pidfd.deregister();
+        }
         let reap = |pidfd: &PidFd| pidfd.try_wait()?.ok_or(io::ErrorKind::WouldBlock.into());
         self.pidfd.read_with(reap).await
     }
@@ -54,10 +61,6 @@ impl Unreaped {
 /// Children that were abandoned where there was no runtime, or whose runtime has gone since.
 static ORPHANS: Mutex<Vec<Unreaped>> = Mutex::new(Vec::new());
 
-fn orphans() -> MutexGuard<'static, Vec<Unreaped>> {
-    ORPHANS.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// Has a child reaped that nobody waits for any more: by the current runtime or, without one, by
 /// `home`.
 pub(super) fn abandon(child: Unreaped, home: Option<Handle>) {
@@ -72,8 +75,9 @@ pub(super) fn abandon(child: Unreaped, home: Option<Handle>) {
 
 /// Looks after the orphans, now that somebody has a runtime, perhaps.
 pub(super) fn adopt_orphans() {
-    let orphans = mem::take(&mut *orphans());
-    orphans.into_iter().for_each(|child| abandon(child, None));
+    // Who holds the lock is busy with them, or has stayed behind when this process was forked.
+    let orphans = ORPHANS.try_lock().map(|mut orphans| mem::take(&mut *orphans));
+    orphans.into_iter().flatten().for_each(|child| abandon(child, None));
 }
 
 /// A child that nobody waits for. Dropped before it was reaped, by a runtime that ends, it is an orphan.
@@ -81,7 +85,7 @@ struct Abandoned(Option<Unreaped>);
 
 impl Abandoned {
     async fn reap(mut self) {
-        if let Some(child) = &self.0 {
+        if let Some(child) = &mut self.0 {
             if child.wait().await.is_ok() {
                 self.0 = None;
             }
@@ -92,7 +96,7 @@ impl Abandoned {
 impl Drop for Abandoned {
     fn drop(&mut self) {
         if let Some(child) = self.0.take().filter(Unreaped::is_left) {
-            orphans().push(child);
+            ORPHANS.lock().unwrap_or_else(PoisonError::into_inner).push(child);
         }
     }
 }
