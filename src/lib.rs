@@ -33,6 +33,7 @@
 //! - [`time`]: sleeping, timeouts, intervals, and a clock that tests can stop.
 //! - [`io`]: the standard streams, moving bytes, and waiting for any other file descriptor.
 //! - [`signal`]: Ctrl-C, and every other signal.
+//! - [`process`]: child processes.
 //! - [`join!`], [`try_join!`], [`select!`]: several futures in one task.
 //! - [`Handle`] and [`spawn_blocking`]: other threads. [`per_core`]: a runtime on each core.
 //! - [`epoll`]: the layer below, without the runtime.
@@ -85,3 +86,5 @@ pub mod runtime {
 pub use runtime_core::{epoll, signal};
 #[doc(inline)]
 pub use runtime_net as net;
+#[doc(inline)]
+pub use runtime_net::process;
