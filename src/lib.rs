@@ -32,6 +32,7 @@
 //! - [`net`]: TCP, UDP and Unix sockets, and pipes.
 //! - [`time`]: sleeping, timeouts, intervals, and a clock that tests can stop.
 //! - [`io`]: the standard streams, moving bytes, and waiting for any other file descriptor.
+//! - [`fs`]: files, on the blocking pool.
 //! - [`join!`], [`try_join!`], [`select!`]: several futures in one task.
 //! - [`Handle`] and [`spawn_blocking`]: other threads. [`per_core`]: a runtime on each core.
 //! - [`epoll`]: the layer below, without the runtime.
@@ -58,6 +59,7 @@ struct Readme;
 
 mod macros;
 
+pub mod fs;
 pub mod io;
 pub mod task;
 pub mod time;

@@ -67,8 +67,10 @@ pub mod epoll {
     pub use crate::sys::timerfd::TimerFd;
 }
 
-/// For this project's macros.
+/// For this project's macros and facade.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::rng::random_below;
+    pub use crate::sys::context;
+    pub use crate::task::remote_join::try_spawn_blocking;
 }

@@ -55,7 +55,7 @@ fn a_panic_in_it_is_its_handles() {
 }
 
 /// A pool whose only thread is held until the sender is used.
-fn held_up() -> (Runtime, mpsc::Sender<()>, runtime::JoinHandle<()>) {
+pub(crate) fn held_up() -> (Runtime, mpsc::Sender<()>, runtime::JoinHandle<()>) {
     let runtime = Builder::new().max_blocking_threads(1).build().unwrap();
     let (tx, rx) = mpsc::channel::<()>();
     let (started, has_started) = mpsc::channel();

@@ -10,6 +10,7 @@ mod clock;
 mod copy;
 mod descriptors;
 mod exclusive;
+mod fs;
 mod gone;
 mod handle;
 mod happy_eyeballs;
