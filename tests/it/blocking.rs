@@ -161,7 +161,7 @@ fn the_clock_of_a_test_waits_for_it() {
 #[test]
 fn with_no_runtime_it_panics_with_the_remedy() {
     let panic = catch_unwind(|| drop(runtime::spawn_blocking(|| ()))).unwrap_err();
-    let said = panic.downcast::<String>().unwrap();
+    let said = panic.downcast::<&str>().unwrap();
     assert!(said.contains("no runtime on this thread"), "{said}");
     assert!(said.contains("Handle::spawn_blocking"), "{said}");
 }
