@@ -2,6 +2,7 @@
 //! This binary runs itself again for each test, in a process of one thread: hence no harness.
 
 #![allow(unsafe_code)]
+#![allow(clippy::zombie_processes, reason = "PidFd waits for them")]
 
 use std::env;
 use std::error::Error;
