@@ -19,6 +19,7 @@ mod builder;
 mod context;
 mod coop;
 mod core;
+mod embed;
 mod fork;
 mod handle;
 mod name;
@@ -32,9 +33,11 @@ mod timer;
 mod turn;
 mod wakeups;
 
+pub mod signal;
 pub mod task;
 
 pub use crate::builder::{Builder, UnhandledPanic};
+pub use crate::embed::Turn;
 pub use crate::fork::after_fork;
 pub use crate::handle::{EnterGuard, Handle, Id, TryCurrentError};
 pub use crate::per_core::{Core, per_core};
@@ -50,14 +53,6 @@ pub mod io {
     pub use crate::reactor::{AsyncFd, AsyncFdReadyGuard, AsyncFdReadyMutGuard};
     pub use crate::reactor::{AsyncFdTryNewError, Interest, Ready, TryIoError};
     pub use crate::reactor::{ReadFd, Source, WriteFd};
-}
-
-/// Signals: `unix` has their kinds.
-pub mod signal {
-    /// What is Unix's own.
-    pub mod unix {
-        pub use crate::sys::signal::{SignalInfo, SignalKind};
-    }
 }
 
 /// The layer below: epoll and the descriptors that bear events, safe, and usable without the runtime.
@@ -76,5 +71,8 @@ pub mod epoll {
 #[doc(hidden)]
 pub mod __private {
     pub use crate::rng::random_below;
+    pub use crate::signal::hides_an_ignored_signal;
+    pub use crate::sys::context;
     pub use crate::sys::sigmask::{child_may_inherit_mask, unblock_in_child};
+    pub use crate::task::remote_join::try_spawn_blocking;
 }
