@@ -1,5 +1,6 @@
-//! Signals to a whole process, read from a `SignalFd`, and what its children inherit of the mask.
-//! This binary runs itself again for each test, in a process of one thread: hence no harness.
+//! `runtime::epoll` where it is about a whole process: signals to it, what its children inherit of the
+//! mask, its privileges. This binary runs itself again for each test, in a process of one thread: hence
+//! no harness.
 
 #![allow(unsafe_code)]
 #![allow(clippy::zombie_processes, reason = "PidFd waits for them")]
@@ -12,7 +13,7 @@ use std::process::Command;
 use std::thread;
 
 use runtime_core::__private::{child_may_inherit_mask, unblock_in_child};
-use runtime_core::epoll::{BlockedSignals, Epoll, Events, Flags, PidFd, SignalFd};
+use runtime_core::epoll::{BlockedSignals, Epoll, EventFd, Events, Flags, PidFd, SignalFd};
 use runtime_core::io::AsyncFd;
 use runtime_core::signal::unix::{SignalInfo, SignalKind};
 
@@ -35,12 +36,13 @@ const TESTS: &[(&str, fn(), i32)] = tests![
     a_thread_that_outlives_the_guard_has_no_deaf_children,
     without_a_guard_children_need_no_help,
     an_ignored_sigchld_is_named,
+    a_capability_over_a_container_is_not_enough_for_wakeup,
 ];
 
 const ONE: SignalKind = SignalKind::user_defined1();
 
 /// The name of the test that this process is to run.
-const VARIABLE: &str = "EPOLL_SIGNALS_TEST";
+const VARIABLE: &str = "EPOLL_PROCESS_TEST";
 
 fn main() {
     if let Ok(wanted) = env::var(VARIABLE) {
@@ -250,4 +252,16 @@ fn an_ignored_sigchld_is_named() {
     assert!(err.to_string().contains("SIGCHLD is ignored"), "{err}");
     let source = err.source().and_then(|source| source.downcast_ref::<io::Error>());
     assert_eq!(source.expect("a source").raw_os_error(), Some(libc::ECHILD));
+}
+
+fn a_capability_over_a_container_is_not_enough_for_wakeup() {
+    // A user namespace of one's own, where one has all capabilities.
+    // SAFETY: the call takes no pointers.
+    if unsafe { libc::unshare(libc::CLONE_NEWUSER) } == -1 {
+        return; // Where these are forbidden, there is nothing to tell apart.
+    }
+    let (epoll, event) = (Epoll::new().expect("epoll"), EventFd::new().expect("eventfd"));
+    let err = epoll.add(&event, Flags::IN | Flags::WAKEUP, 0).expect_err("over nothing");
+    assert_eq!(err.kind(), ErrorKind::PermissionDenied);
+    assert!(err.to_string().contains("CAP_BLOCK_SUSPEND"), "{err}");
 }
