@@ -13,6 +13,7 @@ use crate::builder::Builder;
 use crate::context::{self, Entered};
 use crate::core::Core;
 use crate::handle::{EnterGuard, Handle};
+use crate::signal;
 use crate::task::JoinHandle;
 use crate::task::cell::NewTask;
 use crate::task::scheduler::ROOT;
@@ -30,7 +31,7 @@ use crate::turn::Root;
 /// # std::io::Result::Ok(())
 /// ```
 pub struct Runtime {
-    core: Rc<Core>,
+    pub(crate) core: Rc<Core>,
     handle: Handle,
 }
 
@@ -165,8 +166,9 @@ impl fmt::Debug for Runtime {
 }
 
 /// Drives `core` until `future` is done.
+#[track_caller]
 pub(crate) fn block_on_core<F: Future>(core: &Rc<Core>, future: F) -> F::Output {
-    context::turn_scope(core, || {
+    core.drive(|| {
         // Pinned inside of the scope, so that it is dropped there too.
         let mut future = pin!(future);
         let mut output = None;
@@ -180,7 +182,9 @@ pub(crate) fn block_on_core<F: Future>(core: &Rc<Core>, future: F) -> F::Output 
         let mut root = Root::new(&mut poll);
         core.scheduler.wake(ROOT);
         while !root.is_done() {
-            core.turn(&mut root);
+            if let Err(error) = core.turn(&mut root) {
+                panic!("the runtime cannot go on: {error}");
+            }
             if let Some(payload) = core.resume.take() {
                 panic::resume_unwind(payload);
             }
@@ -222,9 +226,9 @@ impl Core {
         let taken = self.commands.take();
         taken.into_iter().chain(commands).for_each(|command| self.drop_caught(command));
         drop(epoll);
-        for waker in self.reactor.take_wakers().into_iter().chain(self.timers.take_wakers()) {
-            self.wake(waker);
-        }
+        let listeners = signal::close(self.name);
+        let waiting = self.reactor.take_wakers().into_iter().chain(self.timers.take_wakers());
+        waiting.chain(listeners).for_each(|waker| self.wake(waker));
         self.shared.pool.shut_down(None);
         // A guard may keep it, but for its handles it is gone from here on.
         context::disown(self);

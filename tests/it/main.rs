@@ -9,6 +9,7 @@ mod blocking;
 mod clock;
 mod copy;
 mod descriptors;
+mod embed;
 mod exclusive;
 mod fs;
 mod gone;

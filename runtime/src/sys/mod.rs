@@ -4,13 +4,20 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod affinity;
+pub(crate) mod capability;
 pub(crate) mod clock;
+pub(crate) mod deadline;
 pub(crate) mod epoll;
 pub(crate) mod eventfd;
 pub(crate) mod fork;
 pub(crate) mod futex;
+pub(crate) mod pidfd;
 pub(crate) mod poll;
+pub(crate) mod select;
+pub(crate) mod sigaction;
+pub(crate) mod sigmask;
 pub(crate) mod signal;
+pub(crate) mod signalfd;
 pub(crate) mod socket;
 pub(crate) mod timerfd;
 
