@@ -33,6 +33,8 @@
 //! - [`time`]: sleeping, timeouts, intervals, and a clock that tests can stop.
 //! - [`io`]: the standard streams, moving bytes, and waiting for any other file descriptor.
 //! - [`signal`]: Ctrl-C, and every other signal.
+//! - [`process`]: child processes.
+//! - [`fs`]: files, on the blocking pool.
 //! - [`join!`], [`try_join!`], [`select!`]: several futures in one task.
 //! - [`Handle`] and [`spawn_blocking`]: other threads. [`per_core`]: a runtime on each core.
 //! - [`epoll`]: the layer below, without the runtime.
@@ -60,6 +62,7 @@ struct Readme;
 
 mod macros;
 
+pub mod fs;
 pub mod io;
 pub mod task;
 pub mod time;
@@ -68,8 +71,8 @@ pub mod time;
 pub use runtime_core::task::{JoinHandle, spawn, spawn_blocking};
 #[doc(inline)]
 pub use runtime_core::{
-    Builder, Core, EnterGuard, Handle, Id, Runtime, TryCurrentError, UnhandledPanic, after_fork,
-    block_on, per_core,
+    Builder, Core, EnterGuard, Handle, Id, Runtime, TryCurrentError, Turn, UnhandledPanic,
+    after_fork, block_on, per_core,
 };
 #[cfg(feature = "macros")]
 #[doc(inline)]
@@ -85,3 +88,5 @@ pub mod runtime {
 pub use runtime_core::{epoll, signal};
 #[doc(inline)]
 pub use runtime_net as net;
+#[doc(inline)]
+pub use runtime_net::process;

@@ -19,6 +19,7 @@ mod builder;
 mod context;
 mod coop;
 mod core;
+mod embed;
 mod fork;
 mod handle;
 mod name;
@@ -36,6 +37,7 @@ pub mod signal;
 pub mod task;
 
 pub use crate::builder::{Builder, UnhandledPanic};
+pub use crate::embed::Turn;
 pub use crate::fork::after_fork;
 pub use crate::handle::{EnterGuard, Handle, Id, TryCurrentError};
 pub use crate::per_core::{Core, per_core};
@@ -57,12 +59,20 @@ pub mod io {
 pub mod epoll {
     pub use crate::sys::epoll::{Epoll, Event, Events, Flags};
     pub use crate::sys::eventfd::EventFd;
+    pub use crate::sys::pidfd::PidFd;
+    pub use crate::sys::poll::{PollFd, poll};
+    pub use crate::sys::select::{Selected, select};
+    pub use crate::sys::sigmask::BlockedSignals;
+    pub use crate::sys::signalfd::SignalFd;
     pub use crate::sys::timerfd::TimerFd;
 }
 
-/// For this project's macros.
+/// For this project's other crates.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::rng::random_below;
     pub use crate::signal::hides_an_ignored_signal;
+    pub use crate::sys::context;
+    pub use crate::sys::sigmask::{child_may_inherit_mask, unblock_in_child};
+    pub use crate::task::remote_join::try_spawn_blocking;
 }

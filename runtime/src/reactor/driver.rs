@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::sys::clock::monotonic_ns;
+use crate::sys::context;
 use crate::sys::epoll::{Epoll, Event, Events, Flags, explain_add};
 use crate::sys::timerfd::TimerFd;
 use crate::wakeups::Block;
@@ -26,6 +27,7 @@ pub(crate) struct Driver {
     armed: Cell<Option<i64>>,
     /// Away while events are dispatched, and so never borrowed while foreign code runs.
     events: Cell<Option<Events>>,
+    is_full: Cell<bool>,
 }
 
 impl Driver {
@@ -40,10 +42,10 @@ impl Driver {
         }
         block.publish_epoll(epoll.clone());
         let events = Cell::new(Some(Events::with_capacity(EVENTS)));
-        Ok(Driver { epoll, timer, armed: Cell::new(None), events })
+        Ok(Driver { epoll, timer, armed: Cell::new(None), events, is_full: Cell::new(false) })
     }
 
-    pub(super) fn epoll(&self) -> &Epoll {
+    pub(crate) fn epoll(&self) -> &Epoll {
         &self.epoll
     }
 
@@ -67,21 +69,28 @@ impl Driver {
         }
     }
 
-    /// Waits for events, which `take_events` then has.
+    /// Waits for events, which `take_events` then has, and returns how many there are.
     ///
-    /// # Panics
+    /// # Errors
     ///
     /// When other code has closed the epoll instance's descriptor.
-    pub(crate) fn wait(&self, timeout: Option<Duration>) {
+    pub(crate) fn wait(&self, timeout: Option<Duration>) -> io::Result<usize> {
         let mut events = self.events.take().expect("the events are back when nothing dispatches");
         let waited = self.epoll.wait(&mut events, timeout);
         self.events.set(Some(events));
-        if let Err(error) = waited {
-            panic!(
-                "the runtime cannot wait for events: {error}; has other code closed a descriptor \
-                 that it does not own?"
-            );
-        }
+        let count = waited.map_err(|error| {
+            context(
+                error,
+                "waiting for events (has other code closed a descriptor that it does not own?)",
+            )
+        })?;
+        self.is_full.set(count == EVENTS);
+        Ok(count)
+    }
+
+    /// Whether the last look filled the list, so that the kernel may have more.
+    pub(crate) fn is_full(&self) -> bool {
+        self.is_full.get()
     }
 
     /// Hands each event of an fd to `dispatch`; those of our own descriptors end here.

@@ -86,7 +86,11 @@ impl Clock {
 #[track_caller]
 fn with_clock<R>(call: &str, f: impl FnOnce(&Clock) -> R) -> R {
     let result = context::with_current(|current| match current {
-        Current::Here(core) => Some(f(&core.timers.clock)),
+        Current::Here(core) => {
+            let result = f(&core.timers.clock);
+            core.nudge();
+            Some(result)
+        }
         Current::Elsewhere(_) | Current::None => None,
     });
     match result {

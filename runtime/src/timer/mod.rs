@@ -10,6 +10,7 @@ mod sleep;
 
 use std::cell::{Cell, RefCell};
 use std::task::{Poll, Waker};
+use std::time::Duration;
 
 pub use self::clock::{advance, pause, resume};
 pub use self::instant::Instant;
@@ -34,8 +35,8 @@ pub(crate) struct Timers {
 pub(crate) enum Idle {
     /// Sleep, at most until this time on CLOCK_MONOTONIC.
     SleepUntil(Option<i64>),
-    /// Move the test clock to the next deadline.
-    Jump,
+    /// Move the test clock to this time.
+    JumpTo(Instant),
 }
 
 impl Timers {
@@ -109,25 +110,40 @@ impl Timers {
         }
     }
 
-    /// What to do when no task is ready; `is_blocking` says whether blocking work is under way.
-    pub(crate) fn when_idle(&self, is_blocking: impl FnOnce() -> bool) -> Idle {
-        // The end of the range never comes; the test clock does not jump to it either.
-        let next = self.deadlines.borrow().peek().filter(|&next| next < i64::MAX);
-        match next {
-            Some(next) if !self.clock.is_paused() => {
-                let real = self.clock.real(Instant::from_nanos(next));
-                Idle::SleepUntil(Some(real.max(self.last_fired.get().saturating_add(SLACK_NS))))
-            }
-            Some(_) if self.clock.jumps() && !is_blocking() => Idle::Jump,
-            _ => Idle::SleepUntil(None),
+    /// What to do when no task is ready, for at most `limit`; `is_blocking` says whether blocking work
+    /// is under way.
+    pub(crate) fn when_idle(
+        &self,
+        limit: Option<Duration>,
+        is_blocking: impl FnOnce() -> bool,
+    ) -> Idle {
+        match self.jump(limit) {
+            Some(instant) if !is_blocking() => Idle::JumpTo(instant),
+            _ => Idle::SleepUntil(self.next_wakeup()),
         }
     }
 
-    /// Moves the test clock to the next deadline.
-    pub(crate) fn jump(&self) {
-        if let Some(next) = self.deadlines.borrow().peek() {
-            self.clock.jump_to(Instant::from_nanos(next));
+    /// Where the test clock is at the end of a sleep that would last for `limit`.
+    fn jump(&self, limit: Option<Duration>) -> Option<Instant> {
+        if !self.clock.jumps() {
+            return None;
         }
+        let end = limit.map(|limit| self.clock.now().saturating_add(limit).nanos());
+        let next = self.next_deadline();
+        next.into_iter().chain(end).min().map(Instant::from_nanos)
+    }
+
+    /// The earliest deadline. The end of the range never comes, and the test clock does not jump to
+    /// it either.
+    fn next_deadline(&self) -> Option<i64> {
+        self.deadlines.borrow().peek().filter(|&next| next < i64::MAX)
+    }
+
+    /// When timers want to be woken, on CLOCK_MONOTONIC. Nobody knows while the clock is paused.
+    pub(crate) fn next_wakeup(&self) -> Option<i64> {
+        let next = self.next_deadline().filter(|_| !self.clock.is_paused())?;
+        let real = self.clock.real(Instant::from_nanos(next));
+        Some(real.max(self.last_fired.get().saturating_add(SLACK_NS)))
     }
 
     /// Everybody who waits, at the end of the runtime.

@@ -130,8 +130,10 @@ impl Sleep {
         let this = self.get_mut();
         this.deadline = deadline;
         if let Wait::Registered(name) = this.wait {
-            let moved =
-                context::local(name.runtime(), |core| core.timers.reset(name.index(), deadline));
+            let moved = context::local(name.runtime(), |core| {
+                core.timers.reset(name.index(), deadline);
+                core.nudge();
+            });
             if moved.is_some() {
                 return;
             }
@@ -169,6 +171,7 @@ impl Sleep {
             Current::Here(core) if core.timers.clock.stands_at(deadline) => Wait::Elapsed,
             Current::Here(core) => {
                 let key = core.timers.insert(deadline, cx.waker());
+                core.nudge();
                 Wait::Registered(Name::new(core.name, key))
             }
             Current::Elsewhere(_) | Current::None => Wait::Unpolled,
@@ -216,6 +219,22 @@ impl Sleep {
         self.register(cx)
     }
 
+    /// Polled while another loop turns, or none.
+    #[cold]
+    fn poll_outside(&mut self, cx: &mut Context<'_>, name: Name) -> Poll<()> {
+        let polled = context::with_current(|current| match current {
+            Current::Here(core) if core.name == name.runtime() => {
+                Some(core.timers.poll(name.index(), cx.waker()))
+            }
+            _ => None,
+        });
+        polled.unwrap_or_else(|| {
+            // It was sent to another runtime, or its own is gone: it waits here now.
+            self.leave(Wait::Unpolled);
+            self.register(cx)
+        })
+    }
+
     fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match self.wait {
             Wait::Elapsed => Poll::Ready(()),
@@ -224,11 +243,7 @@ impl Sleep {
                 let polled = context::turning(name.runtime(), |core| {
                     core.timers.poll(name.index(), cx.waker())
                 });
-                polled.unwrap_or_else(|| {
-                    // It was sent to another runtime, or its own is gone: it waits here now.
-                    self.leave(Wait::Unpolled);
-                    self.register(cx)
-                })
+                polled.unwrap_or_else(|| self.poll_outside(cx, name))
             }
             Wait::Remote => self.poll_remote(cx),
         }
