@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 
+use runtime::signal::unix::Signal;
 use runtime::task::{AbortHandle, Id, JoinError};
 use runtime::time::{Instant, Sleep};
 use runtime::{Builder, Core, EnterGuard, Handle, JoinHandle, Runtime};
@@ -38,6 +39,8 @@ fn a_join_handle_is_as_send_as_its_output() {
 fn handles_go_anywhere() {
     is_send::<Handle>();
     is_sync::<Handle>();
+    is_send::<Signal>();
+    is_sync::<Signal>();
     is_send::<AbortHandle>();
     is_sync::<AbortHandle>();
     is_send::<JoinError>();
