@@ -18,6 +18,7 @@ use std::time::Duration;
 use futures::stream::{self, StreamExt};
 use runtime::io::{stderr, stdout};
 use runtime::net::{TcpStream, lookup_host};
+use runtime::signal::ctrl_c;
 use runtime::time::{Instant, interval, timeout};
 
 /// Each takes a descriptor, of which a process has 1024 as a rule.
@@ -56,8 +57,10 @@ async fn run(host: &str, ports: RangeInclusive<u16>) -> io::Result<()> {
     let tally = Tally { ports: ports.len(), ..Tally::default() };
     let start = Instant::now();
     let outcome = runtime::select! {
-        outcome = scan(host, ports, &tally) => outcome,
+        biased; // listens for Ctrl-C before anything is seen
+        pressed = ctrl_c() => pressed,
         failure = show_progress(&tally) => failure,
+        outcome = scan(host, ports, &tally) => outcome,
     };
     erase_bar().await?;
     outcome?;

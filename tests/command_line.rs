@@ -8,6 +8,7 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::ptr;
@@ -65,6 +66,10 @@ impl Tool {
         assert!(line.starts_with(begin) && line.ends_with(end), "{line}");
     }
 
+    fn signal(&self, signal: libc::c_int) {
+        send_signal(&self.child, signal);
+    }
+
     /// Waits for its end, and returns what it printed and said until then.
     fn finish(mut self) -> (ExitStatus, Vec<String>, Vec<String>) {
         drop(self.stdin.take());
@@ -78,6 +83,12 @@ impl Tool {
         let (printed, said) = (rest(&self.stdout), rest(&self.stderr));
         (self.child.wait().expect("a child of ours"), printed, said)
     }
+}
+
+fn send_signal(child: &Child, signal: libc::c_int) {
+    // SAFETY: it touches no memory, and nobody else has the number until the child is waited for.
+    let sent = unsafe { libc::kill(child.id() as libc::pid_t, signal) };
+    assert_eq!(sent, 0, "{}", io::Error::last_os_error());
 }
 
 impl Drop for Tool {
@@ -233,6 +244,17 @@ fn tail_ends_when_nobody_reads() {
 }
 
 #[test]
+fn tail_ends_on_ctrl_c() {
+    let folder = Folder::new("ctrl-c");
+    folder.write("log", "one\n");
+    let tail = tail(&folder, &["log"]);
+    tail.prints(&["one"]);
+    tail.signal(libc::SIGINT);
+    let (status, _, said) = tail.finish();
+    assert!(status.success(), "{status}: {said:?}");
+}
+
+#[test]
 fn tail_says_what_it_cannot_follow() {
     let folder = Folder::new("errors");
     fs::create_dir(folder.0.join("folder")).unwrap();
@@ -287,29 +309,41 @@ fn fill_backlog(listener: &TcpListener) -> TcpStream {
     TcpStream::connect(listener.local_addr().unwrap()).unwrap()
 }
 
-#[test]
-fn scan_shows_a_bar_at_a_terminal_and_takes_it_away() {
+/// Scans a port that does not answer, which takes a second, and shows what comes to a terminal.
+fn scan_at_a_terminal(with_ctrl_c: bool) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    // It takes a second, so that there is something to show.
     let _in_queue = fill_backlog(&listener);
     let port = listener.local_addr().unwrap().port();
     let (master, terminal) = open_pty();
-    let mut scan = command("scan");
-    let child = scan.args(["127.0.0.1", &port.to_string()]).stderr(terminal).spawn().unwrap();
+    let mut scan = Command::new(path("scan"));
+    scan.args(["127.0.0.1", &port.to_string()]).stderr(terminal).stdout(Stdio::piped());
+    let child = scan.spawn().unwrap();
     drop(scan); // and with it our copy of the terminal's other end
-    let shown = thread::spawn(move || {
-        let mut shown = Vec::new();
-        // That a terminal hangs up is an error, EIO.
-        let _ = File::from(master).read_to_end(&mut shown);
-        String::from_utf8(shown).unwrap()
-    });
+
+    let mut master = File::from(master);
+    let mut shown = vec![0];
+    master.read_exact(&mut shown).unwrap();
+    if with_ctrl_c {
+        send_signal(&child, libc::SIGINT);
+    }
+    // That a terminal hangs up is an error, EIO.
+    let _ = master.read_to_end(&mut shown);
+    let shown = String::from_utf8(shown).unwrap();
     let output = child.wait_with_output().unwrap();
-    let shown = shown.join().unwrap();
-    assert!(output.status.success(), "{shown}");
+    assert!(output.status.success(), "{}: {shown}", output.status);
     assert_eq!(output.stdout, b"");
-    let (bar, rest) = shown.split_once("\r\x1b[K").expect("it is erased");
-    assert!(bar.starts_with("\r[") && bar.ends_with("] 0 of 1 ports, 0 open"), "{shown:?}");
-    assert!(rest.starts_with("0 open, 0 closed, 1 without an answer"), "{shown:?}");
+    shown
+}
+
+#[test]
+fn scan_shows_a_bar_at_a_terminal_and_takes_it_away() {
+    for (with_ctrl_c, silent) in [(false, 1), (true, 0)] {
+        let shown = scan_at_a_terminal(with_ctrl_c);
+        let (bar, rest) = shown.split_once("\r\x1b[K").expect("it is erased");
+        assert!(bar.starts_with("\r[") && bar.ends_with("] 0 of 1 ports, 0 open"), "{shown:?}");
+        let summary = format!("0 open, 0 closed, {silent} without an answer; ");
+        assert!(rest.starts_with(&summary), "{shown:?}");
+    }
 }
 
 fn open_pty() -> (OwnedFd, OwnedFd) {
@@ -340,4 +374,135 @@ fn scan_says_what_it_cannot_scan() {
         assert_eq!(status.code(), Some(code), "{said:?}");
         assert!(said.len() == 1 && said[0].starts_with(text), "{said:?}");
     }
+}
+
+fn supervise(commands: &[&[&str]]) -> Tool {
+    Tool::start(command("supervisor").args(commands.join(&"--")))
+}
+
+/// It goes on after SIGHUP and ends at SIGTERM, and says so. The wait is for a process that is deaf to the
+/// former, as signals go to the whole group.
+const LISTENS: &str = "
+    trap 'echo hup' HUP
+    trap 'echo term; exit 0' TERM
+    (trap '' HUP; exec sleep 1000 >/dev/null 2>&1) & pid=$!
+    echo ready
+    while :; do wait $pid; done";
+
+#[test]
+fn supervisor_passes_signals_on_and_leaves_last() {
+    let listens = &["sh", "-c", LISTENS][..];
+    let supervisor = supervise(&[listens, listens]);
+    supervisor.prints(&["ready", "ready"]);
+    supervisor.signal(libc::SIGHUP);
+    supervisor.prints(&["hup", "hup"]);
+    supervisor.signal(libc::SIGHUP);
+    supervisor.prints(&["hup", "hup"]);
+    supervisor.signal(libc::SIGTERM);
+    let (status, printed, said) = supervisor.finish();
+    assert!(status.success(), "{status}: {said:?}");
+    assert_eq!(printed, ["term", "term"]);
+    assert_eq!(said[2..], ["sh: ended, exit status: 0", "sh: ended, exit status: 0"]);
+}
+
+#[test]
+fn supervisor_starts_again_what_fails_and_gives_it_up() {
+    // The second ends well, the third badly in another way: by a signal.
+    let supervisor = supervise(&[
+        &["sh", "-c", "echo fails; exit 3"],
+        &["true"],
+        &["env", "sh", "-c", "kill -9 $$"],
+        &["no-such-program"],
+    ]);
+    let (status, printed, said) = supervisor.finish();
+    assert_eq!(status.code(), Some(1), "{said:?}");
+    assert_eq!(printed, ["fails"; 5]);
+    let told_of = |name: &str| -> Vec<&str> {
+        let lines = said.iter().map(String::as_str);
+        lines.filter(|line| line.starts_with(name) && !line.contains(": started as ")).collect()
+    };
+    assert_eq!(
+        told_of("sh: "),
+        [
+            "sh: exit status: 3; again in 100ms",
+            "sh: exit status: 3; again in 200ms",
+            "sh: exit status: 3; again in 400ms",
+            "sh: exit status: 3; again in 800ms",
+            "sh: exit status: 3; given up after 5 failures",
+        ]
+    );
+    assert_eq!(told_of("true: "), ["true: ended, exit status: 0"]);
+    assert_eq!(told_of("env: ")[0], "env: signal: 9 (SIGKILL); again in 100ms");
+    let [error] = &told_of("no-such-program: ")[..] else { panic!("it is told once") };
+    assert!(error.contains("No such file"), "{error}");
+}
+
+#[test]
+fn supervisor_kills_at_a_second_request() {
+    let supervisor = supervise(&[&["sh", "-c", "trap '' INT TERM; echo ready; exec sleep 1000"]]);
+    supervisor.prints(&["ready"]);
+    supervisor.signal(libc::SIGINT);
+    supervisor.signal(libc::SIGTERM);
+    let (status, _, said) = supervisor.finish();
+    assert!(status.success(), "{status}: {said:?}");
+    assert_eq!(said[1..], ["sh: ended, signal: 9 (SIGKILL)"]);
+}
+
+fn ask(seconds: &str) -> Command {
+    let mut ask = command("ask");
+    ask.args(["Sure?", seconds]).stdin(Stdio::piped());
+    ask
+}
+
+#[test]
+fn ask_answers_by_its_exit_code() {
+    for (typed, code, questions) in
+        [("y\n", 0, 1), ("maybe\n\nYES\n", 0, 3), ("no\n", 1, 1), ("", 1, 1), ("y", 0, 1)]
+    {
+        let mut child = ask("1000").spawn().unwrap();
+        child.stdin.take().unwrap().write_all(typed.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{typed:?}: {said}");
+        assert_eq!(said.matches("Sure? [y/n] ").count(), questions, "{typed:?}: {said}");
+    }
+}
+
+#[test]
+fn ask_leaves_the_rest_of_the_input_to_the_script() {
+    let script = "printf 'what?\\ny\\nthe rest\\n' | (\"$0\" 'Sure?' 1000 && cat)";
+    let output = Command::new("sh").args(["-c", script]).arg(path("ask")).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "the rest\n");
+}
+
+#[test]
+fn ask_does_not_wait_for_ever() {
+    let mut child = ask("0").spawn().unwrap();
+    let stdin = child.stdin.take();
+    let output = child.wait_with_output().unwrap();
+    drop(stdin);
+    assert_eq!(output.status.code(), Some(124));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "Sure? [y/n] \n");
+}
+
+#[test]
+fn ask_takes_ctrl_c_at_a_terminal_for_no_answer() {
+    let (master, terminal) = open_pty();
+    let mut ask = ask("1000");
+    ask.stdin(terminal);
+    // SAFETY: between fork and exec these may be called, and they take numbers.
+    unsafe {
+        ask.pre_exec(|| {
+            let controls = libc::setsid() > 0 && libc::ioctl(0, libc::TIOCSCTTY, 0) == 0;
+            if controls { Ok(()) } else { Err(io::Error::last_os_error()) }
+        });
+    }
+    let mut child = ask.spawn().unwrap();
+    drop(ask);
+    let mut stderr = child.stderr.take().unwrap();
+    let mut prompt = [0; "Sure? [y/n] ".len()];
+    stderr.read_exact(&mut prompt).unwrap();
+    let mut master = File::from(master);
+    master.write_all(b"y but\x03").unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
 }
