@@ -34,6 +34,7 @@
 //! - [`io`]: the standard streams, moving bytes, and waiting for any other file descriptor.
 //! - [`signal`]: Ctrl-C, and every other signal.
 //! - [`process`]: child processes.
+//! - [`fs`]: files, on the blocking pool.
 //! - [`join!`], [`try_join!`], [`select!`]: several futures in one task.
 //! - [`Handle`] and [`spawn_blocking`]: other threads. [`per_core`]: a runtime on each core.
 //! - [`epoll`]: the layer below, without the runtime.
@@ -61,6 +62,7 @@ struct Readme;
 
 mod macros;
 
+pub mod fs;
 pub mod io;
 pub mod task;
 pub mod time;

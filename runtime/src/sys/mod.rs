@@ -48,7 +48,7 @@ pub(crate) fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T>
 /// The kind stays. `io::Error` has no room for both an errno and a sentence, so the original error,
 /// which knows the errno, becomes the `source()`.
 #[cold]
-pub(crate) fn context(err: io::Error, sentence: impl Into<Cow<'static, str>>) -> io::Error {
+pub fn context(err: io::Error, sentence: impl Into<Cow<'static, str>>) -> io::Error {
     io::Error::new(err.kind(), Context { sentence: sentence.into(), source: err })
 }
 
