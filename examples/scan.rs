@@ -23,7 +23,8 @@ use runtime::time::{Instant, interval, timeout};
 
 /// Each takes a descriptor, of which a process has 1024 as a rule.
 const AT_ONCE: usize = 500;
-const PATIENCE: Duration = Duration::from_secs(1);
+/// After one second the kernel asks once more, as the question may have been lost.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 #[runtime::main]
 async fn main() -> ExitCode {
