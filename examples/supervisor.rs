@@ -10,7 +10,7 @@
 
 use std::env;
 use std::io;
-use std::process::{ExitCode, ExitStatus};
+use std::process::{ExitCode, ExitStatus, Stdio};
 use std::time::Duration;
 
 use runtime::process::{Child, Command};
@@ -61,7 +61,8 @@ async fn keep_running(command: &[String]) -> io::Result<()> {
         let start = Instant::now();
         let mut child = Command::new(name)
             .args(&command[1..])
-            // Of its own, so that Ctrl-C at the terminal comes by way of us and not twice.
+            .stdin(Stdio::null())
+            // A group for each, so that Ctrl-C at the terminal comes by way of us and not twice.
             .process_group(0)
             .kill_on_drop(true)
             .spawn()?;
