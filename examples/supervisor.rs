@@ -5,8 +5,8 @@
 //! time; it is given up after five failures in a row. One that ends well is done.
 //!
 //! SIGHUP (`kill -HUP` from another terminal) is passed on to all of them. So are SIGTERM and Ctrl-C, and
-//! that is the end: the supervisor leaves when the last of them has. Who takes longer than ten seconds
-//! is killed, and so is everyone on a second Ctrl-C.
+//! that is the end: the supervisor leaves when the last of them has. Who takes longer than a minute is
+//! killed, and so is everyone on a second Ctrl-C.
 
 use std::env;
 use std::io;
@@ -23,7 +23,7 @@ const PAUSE_MIN: Duration = Duration::from_millis(100);
 /// Who has run for so long is well again: the next failure is a first one.
 const RECOVERY: Duration = Duration::from_secs(10);
 /// How long they have to end by themselves.
-const GRACE: Duration = Duration::from_secs(10);
+const GRACE: Duration = Duration::from_secs(60);
 
 #[runtime::main]
 async fn main() -> ExitCode {

@@ -412,6 +412,17 @@ fn supervisor_passes_signals_on_and_leaves_last() {
 }
 
 #[test]
+fn supervisor_ends_what_its_programs_have_started() {
+    let supervisor = supervise(&[&["sh", "-c", "sleep 1000 & echo ready; wait"]]);
+    supervisor.prints(&["ready"]);
+    supervisor.signal(libc::SIGTERM);
+    // The output ends when nobody is left to write to it.
+    let (status, printed, said) = supervisor.finish();
+    assert!(status.success(), "{status}: {said:?}");
+    assert_eq!(printed, [""; 0]);
+}
+
+#[test]
 fn supervisor_starts_again_what_fails_and_gives_it_up() {
     // The second ends well, the third badly in another way: by a signal.
     let supervisor = supervise(&[
