@@ -328,14 +328,14 @@ fn scan_at_a_terminal(with_ctrl_c: bool) -> String {
 
     let mut master = File::from(master);
     let mut shown = vec![0];
-    master.read_exact(&mut shown).unwrap();
+    limited(|| master.read_exact(&mut shown)).unwrap();
     if with_ctrl_c {
         send_signal(&child, libc::SIGINT);
     }
     // That a terminal hangs up is an error, EIO.
-    let _ = master.read_to_end(&mut shown);
+    let _ = limited(|| master.read_to_end(&mut shown));
     let shown = String::from_utf8(shown).unwrap();
-    let output = child.wait_with_output().unwrap();
+    let output = limited(|| child.wait_with_output()).unwrap();
     assert!(output.status.success(), "{}: {shown}", output.status);
     assert_eq!(output.stdout, b"");
     shown
@@ -478,7 +478,7 @@ fn ask_answers_by_its_exit_code() {
     {
         let mut child = ask("1000").spawn().unwrap();
         child.stdin.take().unwrap().write_all(typed.as_bytes()).unwrap();
-        let output = child.wait_with_output().unwrap();
+        let output = limited(|| child.wait_with_output()).unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(code), "{typed:?}: {said}");
         assert_eq!(said.matches("Sure? [y/n] ").count(), questions, "{typed:?}: {said}");
@@ -488,7 +488,8 @@ fn ask_answers_by_its_exit_code() {
 #[test]
 fn ask_leaves_the_rest_of_the_input_to_the_script() {
     let script = "printf 'what?\\ny\\nthe rest\\n' | (\"$0\" 'Sure?' 1000 && cat)";
-    let output = Command::new("sh").args(["-c", script]).arg(path("ask")).output().unwrap();
+    let output = limited(|| Command::new("sh").args(["-c", script]).arg(path("ask")).output());
+    let output = output.unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout), "the rest\n");
 }
 
@@ -496,7 +497,7 @@ fn ask_leaves_the_rest_of_the_input_to_the_script() {
 fn ask_does_not_wait_for_ever() {
     let mut child = ask("0").spawn().unwrap();
     let stdin = child.stdin.take();
-    let output = child.wait_with_output().unwrap();
+    let output = limited(|| child.wait_with_output()).unwrap();
     drop(stdin);
     assert_eq!(output.status.code(), Some(124));
     assert_eq!(String::from_utf8_lossy(&output.stderr), "Sure? [y/n] \n");
@@ -518,8 +519,8 @@ fn ask_takes_ctrl_c_at_a_terminal_for_no_answer() {
     drop(ask);
     let mut stderr = child.stderr.take().unwrap();
     let mut prompt = [0; "Sure? [y/n] ".len()];
-    stderr.read_exact(&mut prompt).unwrap();
+    limited(|| stderr.read_exact(&mut prompt)).unwrap();
     let mut master = File::from(master);
     master.write_all(b"y but\x03").unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(limited(|| child.wait()).unwrap().code(), Some(130));
 }
