@@ -246,6 +246,8 @@ fn the_child_has_an_eventfd_of_its_own() {
         let mut runtime = Some(Runtime::new().expect("a runtime"));
         let nap = || sleep(Duration::from_micros(1));
         runtime.as_ref().expect("there").block_on(async { nap().await });
+        // It waits for a host now, who is told by the eventfd.
+        runtime.as_ref().expect("there").turn(Some(Duration::ZERO)).expect("a turn");
         let parents = eventfds();
         assert!(!parents.is_empty(), "the runtime has slept in epoll");
         assert_fine(in_child(|| {
