@@ -713,8 +713,13 @@ fn a_panic_to_be_passed_on_comes_out_of_the_turn() {
         settle(&runtime);
 
         drop(runtime.spawn(async { panic!("third") }));
-        let task = runtime.spawn(async {});
+        let task = runtime.spawn(async {
+            for _ in 0..1000 {
+                yield_now().await;
+            }
+        });
         assert_eq!(panics(|| _ = runtime.run_until_stalled()), "third");
+        assert!(!task.is_finished(), "it does not wait for the others");
         host(&runtime, || task.is_finished());
     });
 }
