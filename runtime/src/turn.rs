@@ -13,7 +13,7 @@ use crate::task::Failure;
 use crate::task::cell::BoxedTask;
 use crate::task::scheduler::{Next, ROOT};
 use crate::task::waker;
-use crate::timer::Idle;
+use crate::timer::{Alarms, Idle};
 use crate::wakeups::{ASLEEP_IN_EPOLL, ASLEEP_ON_FUTEX, Command};
 
 /// The future given to `block_on`, which lies on that call's stack.
@@ -52,7 +52,7 @@ impl Core {
             self.look();
         } else {
             match self.timers.when_idle(|| self.shared.pool.in_flight() > 0) {
-                Idle::SleepUntil(deadline) => self.sleep(deadline),
+                Idle::SleepUntil(alarms) => self.sleep(alarms),
                 Idle::Jump => self.jump_unless_events_come(),
             }
         }
@@ -145,22 +145,22 @@ impl Core {
         }
     }
 
-    /// Sleeps until an event, a wake from another thread, or the deadline.
-    fn sleep(&self, deadline: Option<i64>) {
+    /// Sleeps until an event, a wake from another thread, or an alarm.
+    fn sleep(&self, alarms: Alarms) {
         let block = self.shared.block;
         // A deadline alone brings the epoll instance about: the kernel rounds a futex's time-outs
         // by the thread's timer slack. If it is refused, the futex will do.
-        if deadline.is_some() {
+        if alarms.any() {
             let _ = self.reactor.make_driver(self);
         }
         let Some(driver) = self.reactor.driver() else {
             if block.prepare_park(ASLEEP_ON_FUTEX) {
-                block.sleep_on_futex(deadline);
+                block.sleep_on_futex(alarms.on_monotonic());
                 block.unpark();
             }
             return;
         };
-        let timeout = driver.arm(deadline);
+        let timeout = driver.arm(alarms);
         if block.prepare_park(ASLEEP_IN_EPOLL) {
             driver.wait(timeout);
             block.unpark();
