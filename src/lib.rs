@@ -66,8 +66,8 @@ pub mod time;
 pub use runtime_core::task::{JoinHandle, spawn, spawn_blocking};
 #[doc(inline)]
 pub use runtime_core::{
-    Builder, Core, EnterGuard, Handle, Id, Runtime, TryCurrentError, UnhandledPanic, after_fork,
-    block_on, per_core,
+    Builder, Core, EnterGuard, Handle, Id, Runtime, TryCurrentError, Turn, UnhandledPanic,
+    after_fork, block_on, per_core,
 };
 #[cfg(feature = "macros")]
 #[doc(inline)]

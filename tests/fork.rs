@@ -139,7 +139,7 @@ fn turning_the_parents_runtime_is_refused_with_the_remedy() {
         assert_fine(in_child(|| {
             let refused = catch_unwind(AssertUnwindSafe(|| runtime.block_on(async {})));
             let payload = refused.expect_err("refused");
-            let said = payload.downcast_ref::<&str>().expect("a sentence");
+            let said = payload.downcast_ref::<String>().expect("a sentence");
             assert!(said.contains("fork") && said.contains("runtime::after_fork()"));
         }));
         runtime.block_on(async { sleep(Duration::from_micros(1)).await });

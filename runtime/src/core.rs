@@ -37,6 +37,10 @@ pub(crate) struct Core {
     pub(crate) rng: Rng,
     /// The era of forks it was made in.
     pub(crate) era: u32,
+    /// A host waits for its descriptor, and turns it.
+    pub(crate) hosted: Cell<bool>,
+    /// This thread is inside its loop, maybe with that of another runtime inside of it.
+    pub(crate) driving: Cell<bool>,
     /// The next of this thread's runtimes (see `context.rs`).
     pub(crate) next_owned: Cell<*const Core>,
     this: Weak<Core>,
@@ -67,6 +71,8 @@ impl Core {
             resume: RefCell::new(None),
             rng,
             era: fork::era(),
+            hosted: Cell::new(false),
+            driving: Cell::new(false),
             next_owned: Cell::new(std::ptr::null()),
             this: this.clone(),
         });
@@ -86,10 +92,17 @@ impl Core {
         self.era != fork::era()
     }
 
-    /// Makes sure that work put in between turns is found: the host's loop, or a park, is told.
+    /// Makes sure that work put in between turns is found, a task or a deadline: the host is told.
     #[inline]
     pub(crate) fn nudge(&self) {
-        if context::turning(self.name, |_| ()).is_none() && !self.is_of_parent() {
+        if !self.driving.get() {
+            self.nudge_host();
+        }
+    }
+
+    #[cold]
+    fn nudge_host(&self) {
+        if !self.is_of_parent() {
             self.shared.block.notify();
         }
     }

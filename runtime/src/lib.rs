@@ -19,6 +19,7 @@ mod builder;
 mod context;
 mod coop;
 mod core;
+mod embed;
 mod fork;
 mod handle;
 mod name;
@@ -35,6 +36,7 @@ mod wakeups;
 pub mod task;
 
 pub use crate::builder::{Builder, UnhandledPanic};
+pub use crate::embed::Turn;
 pub use crate::fork::after_fork;
 pub use crate::handle::{EnterGuard, Handle, Id, TryCurrentError};
 pub use crate::per_core::{Core, per_core};
@@ -69,6 +71,7 @@ pub mod signal {
 pub mod epoll {
     pub use crate::sys::epoll::{Epoll, Event, Events, Flags};
     pub use crate::sys::eventfd::EventFd;
+    pub use crate::sys::pidfd::PidFd;
     pub use crate::sys::timerfd::TimerFd;
 }
 

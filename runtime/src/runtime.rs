@@ -30,7 +30,7 @@ use crate::turn::Root;
 /// # std::io::Result::Ok(())
 /// ```
 pub struct Runtime {
-    core: Rc<Core>,
+    pub(crate) core: Rc<Core>,
     handle: Handle,
 }
 
@@ -165,8 +165,9 @@ impl fmt::Debug for Runtime {
 }
 
 /// Drives `core` until `future` is done.
+#[track_caller]
 pub(crate) fn block_on_core<F: Future>(core: &Rc<Core>, future: F) -> F::Output {
-    context::turn_scope(core, || {
+    core.drive(|| {
         // Pinned inside of the scope, so that it is dropped there too.
         let mut future = pin!(future);
         let mut output = None;
@@ -180,7 +181,9 @@ pub(crate) fn block_on_core<F: Future>(core: &Rc<Core>, future: F) -> F::Output 
         let mut root = Root::new(&mut poll);
         core.scheduler.wake(ROOT);
         while !root.is_done() {
-            core.turn(&mut root);
+            if let Err(error) = core.turn(&mut root) {
+                panic!("the runtime cannot go on: {error}");
+            }
             if let Some(payload) = core.resume.take() {
                 panic::resume_unwind(payload);
             }

@@ -1,5 +1,6 @@
 //! One turn of the loop, in order. Nothing else polls tasks, and nothing else waits for events.
 
+use std::io;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::task::{Context, Poll};
@@ -39,24 +40,37 @@ struct Batch {
     running: Option<(u32, BoxedTask)>,
 }
 
+/// What a turn in a host's loop did.
+pub(crate) struct Done {
+    pub(crate) polled: usize,
+    pub(crate) events: usize,
+}
+
 impl Core {
     /// Takes what other threads left, runs a batch of tasks, looks at the kernel, fires timers.
     /// Sleeps in the kernel only if no task is ready.
-    pub(crate) fn turn(&self, root: &mut Root<'_>) {
-        self.assert_own_process();
+    pub(crate) fn turn(&self, root: &mut Root<'_>) -> io::Result<()> {
+        self.check_own_process()?;
         self.take_inbox();
-        if self.run_batch(root).is_break() {
-            return;
+        let (flow, _polled) = self.run_batch(root);
+        if flow.is_continue() {
+            self.look_or_sleep(None)?;
+            self.timers.fire(self);
         }
-        if self.has_work() {
-            self.look();
-        } else {
-            match self.timers.when_idle(|| self.shared.pool.in_flight() > 0) {
-                Idle::SleepUntil(alarms) => self.sleep(alarms),
-                Idle::Jump => self.jump_unless_events_come(),
-            }
-        }
+        Ok(())
+    }
+
+    /// The same steps for a host, which comes when the kernel has something: that first, so that what
+    /// it is for has run when the host goes on. Sleeps at most for `limit`.
+    pub(crate) fn turn_for_host(&self, limit: Option<Duration>) -> io::Result<Done> {
+        self.check_own_process()?;
+        let events = self.look_or_sleep(limit)?;
         self.timers.fire(self);
+        self.take_inbox();
+        // Somebody may still wake the root of a `block_on` that is over.
+        let mut nobody = |_: &mut Context<'_>| Poll::Pending;
+        let (_flow, polled) = self.run_batch(&mut Root::new(&mut nobody));
+        Ok(Done { polled, events })
     }
 
     /// Tasks woken and commands sent by other threads. Of commands a batch as large as of polls: else
@@ -80,18 +94,18 @@ impl Core {
     }
 
     /// Whether a task is ready, or a command taken in.
-    fn has_work(&self) -> bool {
+    pub(crate) fn has_work(&self) -> bool {
         !self.scheduler.is_idle() || !self.commands.borrow().is_empty()
     }
 
-    /// Polls tasks until none is ready, at most `event_interval` of them. Breaks when the root is
-    /// done or a panic is to be passed on.
-    fn run_batch(&self, root: &mut Root<'_>) -> ControlFlow<()> {
+    /// Polls tasks until none is ready, at most `event_interval` of them, and counts them. Breaks when
+    /// the root is done or a panic is to be passed on.
+    fn run_batch(&self, root: &mut Root<'_>) -> (ControlFlow<()>, usize) {
         let mut batch = Batch { left: self.options.event_interval, running: None };
         loop {
             // One net for the whole batch: a net for each poll costs 7 instructions more.
             match catch_unwind(AssertUnwindSafe(|| self.poll_tasks(&mut batch, root))) {
-                Ok(flow) => return flow,
+                Ok(flow) => return (flow, (self.options.event_interval - batch.left) as usize),
                 Err(panic) => match batch.running.take() {
                     Some((index, task)) => self.fail_task(index, task, Failure::Panicked(panic)),
                     None => resume_unwind(panic),
@@ -102,10 +116,10 @@ impl Core {
 
     fn poll_tasks(&self, batch: &mut Batch, root: &mut Root<'_>) -> ControlFlow<()> {
         while batch.left > 0 {
+            let Some(next) = self.scheduler.next() else { break };
             batch.left -= 1;
-            match self.scheduler.next() {
-                None => break,
-                Some(Next::Poll { index, serial, task }) => {
+            match next {
+                Next::Poll { index, serial, task } => {
                     let (_, task) = batch.running.insert((index, task));
                     let polled = self.poll_task(index, serial, task);
                     if let Some((index, task)) = batch.running.take() {
@@ -115,8 +129,8 @@ impl Core {
                         }
                     }
                 }
-                Some(Next::Cancel { index, serial, task }) => self.cancel_task(index, serial, task),
-                Some(Next::Root) => {
+                Next::Cancel { index, serial, task } => self.cancel_task(index, serial, task),
+                Next::Root => {
                     self.poll_root(root);
                     if root.done {
                         return ControlFlow::Break(());
@@ -137,16 +151,28 @@ impl Core {
         root.done = (root.poll)(&mut Context::from_waker(&waker)).is_ready();
     }
 
-    /// Takes the events that are there and wakes who waits for them.
-    fn look(&self) {
-        if let Some(driver) = self.reactor.driver() {
-            driver.wait(Some(Duration::ZERO));
-            self.reactor.dispatch(self, driver);
+    /// Takes the events that are there; if nothing is ready it waits for them, or for a deadline.
+    /// Returns how many came.
+    fn look_or_sleep(&self, limit: Option<Duration>) -> io::Result<usize> {
+        if self.has_work() || limit == Some(Duration::ZERO) {
+            return self.look();
+        }
+        match self.timers.when_idle(limit, || self.shared.pool.in_flight() > 0) {
+            Idle::SleepUntil(alarms) => self.sleep(alarms, limit),
+            Idle::Jump(ns) => self.jump_unless_events_come(ns),
         }
     }
 
-    /// Sleeps until an event, a wake from another thread, or an alarm.
-    fn sleep(&self, alarms: Alarms) {
+    /// Takes the events that are there and wakes who waits for them.
+    fn look(&self) -> io::Result<usize> {
+        let Some(driver) = self.reactor.driver() else { return Ok(0) };
+        let events = driver.wait(Some(Duration::ZERO))?;
+        self.reactor.dispatch(self, driver);
+        Ok(events)
+    }
+
+    /// Sleeps until an event, a wake from another thread, or an alarm, and no longer than `limit`.
+    fn sleep(&self, alarms: Alarms, limit: Option<Duration>) -> io::Result<usize> {
         let block = self.shared.block;
         // A deadline alone brings the epoll instance about: the kernel rounds a futex's time-outs
         // by the thread's timer slack. If it is refused, the futex will do.
@@ -154,35 +180,46 @@ impl Core {
             let _ = self.reactor.make_driver(self);
         }
         let Some(driver) = self.reactor.driver() else {
+            debug_assert!(limit.is_none(), "a host's turn has made the driver");
             if block.prepare_park(ASLEEP_ON_FUTEX) {
                 block.sleep_on_futex(alarms.on_monotonic());
                 block.unpark();
             }
-            return;
+            return Ok(0);
         };
-        let timeout = driver.arm(alarms);
-        if block.prepare_park(ASLEEP_IN_EPOLL) {
-            driver.wait(timeout);
-            block.unpark();
-            self.reactor.dispatch(self, driver);
+        let timeout = match (driver.arm(alarms), limit) {
+            (Some(left), Some(limit)) => Some(left.min(limit)),
+            (left, limit) => left.or(limit),
+        };
+        if !block.prepare_park(ASLEEP_IN_EPOLL) {
+            // Who notifies us without end must not keep the events from us.
+            return self.look();
         }
+        let waited = driver.wait(timeout);
+        block.unpark();
+        self.reactor.dispatch(self, driver);
+        waited
     }
 
-    /// The test clock's jump: to the next deadline, unless the kernel or another thread has
-    /// something for us.
-    fn jump_unless_events_come(&self) {
-        self.look();
+    /// The test clock's jump, unless the kernel or another thread has something for us.
+    fn jump_unless_events_come(&self, ns: i64) -> io::Result<usize> {
+        let events = self.look()?;
         if !self.has_work() && !self.shared.block.is_notified() {
-            self.timers.jump();
+            self.timers.clock.advance(ns);
         }
+        Ok(events)
     }
 
-    #[track_caller]
-    fn assert_own_process(&self) {
-        assert!(
-            !self.is_of_parent(),
-            "this process is a fork of the one whose runtime this is, and must not turn it: call \
-             runtime::after_fork() in the child and make a new runtime there"
-        );
+    /// # Errors
+    ///
+    /// When this process is a fork of the one whose runtime this is.
+    pub(crate) fn check_own_process(&self) -> io::Result<()> {
+        if self.is_of_parent() {
+            return Err(io::Error::other(
+                "this process is a fork of the one whose runtime this is, and must not turn it: call \
+                 runtime::after_fork() in the child and make a new runtime there",
+            ));
+        }
+        Ok(())
     }
 }

@@ -247,3 +247,28 @@ fn instants_have_arithmetic_that_does_not_overflow() {
     assert_eq!(moved, now - HOUR);
     assert!(format!("{now:?}").starts_with("boottime::Instant("), "{now:?}");
 }
+
+#[test]
+fn a_hosts_loop_is_told_of_the_deadline() {
+    limited(|| {
+        let runtime = Runtime::new().unwrap();
+        runtime.prepare().unwrap();
+        // Begun between turns, as by a call-back of the host.
+        let (mut sleep, start) = {
+            let _guard = runtime.enter();
+            (boottime::sleep(2 * MS), Instant::now())
+        };
+        let task = runtime.spawn(async move {
+            (&mut sleep).await;
+            start.elapsed()
+        });
+        let host = runtime::epoll::Epoll::new().unwrap();
+        host.add(&runtime, runtime::epoll::Flags::IN | runtime::epoll::Flags::ET, 0).unwrap();
+        let mut events = runtime::epoll::Events::with_capacity(1);
+        while !task.is_finished() {
+            host.wait(&mut events, None).unwrap();
+            runtime.turn(Some(Duration::ZERO)).unwrap();
+        }
+        assert!(runtime.block_on(task).unwrap() >= 2 * MS);
+    });
+}

@@ -10,6 +10,7 @@ mod boottime;
 mod clock;
 mod copy;
 mod descriptors;
+mod embed;
 mod exclusive;
 mod gone;
 mod handle;

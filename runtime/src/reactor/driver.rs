@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::sys::clock::monotonic_ns;
+use crate::sys::context;
 use crate::sys::epoll::{Epoll, Event, Events, Flags, explain_add};
 use crate::sys::timerfd::TimerFd;
 use crate::timer::Alarms;
@@ -28,6 +29,7 @@ pub(crate) struct Driver {
     boottime: OnceCell<Timer>,
     /// Away while events are dispatched, and so never borrowed while foreign code runs.
     events: Cell<Option<Events>>,
+    is_full: Cell<bool>,
 }
 
 /// A timerfd in the epoll instance.
@@ -65,31 +67,26 @@ impl Driver {
         epoll.ctl_add(wakeup.as_raw_fd(), Flags::IN | Flags::ET, WAKEUP).map_err(explain_add)?;
         block.publish_epoll(epoll.clone());
         let events = Cell::new(Some(Events::with_capacity(EVENTS)));
-        Ok(Driver { epoll, monotonic, boottime: OnceCell::new(), events })
+        let (boottime, is_full) = (OnceCell::new(), Cell::new(false));
+        Ok(Driver { epoll, monotonic, boottime, events, is_full })
     }
 
-    pub(super) fn epoll(&self) -> &Epoll {
+    pub(crate) fn epoll(&self) -> &Epoll {
         &self.epoll
     }
 
-    /// Has the timerfds end the next wait. If one of them cannot, the time-out to wait with comes back.
+    /// Has the timerfds end the next wait. If that fails, the time-out to wait with comes back.
     pub(crate) fn arm(&self, alarms: Alarms) -> Option<Duration> {
-        if self.try_arm(alarms).is_ok() {
-            return None;
-        }
-        let left = alarms.on_monotonic()?.saturating_sub(monotonic_ns());
-        Some(Duration::from_nanos(left.max(0) as u64))
-    }
-
-    #[inline]
-    fn try_arm(&self, alarms: Alarms) -> io::Result<()> {
-        if let Some(deadline) = alarms.monotonic {
-            self.monotonic.arm(deadline)?;
-        }
-        if let Some(deadline) = alarms.boottime {
-            self.boottime()?.arm(deadline)?;
-        }
-        Ok(())
+        let arm_boottime = |deadline| self.boottime().and_then(|timer| timer.arm(deadline)).is_ok();
+        let deadline = match alarms.boottime {
+            Some(deadline) if !arm_boottime(deadline) => alarms.on_monotonic(),
+            _ => alarms.monotonic,
+        };
+        let deadline = deadline?;
+        self.monotonic.arm(deadline).err().map(|_| {
+            let left = deadline.saturating_sub(monotonic_ns());
+            Duration::from_nanos(left.max(0) as u64)
+        })
     }
 
     fn boottime(&self) -> io::Result<&Timer> {
@@ -100,21 +97,28 @@ impl Driver {
         Ok(self.boottime.get().expect("it was just set"))
     }
 
-    /// Waits for events, which `take_events` then has.
+    /// Waits for events, which `take_events` then has, and returns how many there are.
     ///
-    /// # Panics
+    /// # Errors
     ///
     /// When other code has closed the epoll instance's descriptor.
-    pub(crate) fn wait(&self, timeout: Option<Duration>) {
+    pub(crate) fn wait(&self, timeout: Option<Duration>) -> io::Result<usize> {
         let mut events = self.events.take().expect("the events are back when nothing dispatches");
         let waited = self.epoll.wait(&mut events, timeout);
         self.events.set(Some(events));
-        if let Err(error) = waited {
-            panic!(
-                "the runtime cannot wait for events: {error}; has other code closed a descriptor \
-                 that it does not own?"
-            );
-        }
+        let count = waited.map_err(|error| {
+            context(
+                error,
+                "waiting for events (has other code closed a descriptor that it does not own?)",
+            )
+        })?;
+        self.is_full.set(count == EVENTS);
+        Ok(count)
+    }
+
+    /// Whether the last look filled the list, so that the kernel may have more.
+    pub(crate) fn is_full(&self) -> bool {
+        self.is_full.get()
     }
 
     /// Hands each event of an fd to `dispatch`; those of our own descriptors end here.

@@ -9,6 +9,7 @@ pub(crate) mod epoll;
 pub(crate) mod eventfd;
 pub(crate) mod fork;
 pub(crate) mod futex;
+pub(crate) mod pidfd;
 pub(crate) mod poll;
 pub(crate) mod signal;
 pub(crate) mod socket;

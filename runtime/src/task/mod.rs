@@ -253,6 +253,7 @@ impl Core {
             UnhandledPanic::Resume => {
                 let replaced = self.resume.replace(Some(payload));
                 self.drop_payload(replaced.map_or(Ok(()), Err));
+                self.nudge();
                 return;
             }
         }

@@ -91,7 +91,7 @@ impl Clock {
     }
 
     /// Moves a paused clock ahead.
-    pub(super) fn advance(&self, ns: i64) {
+    pub(crate) fn advance(&self, ns: i64) {
         self.monotonic.advance(ns);
         self.boottime.advance(ns);
     }
@@ -122,7 +122,11 @@ impl Clock {
 #[track_caller]
 fn with_clock<R>(call: &str, f: impl FnOnce(&Clock) -> R) -> R {
     let result = context::with_current(|current| match current {
-        Current::Here(core) => Some(f(&core.timers.clock)),
+        Current::Here(core) => {
+            let result = f(&core.timers.clock);
+            core.nudge();
+            Some(result)
+        }
         Current::Elsewhere(_) | Current::None => None,
     });
     match result {

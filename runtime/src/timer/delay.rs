@@ -110,7 +110,8 @@ impl<K: Kind> Delay<K> {
         self.deadline = deadline;
         if let Wait::Registered(name) = self.wait {
             let moved = context::local(name.runtime(), |core| {
-                K::deadlines(&core.timers).reset(name.index(), deadline)
+                K::deadlines(&core.timers).reset(name.index(), deadline);
+                core.nudge();
             });
             if moved.is_some() {
                 return;
@@ -151,6 +152,7 @@ impl<K: Kind> Delay<K> {
             Current::Here(core) if K::hand(&core.timers.clock).stands_at(deadline) => Wait::Elapsed,
             Current::Here(core) => {
                 let key = K::deadlines(&core.timers).insert(deadline, cx.waker());
+                core.nudge();
                 Wait::Registered(Name::new(core.name, key))
             }
             Current::Elsewhere(_) | Current::None => Wait::Unpolled,
@@ -198,6 +200,22 @@ impl<K: Kind> Delay<K> {
         self.register(cx)
     }
 
+    /// Polled while another loop turns, or none.
+    #[cold]
+    fn poll_outside(&mut self, cx: &mut Context<'_>, name: Name) -> Poll<()> {
+        let polled = context::with_current(|current| match current {
+            Current::Here(core) if core.name == name.runtime() => {
+                Some(K::deadlines(&core.timers).poll(name.index(), cx.waker()))
+            }
+            _ => None,
+        });
+        polled.unwrap_or_else(|| {
+            // It was sent to another runtime, or its own is gone: it waits here now.
+            self.leave(Wait::Unpolled);
+            self.register(cx)
+        })
+    }
+
     fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match self.wait {
             Wait::Elapsed => Poll::Ready(()),
@@ -206,11 +224,7 @@ impl<K: Kind> Delay<K> {
                 let polled = context::turning(name.runtime(), |core| {
                     K::deadlines(&core.timers).poll(name.index(), cx.waker())
                 });
-                polled.unwrap_or_else(|| {
-                    // It was sent to another runtime, or its own is gone: it waits here now.
-                    self.leave(Wait::Unpolled);
-                    self.register(cx)
-                })
+                polled.unwrap_or_else(|| self.poll_outside(cx, name))
             }
             Wait::Remote => self.poll_remote(cx),
         }

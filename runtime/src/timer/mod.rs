@@ -12,6 +12,7 @@ mod instant;
 mod sleep;
 
 use std::task::Waker;
+use std::time::Duration;
 
 pub use self::clock::{advance, pause, resume};
 pub use self::instant::Instant;
@@ -22,7 +23,7 @@ use self::clock::Hand;
 use self::deadlines::Deadlines;
 use crate::context::{self, Current};
 use crate::core::Core;
-use crate::sys::clock::{boottime_ns, monotonic_ns};
+use crate::sys::clock::{boottime_ns, monotonic_ns, saturating_ns};
 
 /// How often a deadline on CLOCK_BOOTTIME is looked for when the kernel gives no timerfd for it.
 const CHECK_NS: i64 = 1_000_000_000;
@@ -95,8 +96,8 @@ fn now<K: Kind>() -> i64 {
 pub(crate) enum Idle {
     /// Sleep, at most until then.
     SleepUntil(Alarms),
-    /// Move the test clock to the next deadline.
-    Jump,
+    /// Move the test clock ahead, by so many nanoseconds.
+    Jump(i64),
 }
 
 /// When the kernel is to end a sleep, by each of its clocks.
@@ -144,34 +145,41 @@ impl Timers {
         }
     }
 
-    /// What to do when no task is ready; `is_blocking` says whether blocking work is under way.
-    pub(crate) fn when_idle(&self, is_blocking: impl FnOnce() -> bool) -> Idle {
-        if !self.clock.is_paused() {
-            return Idle::SleepUntil(Alarms {
-                monotonic: self.monotonic.alarm(&self.clock.monotonic),
-                boottime: self.boottime.alarm(&self.clock.boottime),
-            });
-        }
-        if self.clock.jumps() && self.until_next().is_some() && !is_blocking() {
-            return Idle::Jump;
-        }
-        Idle::SleepUntil(Alarms::default())
-    }
-
-    /// Moves the test clock to the next deadline.
-    pub(crate) fn jump(&self) {
-        if let Some(ns) = self.until_next() {
-            self.clock.advance(ns);
+    /// What to do when no task is ready, for at most `limit`; `is_blocking` says whether blocking work
+    /// is under way.
+    pub(crate) fn when_idle(
+        &self,
+        limit: Option<Duration>,
+        is_blocking: impl FnOnce() -> bool,
+    ) -> Idle {
+        match self.jump(limit) {
+            Some(ns) if !is_blocking() => Idle::Jump(ns),
+            _ => Idle::SleepUntil(self.alarms()),
         }
     }
 
-    /// How far the next deadline is off.
-    fn until_next(&self) -> Option<i64> {
-        fn until<K: Kind>(timers: &Timers) -> Option<i64> {
+    /// How far the test clock moves during a sleep that would last for `limit`.
+    fn jump(&self, limit: Option<Duration>) -> Option<i64> {
+        fn left<K: Kind>(timers: &Timers) -> Option<i64> {
             let next = K::deadlines(timers).next_to_come()?;
             Some(next.saturating_sub(K::now(&timers.clock)).max(0))
         }
-        until::<Monotonic>(self).into_iter().chain(until::<Boottime>(self)).min()
+        if !self.clock.jumps() {
+            return None;
+        }
+        let lefts = [left::<Monotonic>(self), left::<Boottime>(self), limit.map(saturating_ns)];
+        lefts.into_iter().flatten().min()
+    }
+
+    /// When timers want to be woken. Nobody knows while the clock is paused.
+    pub(crate) fn alarms(&self) -> Alarms {
+        if self.clock.is_paused() {
+            return Alarms::default();
+        }
+        Alarms {
+            monotonic: self.monotonic.alarm(&self.clock.monotonic),
+            boottime: self.boottime.alarm(&self.clock.boottime),
+        }
     }
 
     /// Everybody who waits, at the end of the runtime.

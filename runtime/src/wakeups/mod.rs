@@ -115,12 +115,15 @@ impl Block {
         match self.park.notify() {
             Wake::None => {}
             Wake::Futex => futex::wake_one(self.park.word()),
-            Wake::Epoll => {
-                if let Some(eventfd) = self.eventfd.get() {
-                    // The only failure left is a counter that is full, and that wakes as well.
-                    let _ = eventfd.write(1);
-                }
-            }
+            Wake::Epoll => self.signal(),
+        }
+    }
+
+    /// Has the owner's epoll report the eventfd, once it has one.
+    pub(crate) fn signal(&self) {
+        if let Some(eventfd) = self.eventfd.get() {
+            // The only failure left is a counter that is full, and that wakes as well.
+            let _ = eventfd.write(1);
         }
     }
 

@@ -1,0 +1,334 @@
+//! The examples that are command-line tools, run as a user runs them: with files, signals and terminals.
+//!
+//! `cargo test` builds them first; `cargo test --test command_line` does not, and takes what is there.
+#![allow(unsafe_code)]
+
+use std::env;
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::ptr;
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::Duration;
+
+/// More than anything here takes on a loaded machine.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// Where cargo has built an example.
+fn path(name: &str) -> PathBuf {
+    let test = env::current_exe().expect("the path of this test");
+    let built = test.parent().and_then(|deps| deps.parent()).expect("target/PROFILE");
+    built.join("examples").join(name)
+}
+
+fn command(name: &str) -> Command {
+    let mut command = Command::new(path(name));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// A tool that runs, and is killed when this is dropped.
+struct Tool {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    stdout: Receiver<String>,
+    stderr: Receiver<String>,
+}
+
+impl Tool {
+    fn start(command: &mut Command) -> Tool {
+        let mut child = command.spawn().unwrap_or_else(|error| {
+            panic!("{command:?}: {error}; `cargo build --examples` makes it")
+        });
+        let stdin = child.stdin.take();
+        let stdout = lines(child.stdout.take().expect("it is piped"));
+        let stderr = lines(child.stderr.take().expect("it is piped"));
+        Tool { child, stdin, stdout, stderr }
+    }
+
+    /// The next lines that it prints are these.
+    #[track_caller]
+    fn prints(&self, lines: &[&str]) {
+        for line in lines {
+            assert_eq!(self.stdout.recv_timeout(LIMIT).expect(line), *line);
+        }
+    }
+
+    /// The next line on stderr begins and ends so.
+    #[track_caller]
+    fn says(&self, begin: &str, end: &str) {
+        let line = self.stderr.recv_timeout(LIMIT).expect(begin);
+        assert!(line.starts_with(begin) && line.ends_with(end), "{line}");
+    }
+
+    /// Waits for its end, and returns what it printed and said until then.
+    fn finish(mut self) -> (ExitStatus, Vec<String>, Vec<String>) {
+        drop(self.stdin.take());
+        let rest = |lines: &Receiver<String>| -> Vec<String> {
+            let next = || match lines.recv_timeout(LIMIT) {
+                Err(mpsc::RecvTimeoutError::Timeout) => panic!("it still runs after {LIMIT:?}"),
+                line => line.ok(),
+            };
+            std::iter::from_fn(next).collect()
+        };
+        let (printed, said) = (rest(&self.stdout), rest(&self.stderr));
+        (self.child.wait().expect("a child of ours"), printed, said)
+    }
+}
+
+impl Drop for Tool {
+    fn drop(&mut self) {
+        // Both fail only if it has been waited for.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn lines(pipe: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, lines) = mpsc::channel();
+    thread::spawn(move || {
+        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    lines
+}
+
+/// A new empty folder, removed at the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Folder {
+        let path = env::temp_dir().join(format!("epoll-runtime-{name}-{}", std::process::id()));
+        fs::create_dir(&path).unwrap();
+        Folder(path)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.0.join(name), text).unwrap();
+    }
+
+    fn append(&self, name: &str, text: &str) {
+        let mut file = File::options().append(true).open(self.0.join(name)).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+    }
+
+    fn rename(&self, from: &str, to: &str) {
+        fs::rename(self.0.join(from), self.0.join(to)).unwrap();
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn tail(folder: &Folder, names: &[&str]) -> Tool {
+    Tool::start(command("tail").args(names).current_dir(&folder.0))
+}
+
+#[test]
+fn tail_prints_last_lines_and_news_under_headers() {
+    let folder = Folder::new("headers");
+    folder.write("long", &(1..=12).map(|n| format!("{n}\n")).collect::<String>());
+    folder.write("short", "a\nb\n");
+    folder.write("empty", "");
+    let tail = tail(&folder, &["long", "./short", "empty"]);
+    tail.prints(&["==> long <==", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", ""]);
+    tail.prints(&["==> ./short <==", "a", "b", "", "==> empty <=="]);
+
+    folder.append("empty", "c\n");
+    tail.prints(&["c"]);
+    folder.append("long", "13\n");
+    tail.prints(&["", "==> long <==", "13"]);
+    folder.append("long", "14\n");
+    tail.prints(&["14"]);
+    folder.append("short", "d\n");
+    tail.prints(&["", "==> ./short <==", "d"]);
+}
+
+#[test]
+fn tail_of_one_file_has_no_header_and_may_begin_within_a_line() {
+    let folder = Folder::new("one");
+    folder.write("file", &format!("{}\nlast\n", "x".repeat(100_000)));
+    let tail = tail(&folder, &["file"]);
+    tail.prints(&[&"x".repeat(65536 - "\nlast\n".len()), "last"]);
+}
+
+#[test]
+fn tail_reads_a_file_that_was_renamed_until_another_has_its_name() {
+    let folder = Folder::new("rotated");
+    folder.write("log", "one\n");
+    let tail = tail(&folder, &["log"]);
+    tail.prints(&["one"]);
+    folder.rename("log", "log.1");
+    tail.says("tail: log: ", "; waiting for it");
+    folder.append("log.1", "two\n");
+    tail.prints(&["two"]);
+    folder.write("log", "three\n");
+    tail.says("tail: log: another file has its place", "");
+    tail.prints(&["three"]);
+
+    // At once, so that the name is never missing.
+    folder.write("new", "four\n");
+    folder.rename("new", "log");
+    tail.says("tail: log: another file has its place", "");
+    tail.prints(&["four"]);
+    folder.append("log", "five\n");
+    tail.prints(&["five"]);
+}
+
+#[test]
+fn tail_waits_for_a_file_that_is_missing() {
+    let folder = Folder::new("missing");
+    folder.write("here", "one\n");
+    let tail = tail(&folder, &["there", "here"]);
+    tail.says("tail: there: ", "; waiting for it");
+    tail.prints(&["==> here <==", "one"]);
+    folder.write("there", "two\n");
+    tail.says("tail: there: here it is", "");
+    tail.prints(&["", "==> there <==", "two"]);
+}
+
+#[test]
+fn tail_begins_anew_with_a_file_that_is_cut_short() {
+    let folder = Folder::new("cut");
+    folder.write("log", "one\n");
+    let tail = tail(&folder, &["log"]);
+    tail.prints(&["one"]);
+    folder.write("log", "");
+    tail.says("tail: log: cut short", "");
+    folder.append("log", "two\n");
+    tail.prints(&["two"]);
+}
+
+#[test]
+fn tail_ends_when_nobody_reads() {
+    let folder = Folder::new("unread");
+    folder.write("log", "one\n");
+    let script = "\"$0\" log | head -n 1";
+    let mut pipeline = Command::new("sh");
+    pipeline.args(["-c", script]).arg(path("tail")).current_dir(&folder.0);
+    let pipeline = Tool::start(pipeline.stdout(Stdio::piped()).stderr(Stdio::piped()));
+    // Nothing more is written that could fail.
+    let (status, printed, said) = pipeline.finish();
+    assert!(status.success(), "{status}");
+    assert_eq!((printed, said), (vec!["one".to_string()], vec![]));
+}
+
+#[test]
+fn tail_says_what_it_cannot_follow() {
+    let folder = Folder::new("errors");
+    fs::create_dir(folder.0.join("folder")).unwrap();
+    for (names, code, end) in [
+        (&[][..], 2, "usage: tail FILE..."),
+        (&["folder"], 1, "tail: folder: Is a directory (os error 21)"),
+        (&["nowhere/log"], 1, "tail: ./nowhere: No such file or directory (os error 2)"),
+    ] {
+        let (status, _, said) = tail(&folder, names).finish();
+        assert_eq!(status.code(), Some(code), "{said:?}");
+        assert_eq!(said, [end]);
+    }
+}
+
+fn scan(first: u16, last: u16) -> Tool {
+    Tool::start(command("scan").args(["127.0.0.1", &format!("{first}-{last}")]))
+}
+
+/// Three ports that are near each other, and listened to.
+fn three_listeners() -> Vec<TcpListener> {
+    let mut listeners = vec![TcpListener::bind("127.0.0.1:0").unwrap()];
+    let first = listeners[0].local_addr().unwrap().port();
+    let free = (first..=u16::MAX).filter_map(|port| TcpListener::bind(("127.0.0.1", port)).ok());
+    listeners.extend(free.take(2));
+    if listeners.len() == 3 { listeners } else { three_listeners() }
+}
+
+#[test]
+fn scan_prints_open_ports_in_order() {
+    let listeners = three_listeners();
+    let ports: Vec<u16> = listeners.iter().map(|l| l.local_addr().unwrap().port()).collect();
+    // The first answers last: nothing has room in its queue.
+    let _in_queue = fill_backlog(&listeners[0]);
+    let last = ports[2].saturating_add(20);
+    let (status, printed, said) = scan(ports[0], last).finish();
+    assert!(status.success(), "{status}: {said:?}");
+    let open: Vec<u16> = printed.iter().map(|line| line.parse().expect(line)).collect();
+    assert!(open.is_sorted(), "{open:?}");
+    assert!(!open.contains(&ports[0]), "{open:?}");
+    assert!(open.contains(&ports[1]) && open.contains(&ports[2]), "{open:?} of {ports:?}");
+    // No bar, as nobody would see it move.
+    let [summary] = &said[..] else { panic!("{said:?}") };
+    let closed = usize::from(last - ports[0]) - open.len();
+    let counts = format!("{} open, {closed} closed, 1 without an answer; ", open.len());
+    assert!(summary.starts_with(&counts), "{summary}");
+}
+
+/// Room for none, and one waits: the kernel passes over who knocks now.
+fn fill_backlog(listener: &TcpListener) -> TcpStream {
+    // SAFETY: it touches no memory.
+    assert_eq!(unsafe { libc::listen(listener.as_raw_fd(), 0) }, 0);
+    TcpStream::connect(listener.local_addr().unwrap()).unwrap()
+}
+
+#[test]
+fn scan_shows_a_bar_at_a_terminal_and_takes_it_away() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    // It takes a second, so that there is something to show.
+    let _in_queue = fill_backlog(&listener);
+    let port = listener.local_addr().unwrap().port();
+    let (master, terminal) = open_pty();
+    let mut scan = command("scan");
+    let child = scan.args(["127.0.0.1", &port.to_string()]).stderr(terminal).spawn().unwrap();
+    drop(scan); // and with it our copy of the terminal's other end
+    let shown = thread::spawn(move || {
+        let mut shown = Vec::new();
+        // That a terminal hangs up is an error, EIO.
+        let _ = File::from(master).read_to_end(&mut shown);
+        String::from_utf8(shown).unwrap()
+    });
+    let output = child.wait_with_output().unwrap();
+    let shown = shown.join().unwrap();
+    assert!(output.status.success(), "{shown}");
+    assert_eq!(output.stdout, b"");
+    let (bar, rest) = shown.split_once("\r\x1b[K").expect("it is erased");
+    assert!(bar.starts_with("\r[") && bar.ends_with("] 0 of 1 ports, 0 open"), "{shown:?}");
+    assert!(rest.starts_with("0 open, 0 closed, 1 without an answer"), "{shown:?}");
+}
+
+fn open_pty() -> (OwnedFd, OwnedFd) {
+    let (mut master, mut slave) = (0, 0);
+    // SAFETY: both are written, nothing else is asked for, and what the call makes is ours.
+    unsafe {
+        let made = libc::openpty(
+            &mut master,
+            &mut slave,
+            ptr::null_mut(),
+            ptr::null_mut(),
+            ptr::null_mut(),
+        );
+        assert_eq!(made, 0, "{}", io::Error::last_os_error());
+        (OwnedFd::from_raw_fd(master), OwnedFd::from_raw_fd(slave))
+    }
+}
+
+#[test]
+fn scan_says_what_it_cannot_scan() {
+    for (args, code, text) in [
+        (&[][..], 2, "usage: scan HOST [PORT | FIRST-LAST]"),
+        (&["localhost", "7-6"], 2, "usage: scan HOST [PORT | FIRST-LAST]"),
+        (&["localhost", "65536"], 2, "usage: scan HOST [PORT | FIRST-LAST]"),
+        (&["not a name", "1"], 1, "scan: looking up `not a name`: "),
+    ] {
+        let (status, _, said) = Tool::start(command("scan").args(args)).finish();
+        assert_eq!(status.code(), Some(code), "{said:?}");
+        assert!(said.len() == 1 && said[0].starts_with(text), "{said:?}");
+    }
+}
