@@ -1,8 +1,8 @@
 //! A tour of the runtime, and the first thing to run: `cargo run --release --example tour`
 //!
-//! For three seconds one thread is a TCP echo server and its 64 clients, ticks a timer, and runs what
-//! another thread spawns on it. Then it says how that went. Begin to read at `tour`: it starts the
-//! parts, each of which is a function, and waits for them.
+//! For three seconds, or until Ctrl-C, one thread is a TCP echo server and its 64 clients, ticks a timer,
+//! and runs what another thread spawns on it. Then it says how that went. Begin to read at `tour`: it
+//! starts the parts, each of which is a function, and waits for them.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -11,19 +11,32 @@ use std::iter::repeat_n;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use runtime::Handle;
 use runtime::net::{TcpListener, TcpStream};
+use runtime::signal::ctrl_c;
 use runtime::task::JoinSet;
-use runtime::time::{Instant, interval, sleep_until, timeout};
+use runtime::time::{Instant, interval, sleep, timeout};
 
 const DURATION: Duration = Duration::from_secs(3);
 const CLIENTS: u8 = 64;
 
 /// What tasks share needs no lock: all of them are on this thread.
 type Latencies = Rc<RefCell<Durations>>;
+
+/// Whether it is over, for the other thread too.
+#[derive(Clone, Default)]
+struct Over(Arc<AtomicBool>);
+
+impl Over {
+    fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
 
 /// The attribute makes a runtime and runs the function on it.
 #[runtime::main]
@@ -39,44 +52,52 @@ async fn main() -> ExitCode {
 
 async fn tour() -> io::Result<()> {
     let start = Instant::now();
-    let end = start + DURATION;
+    let over = Over::default();
     let latencies = Latencies::default();
 
     // A spawned task runs beside this one from now on; its handle waits for what it returns.
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
-    let server = runtime::spawn(serve(listener, end));
-    let ticker = runtime::spawn(tick(end));
-    let progress = runtime::spawn(show_progress(start, latencies.clone()));
+    let end = runtime::spawn(wait_for_the_end(over.clone()));
+    let server = runtime::spawn(serve(listener));
+    let ticker = runtime::spawn(tick(over.clone()));
+    let progress = runtime::spawn(show_progress(start, latencies.clone(), over.clone()));
 
     // Through a `Handle`, any thread can spawn here.
     let handle = Handle::current();
-    let other_thread = thread::spawn(move || spawn_from_afar(&handle, end));
+    let other_thread = thread::spawn({
+        let over = over.clone();
+        move || spawn_from_afar(&handle, &over)
+    });
 
     // A `JoinSet` holds many tasks of a kind, waits for each, and aborts those that are left in it.
     let mut clients = JoinSet::new();
     for number in 0..CLIENTS {
-        clients.spawn(drive(address, number, end, latencies.clone()));
+        clients.spawn(drive(address, number, over.clone(), latencies.clone()));
     }
     while let Some(ended) = clients.join_next().await {
         ended??;
     }
     let seconds = start.elapsed().as_secs_f64();
 
+    let ended_by = end.await??;
     progress.await?;
     let lateness = ticker.await?;
-    let connections = server.await??;
+    server.await??;
     // Joining a thread blocks this one and all tasks on it; `spawn_blocking` has threads for that.
     let joined = runtime::spawn_blocking(move || other_thread.join()).await?;
     let wakes = joined.map_err(|_| io::Error::other("the other thread panicked"))??;
 
     let latencies = latencies.take();
-    if latencies.count == 0 || lateness.count == 0 || wakes == 0 {
+    let in_full = ended_by.is_empty();
+    if in_full && (latencies.count == 0 || lateness.count == 0 || wakes == 0) {
         return Err(io::Error::other("a part of it never ran"));
     }
-    // The server, the ticker and the progress are three more.
-    let tasks = 3 + u64::from(CLIENTS) + connections + wakes;
-    print_table(&[
+    // The end, the server, the ticker and the progress are four more.
+    let tasks = 4 + 2 * u64::from(CLIENTS) + wakes;
+    let heading =
+        format!("{CLIENTS} connections to itself, on one thread, for {seconds:.1} s{ended_by}:");
+    let rows = [
         ("round trips", grouped(latencies.count)),
         ("round trips per second", grouped((latencies.count as f64 / seconds) as u64)),
         ("latency p50", latencies.quantile(0.50)),
@@ -86,28 +107,36 @@ async fn tour() -> io::Result<()> {
         ("wakes from the other thread", grouped(wakes)),
         ("timer lateness p50", lateness.quantile(0.50)),
         ("timer lateness max", lateness.quantile(1.00)),
-    ])
+    ];
+    print_table(&heading, &rows)
 }
 
-/// Accepts connections until the end, sees them all finish, and returns how many there were.
-async fn serve(listener: TcpListener, end: Instant) -> io::Result<u64> {
-    let mut connections = JoinSet::new();
-    let mut accepted = 0;
-    loop {
-        // `select!` takes what comes first, and drops the futures of the other branches.
-        runtime::select! {
-            connection = listener.accept() => {
-                connections.spawn(echo(connection?.0));
-                accepted += 1;
-            }
-            Some(ended) = connections.join_next() => ended??,
-            () = sleep_until(end) => break,
+/// Returns when its time has come, or at Ctrl-C, and says so.
+async fn wait_for_the_end(over: Over) -> io::Result<&'static str> {
+    // `select!` takes what comes first, and drops the futures of the other branches. Then nobody listens
+    // for Ctrl-C any more, and another one ends the program on the spot.
+    let ended_by = runtime::select! {
+        () = sleep(DURATION) => "",
+        interrupted = ctrl_c() => {
+            interrupted?;
+            ", until Ctrl-C"
         }
+    };
+    over.0.store(true, Ordering::Relaxed);
+    Ok(ended_by)
+}
+
+/// Accepts the clients' connections, and sees them all finish.
+async fn serve(listener: TcpListener) -> io::Result<()> {
+    let mut connections = JoinSet::new();
+    for _ in 0..CLIENTS {
+        let (stream, _) = listener.accept().await?;
+        connections.spawn(echo(stream));
     }
     while let Some(ended) = connections.join_next().await {
         ended??;
     }
-    Ok(accepted)
+    Ok(())
 }
 
 /// Sends back what comes in, until the client has no more to say.
@@ -120,10 +149,10 @@ async fn echo(stream: TcpStream) -> io::Result<()> {
 }
 
 /// A client: sends 64 bytes, waits for their echo, compares, and again until the end.
-async fn drive(to: SocketAddr, number: u8, end: Instant, latencies: Latencies) -> io::Result<()> {
+async fn drive(to: SocketAddr, number: u8, over: Over, latencies: Latencies) -> io::Result<()> {
     let stream = TcpStream::connect(to).await?;
     let (mut message, mut echoed) = ([number; 64], [0; 64]);
-    while Instant::now() < end {
+    while !over.is_set() {
         let sent = Instant::now();
         message[..8].copy_from_slice(&latencies.borrow().count.to_le_bytes());
         stream.write_all(&message).await?;
@@ -137,10 +166,10 @@ async fn drive(to: SocketAddr, number: u8, end: Instant, latencies: Latencies) -
 }
 
 /// Ticks a thousand times a second until the end, and measures how late it saw each tick.
-async fn tick(end: Instant) -> Durations {
+async fn tick(over: Over) -> Durations {
     let mut lateness = Durations::default();
     let mut ticks = interval(Duration::from_millis(1));
-    while Instant::now() < end {
+    while !over.is_set() {
         let due = ticks.tick().await;
         lateness.record(due.elapsed());
     }
@@ -148,9 +177,9 @@ async fn tick(end: Instant) -> Durations {
 }
 
 /// Runs on the other thread: has the runtime's thread run one small task after the other.
-fn spawn_from_afar(handle: &Handle, end: Instant) -> io::Result<u64> {
+fn spawn_from_afar(handle: &Handle, over: &Over) -> io::Result<u64> {
     let mut wakes = 0;
-    while Instant::now() < end {
+    while !over.is_set() {
         let task = handle.spawn(async { 1 });
         wakes += handle.block_on(task)?;
         thread::sleep(Duration::from_micros(200));
@@ -159,13 +188,16 @@ fn spawn_from_afar(handle: &Handle, end: Instant) -> io::Result<u64> {
 }
 
 /// Redraws a line ten times a second, if somebody is there to see it.
-async fn show_progress(start: Instant, latencies: Latencies) {
+async fn show_progress(start: Instant, latencies: Latencies, over: Over) {
     if !io::stderr().is_terminal() {
         return;
     }
     let mut frames = interval(DURATION / 30);
     for frame in 0..30 {
         frames.tick().await;
+        if over.is_set() {
+            break;
+        }
         let (seconds, count) = (start.elapsed().as_secs_f64(), grouped(latencies.borrow().count));
         eprint!("\r[{:<30}] {seconds:.1} s  {count:>9} round trips", "#".repeat(frame));
     }
@@ -173,9 +205,9 @@ async fn show_progress(start: Instant, latencies: Latencies) {
     eprint!("\r{:65}\r", "");
 }
 
-fn print_table(rows: &[(&str, String)]) -> io::Result<()> {
+fn print_table(heading: &str, rows: &[(&str, String)]) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    writeln!(out, "{CLIENTS} connections to itself, on one thread, for {DURATION:?}:\n")?;
+    writeln!(out, "{heading}\n")?;
     for (name, value) in rows {
         writeln!(out, "  {name:<30}{value:>11}")?;
     }

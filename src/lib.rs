@@ -32,12 +32,16 @@
 //! - [`net`]: TCP, UDP and Unix sockets, and pipes.
 //! - [`time`]: sleeping, timeouts, intervals, and a clock that tests can stop.
 //! - [`io`]: the standard streams, moving bytes, and waiting for any other file descriptor.
+//! - [`signal`]: Ctrl-C, and every other signal.
+//! - [`process`]: child processes.
+//! - [`fs`]: files, on the blocking pool.
 //! - [`join!`], [`try_join!`], [`select!`]: several futures in one task.
 //! - [`Handle`] and [`spawn_blocking`]: other threads. [`per_core`]: a runtime on each core.
 //! - [`epoll`]: the layer below, without the runtime.
 //!
 //! Sockets, timers, wakers and handles are `Send` and work on any thread. The one place where a waker may
-//! not be used is a signal handler: write to an [`epoll::EventFd`] there, and wait for that.
+//! not be used is a signal handler: let a task wait for the [`signal`] instead, or write to an
+//! [`epoll::EventFd`].
 //!
 //! Channels and locks are other crates' business: those of `futures`, `async-channel` and `tokio::sync`
 //! run here.
@@ -58,6 +62,7 @@ struct Readme;
 
 mod macros;
 
+pub mod fs;
 pub mod io;
 pub mod task;
 pub mod time;
@@ -83,3 +88,5 @@ pub mod runtime {
 pub use runtime_core::{epoll, signal};
 #[doc(inline)]
 pub use runtime_net as net;
+#[doc(inline)]
+pub use runtime_net::process;

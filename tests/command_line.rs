@@ -198,6 +198,15 @@ fn tail_waits_for_a_file_that_is_missing() {
 }
 
 #[test]
+fn tail_does_not_wait_for_the_writer_of_a_pipe() {
+    let folder = Folder::new("pipe");
+    assert!(Command::new("mkfifo").arg(folder.0.join("pipe")).status().unwrap().success());
+    folder.write("log", "one\n");
+    let tail = tail(&folder, &["pipe", "log"]);
+    tail.prints(&["==> pipe <==", "", "==> log <==", "one"]);
+}
+
+#[test]
 fn tail_begins_anew_with_a_file_that_is_cut_short() {
     let folder = Folder::new("cut");
     folder.write("log", "one\n");

@@ -3,6 +3,7 @@
 //! `cargo test` builds them first; `cargo test --test examples` does not, and takes what is there.
 
 use std::env;
+use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
@@ -81,6 +82,24 @@ impl Program {
         (status, printed)
     }
 
+    /// Sends what Ctrl-C sends, once it listens for that.
+    fn interrupt(&self) {
+        let pid = self.child.id();
+        let deadline = Instant::now() + LIMIT;
+        let listens = || {
+            let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
+            let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+            let caught = u64::from_str_radix(caught.expect("a line of it").trim(), 16);
+            caught.expect("a mask") & 1 << (libc::SIGINT - 1) != 0
+        };
+        while !listens() {
+            assert!(Instant::now() < deadline, "{} does not listen for Ctrl-C", self.name);
+            thread::sleep(Duration::from_millis(1));
+        }
+        let sent = Command::new("kill").args(["-INT", &pid.to_string()]).status().expect("kill");
+        assert!(sent.success(), "{sent}");
+    }
+
     /// What it wrote to stderr. Only once it has ended: this reads to the end.
     fn errors(&mut self) -> String {
         let mut errors = String::new();
@@ -155,6 +174,16 @@ fn tour() {
         });
         assert!(value.is_some_and(|value| value > 0.0), "{name}: {value:?} in:\n{printed}");
     }
+}
+
+#[test]
+fn tour_ends_at_ctrl_c() {
+    let tour = Program::start("tour", &[]);
+    tour.interrupt();
+    let (status, printed) = tour.finish();
+    assert!(status.success(), "{status}: {printed}");
+    assert!(printed.contains(", until Ctrl-C:"), "{printed}");
+    assert!(printed.contains("round trips per second"), "{printed}");
 }
 
 #[test]
@@ -255,6 +284,34 @@ fn hand_over() {
         assert!(most - least <= 1, "{served:?}");
         assert_eq!(*first, if others.is_empty() { 2000 } else { 0 });
     }
+}
+
+#[test]
+fn bare_loop() {
+    assert_watches("bare_loop");
+}
+
+/// It tells how long a program has been running, and ends with it, or, by SIGTERM, upon Ctrl-C.
+fn assert_watches(example: &'static str) {
+    let (server, address) = Program::serve(example, &["sleep", "60"]);
+    for _ in 0..2 {
+        let mut line = String::new();
+        connect(address).read_to_string(&mut line).unwrap();
+        let second = line.strip_prefix("sleep has been running for ").expect(&line);
+        assert!(second.strip_suffix(" s\n").is_some_and(|second| second.parse::<u32>().is_ok()));
+    }
+    assert_eq!(server.lines.recv_timeout(LIMIT).expect("a second passes"), "1 s");
+    let id = server.child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    let (status, printed) = server.finish();
+    assert!(status.success(), "{status}");
+    assert!(printed.contains("SIGINT\n"), "{printed}");
+    assert!(printed.ends_with("sleep has ended: signal: 15 (SIGTERM)\n"), "{printed}");
+
+    let (server, _) = Program::serve(example, &["true"]);
+    let (status, printed) = server.finish();
+    assert!(status.success(), "{status}");
+    assert!(printed.ends_with("true has ended: exit status: 0\n"), "{printed}");
 }
 
 /// Somebody in the chat.

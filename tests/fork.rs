@@ -1,15 +1,19 @@
 //! What a fork leaves in the child, and that the child leaves the parent's runtime alone.
+#![allow(unsafe_code)]
 
 #[path = "support/mod.rs"]
 mod support;
 
+use std::collections::BTreeMap;
+use std::fs;
 use std::future::{pending, poll_fn};
 use std::io::{Read, Write};
+use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::task::Poll;
 use std::thread;
 use std::time::Duration;
@@ -147,6 +151,82 @@ fn turning_the_parents_runtime_is_refused_with_the_remedy() {
 }
 
 #[test]
+fn the_child_registers_nothing_with_the_parents_epoll() {
+    let _alone = one_at_a_time();
+    run(async {
+        // So that there is an epoll.
+        sleep(Duration::from_micros(1)).await;
+        let (a, mut b) = socket_pair();
+        assert_fine(in_child(|| {
+            let Poll::Ready(Err(refused)) = poll_once(pin!(a.readable())) else {
+                panic!("it is registered");
+            };
+            let said = refused.to_string();
+            assert!(said.contains("fork") && said.contains("runtime::after_fork()"), "{said}");
+        }));
+        b.write_all(b"x").expect("write");
+        assert_eq!(read_one(&a).await, b'x');
+    });
+}
+
+#[test]
+fn the_child_does_not_wait_for_closures_that_the_parent_runs() {
+    let _alone = one_at_a_time();
+    limited(|| {
+        let mut runtime = Some(Runtime::new().expect("a runtime"));
+        let (say, said) = mpsc::channel();
+        let (end, ended) = mpsc::channel::<()>();
+        let task = runtime.as_ref().expect("there").spawn_blocking(move || {
+            say.send("it runs").expect("heard");
+            ended.recv()
+        });
+        assert_eq!(said.recv(), Ok("it runs"));
+        assert_fine(in_child(|| {
+            runtime.take().expect("there").shutdown_timeout(Duration::MAX);
+        }));
+        end.send(()).expect("it waits");
+        let runtime = runtime.expect("the parent's");
+        assert_eq!(runtime.block_on(task).expect("no panic"), Ok(()));
+    });
+}
+
+/// The eventfds of this process and their counts.
+fn eventfds() -> BTreeMap<String, u64> {
+    let mut counts = BTreeMap::new();
+    for entry in fs::read_dir("/proc/self/fdinfo").expect("/proc").flatten() {
+        // The descriptor of this very list is closed again before it is looked at.
+        let Ok(info) = fs::read_to_string(entry.path()) else { continue };
+        let field = |name| info.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+        if let (Some(id), Some(count)) = (field("eventfd-id:"), field("eventfd-count:")) {
+            counts.insert(id.to_string(), u64::from_str_radix(count, 16).expect("a count"));
+        }
+    }
+    counts
+}
+
+/// A block of the inbox whose eventfd is the parent's too is not used again, nor is that written to.
+#[test]
+fn the_child_has_an_eventfd_of_its_own() {
+    let _alone = one_at_a_time();
+    limited(|| {
+        let mut runtime = Some(Runtime::new().expect("a runtime"));
+        let nap = || sleep(Duration::from_micros(1));
+        runtime.as_ref().expect("there").block_on(async { nap().await });
+        let parents = eventfds();
+        assert!(!parents.is_empty(), "the runtime has slept in epoll");
+        assert_fine(in_child(|| {
+            let parents_runtime = runtime.take().expect("there");
+            parents_runtime.spawn(async {});
+            runtime::after_fork();
+            drop(parents_runtime);
+            assert_eq!(eventfds(), parents, "it is not woken");
+            runtime::block_on(async { nap().await });
+            assert_eq!(eventfds().len(), parents.len() + 1);
+        }));
+    });
+}
+
+#[test]
 fn the_parents_handles_do_nothing_in_the_child() {
     let _alone = one_at_a_time();
     limited(|| {
@@ -177,10 +257,51 @@ fn the_parents_handles_do_nothing_in_the_child() {
 }
 
 #[test]
+fn an_embedded_runtime_stays_with_its_host_in_the_parent() {
+    let _alone = one_at_a_time();
+    limited(|| {
+        let mut runtime = Some(Runtime::new().expect("a runtime"));
+        let hosted = runtime.as_ref().expect("it is here");
+        let fd = hosted.as_raw_fd();
+        hosted.run_until_stalled();
+        assert_fine(in_child(|| {
+            let hosted = runtime.as_ref().expect("it is here");
+            for refused in [hosted.prepare(), hosted.turn(None).map(drop)] {
+                let said = refused.expect_err("refused").to_string();
+                assert!(said.contains("fork") && said.contains("runtime::after_fork()"));
+            }
+            let stalled = catch_unwind(AssertUnwindSafe(|| hosted.run_until_stalled()));
+            assert!(stalled.is_err());
+            // Good for taking it out of a loop.
+            assert_eq!(hosted.as_raw_fd(), fd);
+            drop(hosted.spawn(async {}));
+            drop(runtime.take());
+            runtime::after_fork();
+            let own = Runtime::new().expect("a runtime");
+            let task = own.spawn(yield_now());
+            own.run_until_stalled();
+            assert!(task.is_finished());
+        }));
+        let hosted = runtime.as_ref().expect("it is here");
+        assert!(!is_readable(fd), "the child has not woken it");
+        let task = hosted.spawn(async {});
+        assert!(is_readable(fd));
+        hosted.run_until_stalled();
+        assert!(task.is_finished() && !is_readable(fd));
+    });
+}
+
+fn is_readable(fd: RawFd) -> bool {
+    let mut fd = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+    // SAFETY: the pointer and the length are those of one `pollfd`.
+    unsafe { libc::poll(&mut fd, 1, 0) == 1 }
+}
+
+#[test]
 fn a_runtime_asleep_on_another_thread_is_not_woken_by_the_child() {
     let _alone = one_at_a_time();
     limited(|| {
-        let (tx, rx) = std::sync::mpsc::channel();
+        let (tx, rx) = mpsc::channel();
         let (end, ended) = futures::channel::oneshot::channel::<()>();
         let thread = thread::spawn(move || {
             runtime::block_on(async {
@@ -308,8 +429,8 @@ fn what_the_parents_threads_do_is_cancelled_in_the_child() {
     limited(|| {
         let runtime = Runtime::new().expect("a runtime");
         let mut done = runtime.spawn_blocking(|| 1);
-        let (begun, has_begun) = std::sync::mpsc::channel();
-        let (go_on, may_go_on) = std::sync::mpsc::channel::<()>();
+        let (begun, has_begun) = mpsc::channel();
+        let (go_on, may_go_on) = mpsc::channel::<()>();
         let mut under_way = runtime.spawn_blocking(move || {
             begun.send(()).expect("it is waited for");
             may_go_on.recv().expect("it is told");

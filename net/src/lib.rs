@@ -44,6 +44,8 @@ pub mod io;
 mod lines;
 mod methods;
 mod options;
+#[doc(hidden)] // applications see it as `runtime::process`
+pub mod process;
 pub mod split;
 mod stdio;
 mod sys;

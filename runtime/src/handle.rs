@@ -132,7 +132,7 @@ impl Handle {
     {
         match remote_join::spawn_blocking(&self.shared, function) {
             Ok(handle) => handle,
-            Err(sentence) => panic!("{sentence}"),
+            Err(error) => panic!("{error}"),
         }
     }
 

@@ -33,6 +33,7 @@ mod timer;
 mod turn;
 mod wakeups;
 
+pub mod signal;
 pub mod task;
 
 pub use crate::builder::{Builder, UnhandledPanic};
@@ -59,24 +60,24 @@ pub mod io {
     pub use crate::reactor::{ReadFd, Source, WriteFd};
 }
 
-/// Signals: `unix` has their kinds.
-pub mod signal {
-    /// What is Unix's own.
-    pub mod unix {
-        pub use crate::sys::signal::{SignalInfo, SignalKind};
-    }
-}
-
 /// The layer below: epoll and the descriptors that bear events, safe, and usable without the runtime.
 pub mod epoll {
     pub use crate::sys::epoll::{Epoll, Event, Events, Flags};
     pub use crate::sys::eventfd::EventFd;
     pub use crate::sys::pidfd::PidFd;
+    pub use crate::sys::poll::{PollFd, poll};
+    pub use crate::sys::select::{Selected, select};
+    pub use crate::sys::sigmask::BlockedSignals;
+    pub use crate::sys::signalfd::SignalFd;
     pub use crate::sys::timerfd::TimerFd;
 }
 
-/// For this project's macros.
+/// For this project's other crates.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::rng::random_below;
+    pub use crate::signal::hides_an_ignored_signal;
+    pub use crate::sys::context;
+    pub use crate::sys::sigmask::{child_may_inherit_mask, unblock_in_child};
+    pub use crate::task::remote_join::try_spawn_blocking;
 }

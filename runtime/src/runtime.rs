@@ -13,6 +13,7 @@ use crate::builder::Builder;
 use crate::context::{self, Entered};
 use crate::core::Core;
 use crate::handle::{EnterGuard, Handle};
+use crate::signal;
 use crate::task::JoinHandle;
 use crate::task::cell::NewTask;
 use crate::task::scheduler::ROOT;
@@ -225,9 +226,9 @@ impl Core {
         let taken = self.commands.take();
         taken.into_iter().chain(commands).for_each(|command| self.drop_caught(command));
         drop(epoll);
-        for waker in self.reactor.take_wakers().into_iter().chain(self.timers.take_wakers()) {
-            self.wake(waker);
-        }
+        let listeners = signal::close(self.name);
+        let waiting = self.reactor.take_wakers().into_iter().chain(self.timers.take_wakers());
+        waiting.chain(listeners).for_each(|waker| self.wake(waker));
         self.shared.pool.shut_down(None);
         // A guard may keep it, but for its handles it is gone from here on.
         context::disown(self);

@@ -79,6 +79,7 @@ impl Core {
         if self.shared.block.is_notified() {
             let sent = self.shared.block.take(|index| self.scheduler.wake(index));
             self.commands.borrow_mut().extend(sent);
+            self.wake_listeners();
         }
         for _ in 0..self.options.event_interval {
             let Some(command) = self.next_command() else { return };

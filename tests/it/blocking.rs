@@ -55,7 +55,7 @@ fn a_panic_in_it_is_its_handles() {
 }
 
 /// A pool whose only thread is held until the sender is used.
-fn held_up() -> (Runtime, mpsc::Sender<()>, runtime::JoinHandle<()>) {
+pub(crate) fn held_up() -> (Runtime, mpsc::Sender<()>, runtime::JoinHandle<()>) {
     let runtime = Builder::new().max_blocking_threads(1).build().unwrap();
     let (tx, rx) = mpsc::channel::<()>();
     let (started, has_started) = mpsc::channel();
@@ -161,7 +161,7 @@ fn the_clock_of_a_test_waits_for_it() {
 #[test]
 fn with_no_runtime_it_panics_with_the_remedy() {
     let panic = catch_unwind(|| drop(runtime::spawn_blocking(|| ()))).unwrap_err();
-    let said = panic.downcast::<String>().unwrap();
+    let said = panic.downcast::<&str>().unwrap();
     assert!(said.contains("no runtime on this thread"), "{said}");
     assert!(said.contains("Handle::spawn_blocking"), "{said}");
 }

@@ -12,6 +12,7 @@ mod copy;
 mod descriptors;
 mod embed;
 mod exclusive;
+mod fs;
 mod gone;
 mod handle;
 mod happy_eyeballs;

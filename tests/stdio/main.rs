@@ -35,6 +35,7 @@ const TESTS: &[(&str, fn())] = tests![
     what_is_not_read_stays_in_a_pty_master,
     read_line_goes_on_where_it_was_dropped,
     a_file_is_read_and_written_in_place,
+    a_file_that_is_not_in_memory_is_read,
     nothing_is_wrong_with_dev_null,
     nobody_waits_for_a_program_that_waits,
     the_mode_of_a_shared_open_file_is_never_changed,
@@ -276,6 +277,17 @@ fn a_file_is_read_and_written_in_place() {
     let child = command.stdin(stdin).stdout(stdout).spawn().unwrap();
     finish(child);
     assert_eq!(streams::content(&written), "before\none\ntwo\nafter\n");
+}
+
+/// What the disk has to give makes nobody wait for readiness, which epoll refuses to tell of files.
+fn a_file_that_is_not_in_memory_is_read() {
+    let (stdin, mut feed) = input(Kind::File, Mode::Shared);
+    let text = text();
+    feed.send(&text);
+    streams::forget_content(&stdin);
+    let output = program("cat").stdin(stdin).stdout(Stdio::piped()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && output.stdout == text, "{}: {said}", output.status);
 }
 
 fn nothing_is_wrong_with_dev_null() {

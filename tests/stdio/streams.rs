@@ -238,6 +238,14 @@ pub(crate) fn is_nonblocking(fd: impl AsFd) -> bool {
     flags & libc::O_NONBLOCK != 0
 }
 
+/// Has the kernel keep a file on the disk only. (Where there is no disk behind it, it does not.)
+pub(crate) fn forget_content(file: &OwnedFd) {
+    File::from(file.try_clone().unwrap()).sync_all().unwrap();
+    // SAFETY: no pointers are passed.
+    let told = unsafe { libc::posix_fadvise(file.as_raw_fd(), 0, 0, libc::POSIX_FADV_DONTNEED) };
+    assert_eq!(told, 0);
+}
+
 /// All that is in a file, wherever its position is.
 pub(crate) fn content(file: impl AsFd) -> String {
     let file = File::from(file.as_fd().try_clone_to_owned().unwrap());

@@ -10,7 +10,8 @@ use std::slice;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::clock::monotonic_ns;
+use super::capability::may_block_suspend;
+use super::deadline::{Deadline, wait_until};
 use super::{context, cvt, explain_create, owns_fd, retry};
 
 /// A set of descriptors that one call waits for: `epoll(7)`.
@@ -76,12 +77,13 @@ impl Epoll {
     ///
     /// - [`AlreadyExists`](io::ErrorKind::AlreadyExists): `fd` is in the set.
     /// - [`PermissionDenied`](io::ErrorKind::PermissionDenied): a kind of file that cannot be
-    ///   waited for (a regular file, a directory).
+    ///   waited for (a regular file, a directory); [`Flags::WAKEUP`] without `CAP_BLOCK_SUSPEND`.
     /// - [`InvalidInput`](io::ErrorKind::InvalidInput): [`Flags::EXCLUSIVE`] beside flags that it
     ///   does not go with, or this epoll added to itself.
     /// - ENOSPC: the user watches `/proc/sys/fs/epoll/max_user_watches` descriptors.
     /// - ELOOP: epolls that watch each other in a circle, or more than five deep.
     pub fn add(&self, fd: impl AsFd, flags: Flags, token: u64) -> io::Result<()> {
+        require_privilege("ADD", flags)?;
         self.ctl_add(fd.as_fd().as_raw_fd(), flags, token).map_err(explain_add)
     }
 
@@ -96,6 +98,7 @@ impl Epoll {
     /// or `flags` has it; [`PermissionDenied`](io::ErrorKind::PermissionDenied) as for
     /// [`add`](Epoll::add).
     pub fn modify(&self, fd: impl AsFd, flags: Flags, token: u64) -> io::Result<()> {
+        require_privilege("MOD", flags)?;
         self.ctl_mod(fd.as_fd().as_raw_fd(), flags, token).map_err(explain_mod)
     }
 
@@ -126,7 +129,10 @@ impl Epoll {
         match timeout {
             None => retry(|| self.wait_ms(events, -1)),
             Some(Duration::ZERO) => retry(|| self.wait_ms(events, 0)),
-            Some(timeout) => self.wait_for(events, timeout),
+            Some(timeout) => {
+                let deadline = Deadline::after(timeout, "epoll_wait")?;
+                wait_until(deadline, |left_ns| self.wait_ns(events, left_ns))
+            }
         }
     }
 
@@ -153,34 +159,8 @@ impl Epoll {
         Ok(())
     }
 
-    /// Waits for a time that is neither zero nor endless, in steps the kernel can express.
-    fn wait_for(&self, events: &mut Events, timeout: Duration) -> io::Result<usize> {
-        let Some(deadline) =
-            i64::try_from(timeout.as_nanos()).ok().and_then(|ns| monotonic_ns().checked_add(ns))
-        else {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                format!(
-                    "epoll_wait: a timeout of {timeout:?} ends after the clock does: \
-                     pass None for no end"
-                ),
-            ));
-        };
-        let mut left = timeout.as_nanos() as u64;
-        loop {
-            match self.wait_ns(events, left) {
-                Ok(0) if monotonic_ns() >= deadline => return Ok(0),
-                Ok(0) => {}
-                // Also when no time is left: what is ready by now still counts.
-                Err(err) if err.kind() == io::ErrorKind::Interrupted => {}
-                result => return result,
-            }
-            left = u64::try_from(deadline - monotonic_ns()).unwrap_or(0);
-        }
-    }
-
     /// One wait of at most `ns` nanoseconds, by the finest call that this kernel has.
-    fn wait_ns(&self, events: &mut Events, ns: u64) -> io::Result<usize> {
+    fn wait_ns(&self, events: &mut Events, ns: i64) -> io::Result<usize> {
         if !NO_PWAIT2.load(Ordering::Relaxed) {
             match self.pwait2(events, ns) {
                 // EPERM is what old seccomp filters of containers answer to calls they do not know.
@@ -193,11 +173,8 @@ impl Epoll {
         self.wait_ms(events, whole_ms(ns))
     }
 
-    fn pwait2(&self, events: &mut Events, ns: u64) -> io::Result<usize> {
-        let timeout = KernelTimespec {
-            tv_sec: (ns / 1_000_000_000) as i64,
-            tv_nsec: (ns % 1_000_000_000) as i64,
-        };
+    fn pwait2(&self, events: &mut Events, ns: i64) -> io::Result<usize> {
+        let timeout = KernelTimespec { tv_sec: ns / 1_000_000_000, tv_nsec: ns % 1_000_000_000 };
         let (list, capacity) = events.room();
         // SAFETY: `list` has room for `capacity` events, the timeout is of the kernel's layout, and
         // both outlive the call; without a signal mask its size is not looked at.
@@ -231,8 +208,8 @@ owns_fd!(Epoll);
 static NO_PWAIT2: AtomicBool = AtomicBool::new(false);
 
 /// `ns` as the milliseconds that `epoll_wait` takes: rounded up, at most 24 days in one go.
-fn whole_ms(ns: u64) -> libc::c_int {
-    ns.div_ceil(1_000_000).try_into().unwrap_or(libc::c_int::MAX)
+fn whole_ms(ns: i64) -> libc::c_int {
+    (ns as u64).div_ceil(1_000_000).try_into().unwrap_or(libc::c_int::MAX)
 }
 
 /// The timespec of `epoll_pwait2`: 64 bits each on every target, whatever libc's `time_t` is.
@@ -240,6 +217,20 @@ fn whole_ms(ns: u64) -> libc::c_int {
 struct KernelTimespec {
     tv_sec: i64,
     tv_nsec: i64,
+}
+
+/// Refuses [`Flags::WAKEUP`] where the kernel would drop it in silence.
+fn require_privilege(op: &str, flags: Flags) -> io::Result<()> {
+    if flags.contains(Flags::WAKEUP) && !may_block_suspend() {
+        return Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            format!(
+                "epoll_ctl({op}): WAKEUP takes the capability CAP_BLOCK_SUSPEND over the machine: \
+                 give it to the program (setcap cap_block_suspend+ep), or leave out WAKEUP"
+            ),
+        ));
+    }
+    Ok(())
 }
 
 /// Adds the sentence to an error of [`Epoll::ctl_add`].
@@ -264,6 +255,7 @@ pub(crate) fn explain_add(err: io::Error) -> io::Error {
              five deep: add the descriptors to one epoll"
         }
         Some(libc::ENOMEM) => "epoll_ctl(ADD): the kernel has no memory left for it",
+        Some(libc::EBADF) => CLOSED,
         _ => "epoll_ctl(ADD): the kernel refused",
     };
     context(err, sentence)
@@ -278,6 +270,7 @@ fn explain_mod(err: io::Error) -> io::Error {
             "epoll_ctl(MOD): what has EXCLUSIVE cannot be modified, nor can EXCLUSIVE be given \
              later: delete and add it anew"
         }
+        Some(libc::EBADF) => CLOSED,
         _ => "epoll_ctl(MOD): the kernel refused",
     };
     context(err, sentence)
@@ -290,10 +283,14 @@ fn explain_del(err: io::Error) -> io::Error {
             "epoll_ctl(DEL): the descriptor is not in the set: give the one that was added, once"
         }
         Some(libc::EPERM) => UNWATCHABLE,
+        Some(libc::EBADF) => CLOSED,
         _ => "epoll_ctl(DEL): the kernel refused",
     };
     context(err, sentence)
 }
+
+const CLOSED: &str =
+    "epoll_ctl: the descriptor is not open: give one that is, and delete it before you close it";
 
 const UNWATCHABLE: &str = "epoll_ctl: epoll cannot wait for this kind of file (a regular file or a \
      directory): read and write it directly, or in spawn_blocking";
@@ -348,9 +345,13 @@ impl Flags {
     /// Of several epolls that wait for one file with this flag, wake at least one, not all (Linux
     /// 4.5). Goes with `IN`, `OUT`, `ERR`, `HUP`, `ET` and `WAKEUP` only.
     pub const EXCLUSIVE: Flags = Flags(libc::EPOLLEXCLUSIVE as u32);
-    /// Keep the machine from suspending while the event is being handled. Ignored without
-    /// `CAP_BLOCK_SUSPEND`.
+    /// Keep the machine from suspending between the event and the wait after the one that reports
+    /// it; not with `ET` or `ONESHOT`. Takes the capability `CAP_BLOCK_SUSPEND`: without it,
+    /// [`Epoll::add`] and [`Epoll::modify`] refuse what the kernel would take and ignore. A kernel
+    /// that never suspends (without `CONFIG_PM_SLEEP`) has nothing to do for it.
     pub const WAKEUP: Flags = Flags(libc::EPOLLWAKEUP as u32);
+    /// Only from [`poll`](super::poll::poll()): the descriptor is not open.
+    pub const NVAL: Flags = Flags(libc::POLLNVAL as u32);
 
     /// The flags of the kernel's `bits`, also of those that have no name here.
     #[inline]
@@ -394,7 +395,7 @@ impl Flags {
         Flags(self.0 & !other.0)
     }
 
-    const NAMES: [(&'static str, Flags); 15] = [
+    const NAMES: [(&'static str, Flags); 16] = [
         ("IN", Flags::IN),
         ("OUT", Flags::OUT),
         ("PRI", Flags::PRI),
@@ -410,6 +411,7 @@ impl Flags {
         ("ONESHOT", Flags::ONESHOT),
         ("EXCLUSIVE", Flags::EXCLUSIVE),
         ("WAKEUP", Flags::WAKEUP),
+        ("NVAL", Flags::NVAL),
     ];
 }
 
@@ -653,7 +655,7 @@ mod tests {
     #[test]
     fn milliseconds_are_rounded_up_and_do_not_wrap() {
         assert_eq!([1, 1_000_000, 1_000_001].map(whole_ms), [1, 1, 2]);
-        let days = |days: u64| whole_ms(days * 86_400_000_000_000);
+        let days = |days: i64| whole_ms(days * 86_400_000_000_000);
         assert_eq!([days(24), days(25), days(100)], [2_073_600_000, i32::MAX, i32::MAX]);
     }
 

@@ -13,9 +13,33 @@ use std::io;
 ///
 /// When there is no memory for the registration.
 pub(crate) fn on_fork_in_child(f: extern "C" fn()) {
-    // SAFETY: `f` is a function of the program and of the signature asked for; it lives as long as
-    // the process.
-    let error = unsafe { libc::pthread_atfork(None, None, Some(f)) };
+    at_fork(None, None, Some(f));
+}
+
+/// Has `before` called before every later `fork()`, and after it `in_parent` and `in_child`, all on
+/// the thread that forks; for good, so call it once.
+///
+/// So a lock can be held over the fork, and the child finds whole what it guards. Otherwise as
+/// [`on_fork_in_child`].
+///
+/// # Panics
+///
+/// When there is no memory for the registration.
+pub(crate) fn around_fork(
+    before: extern "C" fn(),
+    in_parent: extern "C" fn(),
+    in_child: extern "C" fn(),
+) {
+    at_fork(Some(before), Some(in_parent), Some(in_child));
+}
+
+type Hook = Option<extern "C" fn()>;
+
+fn at_fork(before: Hook, in_parent: Hook, in_child: Hook) {
+    let hook = |f: Hook| f.map(|f| f as unsafe extern "C" fn());
+    // SAFETY: these are functions of the program and of the signature asked for; they live as long
+    // as the process.
+    let error = unsafe { libc::pthread_atfork(hook(before), hook(in_parent), hook(in_child)) };
     assert!(error == 0, "pthread_atfork: {}", io::Error::from_raw_os_error(error));
 }
 

@@ -4,14 +4,20 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod affinity;
+pub(crate) mod capability;
 pub(crate) mod clock;
+pub(crate) mod deadline;
 pub(crate) mod epoll;
 pub(crate) mod eventfd;
 pub(crate) mod fork;
 pub(crate) mod futex;
 pub(crate) mod pidfd;
 pub(crate) mod poll;
+pub(crate) mod select;
+pub(crate) mod sigaction;
+pub(crate) mod sigmask;
 pub(crate) mod signal;
+pub(crate) mod signalfd;
 pub(crate) mod socket;
 pub(crate) mod timerfd;
 
@@ -42,7 +48,7 @@ pub(crate) fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T>
 /// The kind stays. `io::Error` has no room for both an errno and a sentence, so the original error,
 /// which knows the errno, becomes the `source()`.
 #[cold]
-pub(crate) fn context(err: io::Error, sentence: impl Into<Cow<'static, str>>) -> io::Error {
+pub fn context(err: io::Error, sentence: impl Into<Cow<'static, str>>) -> io::Error {
     io::Error::new(err.kind(), Context { sentence: sentence.into(), source: err })
 }
 

@@ -124,16 +124,13 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    let spawned = context::with_current(|current| match current {
-        Current::Here(core) => remote_join::spawn_blocking(&core.shared, function),
-        Current::Elsewhere(handle) => remote_join::spawn_blocking(&handle.shared, function),
-        Current::None => Err("spawn_blocking was called with no runtime on this thread: call it \
-                              inside block_on or #[runtime::main], or use Handle::spawn_blocking"
-            .to_string()),
-    });
-    match spawned {
-        Ok(handle) => handle,
-        Err(sentence) => panic!("{sentence}"),
+    match remote_join::try_spawn_blocking(function) {
+        Some(Ok(handle)) => handle,
+        Some(Err(error)) => panic!("{error}"),
+        None => panic!(
+            "spawn_blocking was called with no runtime on this thread: call it inside block_on or \
+             #[runtime::main], or use Handle::spawn_blocking"
+        ),
     }
 }
 

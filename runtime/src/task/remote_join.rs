@@ -5,12 +5,14 @@
 //! there and leaves it in the slot for whoever polls.
 #![allow(unsafe_code)]
 
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
 use crate::blocking::SubmitError;
+use crate::context::Current;
 use crate::core::Core;
 use crate::handle::Shared;
 use crate::name::RuntimeName;
@@ -277,9 +279,23 @@ where
     JoinHandle::of_slot(slot)
 }
 
+/// As `spawn_blocking`, but a system that refuses a thread is an error; `None` with no runtime on this
+/// thread.
+pub fn try_spawn_blocking<F, T>(function: F) -> Option<io::Result<JoinHandle<T>>>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    context::with_current(|current| match current {
+        Current::Here(core) => Some(spawn_blocking(&core.shared, function)),
+        Current::Elsewhere(handle) => Some(spawn_blocking(&handle.shared, function)),
+        Current::None => None,
+    })
+}
+
 /// Runs a closure on the runtime's pool. In a fork of its process there are no threads of that pool:
 /// the closure is dropped, which says "cancelled".
-pub(crate) fn spawn_blocking<F, T>(shared: &Shared, function: F) -> Result<JoinHandle<T>, String>
+pub(crate) fn spawn_blocking<F, T>(shared: &Shared, function: F) -> io::Result<JoinHandle<T>>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
@@ -304,9 +320,10 @@ where
             drop(job);
             Ok(JoinHandle::of_slot(slot))
         }
-        Err(SubmitError::NoThread(error, _job)) => Err(format!(
+        // Not by the kind of the system's error, which for a read would say "try again later".
+        Err(SubmitError::NoThread(error, _job)) => Err(io::Error::other(format!(
             "spawn_blocking could not start a thread and has none: {error}; raise the limit on \
              threads (ulimit -u) or free some"
-        )),
+        ))),
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! Blocks are recycled and never freed, so a waker or a handle may outlive its runtime on any thread
 //! for ever. A block owns its eventfd and never closes it, or a late waker would write into a
-//! stranger's descriptor. What may come in: the names of woken tasks (`bitmap.rs`) and commands. Who
-//! puts something in notifies; `park.rs` decides whether that costs a system call.
+//! stranger's descriptor. What may come in: the names of woken tasks (`bitmap.rs`), commands, and signals,
+//! whose handler can look through the table because it is static. Who puts something in notifies; `park.rs`
+//! decides whether that costs a system call.
 //!
 //! After a fork the child never touches a block of the parent's era: its locks may be held and its
 //! bits half set by threads that the child does not have, and its eventfd is the parent's.
@@ -49,6 +50,9 @@ pub(crate) struct Block {
     park: ParkState,
     wakes: Bitmap,
     has_commands: AtomicBool,
+    /// The signals that the owner has listeners for, and those of them that have come, a bit each.
+    listens: AtomicU64,
+    signalled: AtomicU64,
     eventfd: OnceLock<EventFd>,
     inbox: Mutex<Inbox>,
 }
@@ -81,6 +85,8 @@ impl Block {
             park: ParkState::new(),
             wakes: Bitmap::new(),
             has_commands: AtomicBool::new(false),
+            listens: AtomicU64::new(0),
+            signalled: AtomicU64::new(0),
             eventfd: OnceLock::new(),
             inbox: Mutex::new(Inbox {
                 owner: RuntimeName::NONE,
@@ -164,6 +170,16 @@ impl Block {
         std::mem::take(&mut self.lock().commands)
     }
 
+    /// Takes the signals that came, after `take`: as it is with the rest, the notification goes first.
+    #[inline]
+    pub(crate) fn take_signals(&self) -> u64 {
+        // `take` has acquired what the notifier did before: a bit that it was told of is seen.
+        match self.signalled.load(Ordering::Relaxed) {
+            0 => 0,
+            _ => self.signalled.swap(0, Ordering::AcqRel),
+        }
+    }
+
     /// Announces a sleep; false if something has come in, then the owner must not sleep.
     pub(crate) fn prepare_park(&self, how: u32) -> bool {
         self.park.prepare_park(how)
@@ -210,6 +226,8 @@ impl Block {
         self.park.take();
         self.wakes.drain(|_| {});
         self.has_commands.store(false, Ordering::Relaxed);
+        // A handler that is late with a bit makes the next owner's listeners look once too often.
+        self.signalled.store(0, Ordering::Relaxed);
         let spent = name.bits() as u16 == u16::MAX;
         let state = if spent { RETIRED } else { FREE };
         self.claim.store(claim_of(fork::era(), state), Ordering::Release);
@@ -284,6 +302,32 @@ pub(crate) fn wake(name: Name) {
 pub(crate) fn notify(name: RuntimeName) {
     if let Some(block) = block_of(name) {
         block.notify();
+    }
+}
+
+/// Has a runtime notified of these signals; false if it is gone.
+pub(crate) fn listen(name: RuntimeName, signals: u64) -> bool {
+    let Some(block) = block_of(name) else { return false };
+    let is_open = block.lock().owner == name;
+    if is_open {
+        block.listens.fetch_or(signals, Ordering::AcqRel);
+    }
+    is_open
+}
+
+/// Has a runtime notified of these signals no more; returns of which it was.
+pub(crate) fn unlisten(name: RuntimeName, signals: u64) -> u64 {
+    block_of(name).map_or(0, |block| block.listens.fetch_and(!signals, Ordering::AcqRel) & signals)
+}
+
+/// Notifies every runtime that has listeners for these signals. Async-signal-safe.
+pub(crate) fn notify_listeners(signals: u64) {
+    let used = USED.load(Ordering::Acquire).min(SLOTS as u32);
+    for block in (0..used).filter_map(|slot| block(slot as u16)) {
+        if block.listens.load(Ordering::Acquire) & signals != 0 && block.is_of_this_process() {
+            block.signalled.fetch_or(signals, Ordering::AcqRel);
+            block.notify();
+        }
     }
 }
 

@@ -2,21 +2,14 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
-use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use runtime_core::epoll::{Epoll, EventFd, Events, Flags};
 
-use super::{LONG, NOW, assert_explained, reported};
-
-fn tcp_pair() -> (TcpStream, TcpStream) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
-    let client = TcpStream::connect(listener.local_addr().expect("address")).expect("connect");
-    let (server, _) = listener.accept().expect("accept");
-    (client, server)
-}
+use super::{LONG, NOW, assert_explained, reported, tcp_pair};
 
 #[test]
 fn add_modify_delete() {
@@ -135,13 +128,55 @@ fn exclusive_wakes_a_waiter_and_cannot_be_modified() {
     });
 }
 
+/// The effective capabilities of this thread, of which there are 64 in two parts.
+fn capabilities() -> [u32; 2] {
+    let (header, mut data) = ([0x2008_0522u32, 0], [0u32; 6]);
+    // SAFETY: both are as version 3 of the call has them, and outlive it.
+    let result = unsafe { libc::syscall(libc::SYS_capget, &raw const header, &raw mut data) };
+    assert_eq!(result, 0, "{}", io::Error::last_os_error());
+    [data[0], data[3]]
+}
+
+/// Leaves this thread no effective capability.
+fn drop_capabilities() {
+    let (header, data) = ([0x2008_0522u32, 0], [0u32; 6]);
+    // SAFETY: both are as version 3 of the call has them, and outlive it.
+    let result = unsafe { libc::syscall(libc::SYS_capset, &raw const header, &raw const data) };
+    assert_eq!(result, 0, "{}", io::Error::last_os_error());
+}
+
 #[test]
-fn wakeup_is_accepted() {
+fn wakeup_takes_the_privilege() {
+    const CAP_BLOCK_SUSPEND: u32 = 36;
     let event = EventFd::new().expect("eventfd");
     let epoll = Epoll::new().expect("epoll");
-    epoll.add(&event, Flags::IN | Flags::ET | Flags::WAKEUP, 0).expect("add");
     event.write(1).expect("write");
-    assert_eq!(reported(&epoll, LONG), [(0, Flags::IN)]);
+    let privileged = capabilities()[1] & 1 << (CAP_BLOCK_SUSPEND - 32) != 0;
+    let namespace = std::fs::read_link("/proc/self/ns/user").expect("/proc");
+    if privileged && namespace.as_os_str() == "user:[4026531837]" {
+        epoll.add(&event, Flags::IN | Flags::WAKEUP, 1).expect("add");
+        assert_eq!(reported(&epoll, LONG), [(1, Flags::IN)]);
+        epoll.modify(&event, Flags::IN | Flags::WAKEUP, 2).expect("modify");
+    } else {
+        epoll.add(&event, Flags::IN, 2).expect("add");
+    }
+
+    // A thread has its own capabilities, and takes them with it.
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            drop_capabilities();
+            let other = EventFd::new().expect("eventfd");
+            for err in [
+                epoll.add(&other, Flags::IN | Flags::WAKEUP, 3).expect_err("no privilege"),
+                epoll.modify(&event, Flags::IN | Flags::WAKEUP, 3).expect_err("no privilege"),
+            ] {
+                assert_eq!(err.kind(), ErrorKind::PermissionDenied);
+                assert!(err.to_string().contains("CAP_BLOCK_SUSPEND"), "{err}");
+            }
+            assert_eq!(reported(&epoll, LONG), [(2, Flags::IN)], "nothing has changed");
+            epoll.add(&other, Flags::IN, 3).expect("it was not added");
+        });
+    });
 }
 
 #[test]

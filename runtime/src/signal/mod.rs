@@ -1,0 +1,93 @@
+//! Signals: Ctrl-C, and in [`unix`] all the others.
+//!
+//! A signal is noted by a handler and awaited by tasks, as many as like to. Nothing is left in the
+//! process when nobody listens.
+
+mod listener;
+mod registry;
+mod ring;
+
+use std::io;
+
+use self::unix::{SignalKind, signal};
+use crate::core::Core;
+
+pub(crate) use self::registry::close;
+pub use self::registry::hides_an_ignored_signal;
+
+/// Signals of every kind.
+pub mod unix {
+    pub use super::listener::{Signal, signal};
+    pub use crate::sys::signal::{SignalInfo, SignalKind};
+}
+
+/// Waits for Ctrl-C: SIGINT.
+///
+/// As tokio's, with one difference: it listens from its first poll until it is done or dropped, not for
+/// ever. Then what was before comes back, so that a second Ctrl-C ends the program. In a loop that means
+/// that Ctrl-C ends it whenever no `ctrl_c` is being awaited:
+///
+/// ```no_run
+/// # async fn work() {}
+/// # runtime::block_on(async {
+/// loop {
+///     runtime::select! {
+///         _ = runtime::signal::ctrl_c() => break,
+///         () = work() => {
+///             // Ctrl-C in this block ends the program on the spot.
+///         }
+///     }
+/// }
+/// # });
+/// ```
+///
+/// To be told of every one, keep a listener:
+///
+/// ```no_run
+/// use runtime::signal::unix::{SignalKind, signal};
+///
+/// # async fn work() {}
+/// # runtime::block_on(async {
+/// let mut interrupts = signal(SignalKind::interrupt())?;
+/// loop {
+///     runtime::select! {
+///         _ = interrupts.recv() => break,
+///         () = work() => {
+///             // Ctrl-C in this block ends the loop after it.
+///         }
+///     }
+/// }
+/// # std::io::Result::Ok(())
+/// # });
+/// ```
+///
+/// # Errors
+///
+/// When the runtime is gone, if another executor polls this.
+///
+/// # Panics
+///
+/// When first polled with no runtime on this thread.
+///
+/// # Cancel safety
+///
+/// A Ctrl-C that has come and was not returned is lost.
+pub async fn ctrl_c() -> io::Result<()> {
+    match signal(SignalKind::interrupt())?.recv().await {
+        Some(()) => Ok(()),
+        None => Err(io::Error::other(
+            "waiting for Ctrl-C: the runtime is gone; await it on one that is alive",
+        )),
+    }
+}
+
+impl Core {
+    /// Wakes the listeners that the handler has left notice for.
+    #[inline]
+    pub(crate) fn wake_listeners(&self) {
+        let signals = self.shared.block.take_signals();
+        if signals != 0 {
+            registry::wakers_of(self.name, signals).into_iter().for_each(|waker| self.wake(waker));
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! Who listens for which signal, in the whole process, and what their handler does.
+//!
+//! The handler takes no lock: it reads the rings and the table of inbox blocks. The registry is for
+//! making and dropping listeners, and for the runtimes that wake them. Its lock is held over a fork,
+//! so that the child finds it whole.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::io;
+use std::mem::{self, ManuallyDrop};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, Once, OnceLock, PoisonError};
+use std::task::Waker;
+
+use super::ring::Record;
+use crate::name::RuntimeName;
+use crate::sys;
+use crate::sys::sigaction::{Disposition, MAX_SIGNAL};
+use crate::sys::signal::{SignalInfo, SignalKind};
+use crate::wakeups;
+
+/// Records kept of each signal: 8 KiB, once somebody has listened for it.
+const RECORDS: usize = 256;
+
+pub(super) type Ring = super::ring::Ring<RECORDS>;
+
+/// Made when first listened for, and never freed: a handler may be looking.
+static RINGS: [OnceLock<Box<Ring>>; MAX_SIGNAL] = [const { OnceLock::new() }; MAX_SIGNAL];
+
+static REGISTRY: Mutex<Registry> =
+    Mutex::new(Registry { kinds: [const { Kind::new() }; MAX_SIGNAL], last_serial: 0 });
+
+struct Registry {
+    kinds: [Kind; MAX_SIGNAL],
+    last_serial: u64,
+}
+
+/// The listeners of one signal, by runtime.
+struct Kind {
+    disposition: Disposition,
+    listeners: BTreeMap<Key, Arc<Listener>>,
+}
+
+/// The listener's runtime, and its serial.
+type Key = (u32, u64);
+
+/// A listener as its runtime sees it.
+#[derive(Debug, Default)]
+pub(super) struct Listener {
+    /// Its runtime is gone.
+    closed: AtomicBool,
+    waker: Mutex<Option<Waker>>,
+}
+
+impl Listener {
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Leaves the waker for the next signal.
+    pub(super) fn wait(&self, waker: &Waker) {
+        if self.waker().as_ref().is_some_and(|left| left.will_wake(waker)) {
+            return;
+        }
+        // Cloned before and dropped after the lock is held: both may be foreign code.
+        let waker = waker.clone();
+        let old = self.waker().replace(waker);
+        drop(old);
+    }
+
+    fn take_waker(&self) -> Option<Waker> {
+        self.waker().take()
+    }
+
+    fn waker(&self) -> MutexGuard<'_, Option<Waker>> {
+        self.waker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A listener's entry, for as long as the listener is there.
+#[derive(Debug)]
+pub(super) struct Entry {
+    index: usize,
+    key: Key,
+    pub(super) listener: Arc<Listener>,
+    pub(super) ring: &'static Ring,
+    /// The ticket of the last signal that is not for it.
+    pub(super) since: u64,
+}
+
+impl Kind {
+    const fn new() -> Kind {
+        Kind { disposition: Disposition::new(), listeners: BTreeMap::new() }
+    }
+
+    fn keys_of(home: RuntimeName) -> std::ops::RangeInclusive<Key> {
+        (home.bits(), 0)..=(home.bits(), u64::MAX)
+    }
+
+    fn of(&self, home: RuntimeName) -> impl Iterator<Item = (&Key, &Arc<Listener>)> {
+        self.listeners.range(Kind::keys_of(home))
+    }
+}
+
+fn lock() -> MutexGuard<'static, Registry> {
+    REGISTRY.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Where a signal's kind and ring are; also the number of its bit.
+fn index_of(kind: SignalKind) -> usize {
+    kind.as_raw_value() as usize - 1
+}
+
+/// Listens for `kind` on behalf of the runtime `home`.
+///
+/// # Errors
+///
+/// When there is no such signal, or it cannot be listened for, or the runtime is gone.
+pub(super) fn add(kind: SignalKind, home: RuntimeName) -> io::Result<Entry> {
+    sys::sigaction::check(kind)?;
+    hold_over_forks();
+    let index = index_of(kind);
+    let ring = &**RINGS[index].get_or_init(|| Box::new(Ring::new()));
+
+    let mut registry = lock();
+    // Before the handler is there: what it takes from the disposition before is for us.
+    let since = ring.head();
+    // Under the lock: a runtime that ends after this waits in `close` for us.
+    if !wakeups::listen(home, 1 << index) {
+        return Err(io::Error::other(format!(
+            "listening for {kind}: the runtime is gone; listen on one that is alive"
+        )));
+    }
+    registry.last_serial += 1;
+    let key = (home.bits(), registry.last_serial);
+    let kind = &mut registry.kinds[index];
+    if kind.listeners.is_empty() {
+        if let Err(error) = kind.disposition.take(index, note) {
+            wakeups::unlisten(home, 1 << index);
+            return Err(error);
+        }
+    }
+    let listener = Arc::new(Listener::default());
+    kind.listeners.insert(key, listener.clone());
+    Ok(Entry { index, key, listener, ring, since })
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        let mut registry = lock();
+        let kind = &mut registry.kinds[self.index];
+        if kind.listeners.remove(&self.key).is_none() {
+            // Its runtime was gone, or stayed in the parent process.
+            return;
+        }
+        let home = RuntimeName::from_bits(self.key.0);
+        if kind.of(home).next().is_none() {
+            wakeups::unlisten(home, 1 << self.index);
+        }
+        if kind.listeners.is_empty() {
+            kind.disposition.give_back(self.index);
+        }
+    }
+}
+
+/// The wakers of a runtime's listeners for the signals of these bits.
+pub(super) fn wakers_of(home: RuntimeName, signals: u64) -> Vec<Waker> {
+    let mut wakers = Vec::new();
+    for (index, kind) in lock().kinds.iter().enumerate() {
+        if signals & 1 << index != 0 {
+            wakers.extend(kind.of(home).filter_map(|(_, listener)| listener.take_waker()));
+        }
+    }
+    wakers
+}
+
+/// Ends the listeners of a runtime whose inbox is closed; their wakers come back.
+pub(crate) fn close(home: RuntimeName) -> Vec<Waker> {
+    let mut closed = Vec::new();
+    let signals = wakeups::unlisten(home, u64::MAX);
+    if signals == 0 {
+        return Vec::new();
+    }
+    let mut registry = lock();
+    for (index, kind) in registry.kinds.iter_mut().enumerate() {
+        if signals & 1 << index == 0 {
+            continue;
+        }
+        let keys: Vec<Key> = kind.of(home).map(|(&key, _)| key).collect();
+        closed.extend(keys.iter().filter_map(|key| kind.listeners.remove(key)));
+        if kind.listeners.is_empty() {
+            kind.disposition.give_back(index);
+        }
+    }
+    drop(registry);
+    let close = |listener: Arc<Listener>| {
+        listener.closed.store(true, Ordering::Release);
+        listener.take_waker()
+    };
+    closed.into_iter().filter_map(close).collect()
+}
+
+/// Whether a signal that this process ignores is listened for. A program that is started now would
+/// not inherit that it is ignored, unless by fork(3), which gives back before exec.
+pub fn hides_an_ignored_signal() -> bool {
+    let hides = |kind: &Kind| !kind.listeners.is_empty() && kind.disposition.was_ignored();
+    lock().kinds.iter().any(hides)
+}
+
+/// What the handler does, on whatever thread the signal interrupts: async-signal-safe.
+fn note(info: &SignalInfo) {
+    let index = index_of(info.kind());
+    if let Some(ring) = RINGS.get(index).and_then(OnceLock::get) {
+        ring.push(record_of(info));
+        wakeups::notify_listeners(1 << index);
+    }
+}
+
+fn record_of(info: &SignalInfo) -> Record {
+    [info.code as u32, info.pid as u32, info.uid, info.value as u32]
+}
+
+pub(super) fn info_of(kind: SignalKind, [code, pid, uid, value]: Record) -> SignalInfo {
+    SignalInfo {
+        signal: kind.as_raw_value(),
+        code: code as i32,
+        pid: pid as i32,
+        uid,
+        value: value as i32,
+    }
+}
+
+thread_local! {
+    /// The registry's lock while this thread forks.
+    static HELD: Cell<ManuallyDrop<Option<MutexGuard<'static, Registry>>>> =
+        const { Cell::new(ManuallyDrop::new(None)) };
+}
+
+fn hold_over_forks() {
+    static HOLD: Once = Once::new();
+    HOLD.call_once(|| sys::fork::around_fork(before_fork, in_parent, in_child));
+}
+
+extern "C" fn before_fork() {
+    HELD.set(ManuallyDrop::new(Some(lock())));
+}
+
+extern "C" fn in_parent() {
+    drop(held());
+}
+
+/// Puts back what was before: the listeners are the parent's, and so are their signals. One that comes
+/// before this the handler treats likewise, as it is in another process.
+extern "C" fn in_child() {
+    let Some(mut registry) = held() else { return };
+    for (index, kind) in registry.kinds.iter_mut().enumerate() {
+        if kind.listeners.is_empty() {
+            continue;
+        }
+        kind.disposition.give_back(index);
+        for listener in kind.listeners.values() {
+            listener.closed.store(true, Ordering::Release);
+        }
+        // Leaked on purpose: the wakers' destructors would be the parent's business.
+        mem::forget(mem::take(&mut kind.listeners));
+    }
+}
+
+fn held() -> Option<MutexGuard<'static, Registry>> {
+    ManuallyDrop::into_inner(HELD.replace(ManuallyDrop::new(None)))
+}

@@ -1,0 +1,96 @@
+//! A file's position, and the bytes that are on their way between it and the caller.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+
+/// What the operations on a file's position work with: they own it, one at a time.
+///
+/// A read is into a buffer of its own, as it may end when nobody waits for it any more. What it has read is
+/// kept then for the next one, and the position in the kernel is ahead by that much.
+#[derive(Default)]
+pub(super) struct Cursor {
+    /// All of it is initialised; it grows to the largest read.
+    buffer: Vec<u8>,
+    /// Where in the buffer is what was read and not handed out.
+    unread: Range<usize>,
+    /// What is being written, in a buffer that is used again.
+    outgoing: Vec<u8>,
+}
+
+impl Cursor {
+    pub(super) fn has_unread(&self) -> bool {
+        !self.unread.is_empty()
+    }
+
+    /// Gives all there is.
+    pub(super) fn take_unread(&mut self) -> &[u8] {
+        &self.buffer[std::mem::take(&mut self.unread)]
+    }
+
+    /// Gives as much as there is and `to` has room for, and returns how much.
+    pub(super) fn hand_out(&mut self, to: &mut [u8]) -> usize {
+        let len = to.len().min(self.unread.len());
+        to[..len].copy_from_slice(&self.buffer[self.unread.start..][..len]);
+        self.unread.start += len;
+        len
+    }
+
+    /// Reads up to `len` bytes, when all from before are handed out.
+    pub(super) fn fill(&mut self, mut file: &File, len: usize) -> io::Result<()> {
+        if self.buffer.len() < len {
+            self.buffer.resize(len, 0);
+        }
+        let read = uninterrupted(|| file.read(&mut self.buffer[..len]))?;
+        self.unread = 0..read;
+        Ok(())
+    }
+
+    /// Takes bytes that are to be written.
+    pub(super) fn take_in(&mut self, bytes: &[u8]) {
+        self.outgoing.clear();
+        self.outgoing.extend_from_slice(bytes);
+    }
+
+    /// Writes what was taken in, or as much of it as the system takes.
+    pub(super) fn write(&mut self, mut file: &File) -> io::Result<usize> {
+        self.give_back(file)?;
+        uninterrupted(|| file.write(&self.outgoing))
+    }
+
+    /// As [`write`](Self::write), elsewhere.
+    pub(super) fn write_at(&mut self, file: &File, offset: u64) -> io::Result<usize> {
+        // Else a later read would give what stood there before.
+        self.give_back(file)?;
+        uninterrupted(|| file.write_at(&self.outgoing, offset))
+    }
+
+    pub(super) fn seek(&mut self, mut file: &File, to: SeekFrom) -> io::Result<u64> {
+        self.give_back(file)?;
+        file.seek(to)
+    }
+
+    /// Brings the position back to where it is for the caller. What has no position, such as a pipe, keeps
+    /// what was read for the next read.
+    pub(super) fn give_back(&mut self, mut file: &File) -> io::Result<()> {
+        if self.has_unread() {
+            match file.seek(SeekFrom::Current(-(self.unread.len() as i64))) {
+                Ok(_) => self.unread = 0..0,
+                Err(error) if error.kind() == io::ErrorKind::NotSeekable => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Makes a system call again that a signal interrupted.
+pub(super) fn uninterrupted(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
