@@ -1,5 +1,6 @@
 //! One turn of the loop, in order. Nothing else polls tasks, and nothing else waits for events.
 
+use std::hint;
 use std::io;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -10,6 +11,7 @@ use crate::context;
 use crate::coop;
 use crate::core::Core;
 use crate::name::Name;
+use crate::sys::clock::{monotonic_ns, saturating_ns};
 use crate::task::Failure;
 use crate::task::cell::BoxedTask;
 use crate::task::scheduler::{Next, ROOT};
@@ -159,7 +161,10 @@ impl Core {
             return self.look();
         }
         match self.timers.when_idle(limit, || self.shared.pool.in_flight() > 0) {
-            Idle::SleepUntil(alarms) => self.sleep(alarms, limit),
+            Idle::SleepUntil(alarms) => match self.spin(alarms, limit)? {
+                ControlFlow::Break(events) => Ok(events),
+                ControlFlow::Continue(limit) => self.sleep(alarms, limit),
+            },
             Idle::Jump(ns) => self.jump_unless_events_come(ns),
         }
     }
@@ -170,6 +175,39 @@ impl Core {
         let events = driver.wait(Some(Duration::ZERO))?;
         self.reactor.dispatch(self, driver);
         Ok(events)
+    }
+
+    /// Looks again and again before it sleeps, as long as the builder was told. Who wakes us meanwhile
+    /// finds us awake: neither side makes a system call. If nothing came, the rest of `limit` comes back.
+    fn spin(
+        &self,
+        alarms: Alarms,
+        limit: Option<Duration>,
+    ) -> io::Result<ControlFlow<usize, Option<Duration>>> {
+        let spin = limit.map_or(self.options.spin, |limit| limit.min(self.options.spin));
+        if spin.is_zero() || self.timers.clock.is_paused() {
+            return Ok(ControlFlow::Continue(limit));
+        }
+        let end = monotonic_ns().saturating_add(saturating_ns(spin));
+        let alarm = alarms.while_up().filter(|&alarm| alarm <= end);
+        let waits_for_fds = !self.reactor.is_empty();
+        while monotonic_ns() < alarm.unwrap_or(end) {
+            if self.shared.block.is_notified() {
+                return Ok(ControlFlow::Break(0));
+            }
+            if waits_for_fds {
+                let events = self.look()?;
+                if events > 0 {
+                    return Ok(ControlFlow::Break(events));
+                }
+            }
+            hint::spin_loop();
+        }
+        match limit.map(|limit| limit - spin) {
+            Some(Duration::ZERO) => Ok(ControlFlow::Break(0)),
+            _ if alarm.is_some() => Ok(ControlFlow::Break(0)),
+            rest => Ok(ControlFlow::Continue(rest)),
+        }
     }
 
     /// Sleeps until an event, a wake from another thread, or an alarm, and no longer than `limit`.

@@ -115,11 +115,20 @@ impl Alarms {
     /// By CLOCK_MONOTONIC alone. How long the machine will be suspended nobody knows, so a deadline
     /// that counts it is looked for again and again.
     pub(crate) fn on_monotonic(self) -> Option<i64> {
-        let check = self.boottime.map(|deadline| {
-            let left = deadline.saturating_sub(boottime_ns()).clamp(0, CHECK_NS);
+        self.on_monotonic_within(CHECK_NS)
+    }
+
+    /// The same, unless the machine is suspended.
+    pub(crate) fn while_up(self) -> Option<i64> {
+        self.on_monotonic_within(i64::MAX)
+    }
+
+    fn on_monotonic_within(self, most: i64) -> Option<i64> {
+        let by_boottime = self.boottime.map(|deadline| {
+            let left = deadline.saturating_sub(boottime_ns()).clamp(0, most);
             monotonic_ns().saturating_add(left)
         });
-        self.monotonic.into_iter().chain(check).min()
+        self.monotonic.into_iter().chain(by_boottime).min()
     }
 }
 
