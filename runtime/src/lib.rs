@@ -60,8 +60,15 @@ pub mod io {
     pub use crate::reactor::{ReadFd, Source, WriteFd};
 }
 
-/// The layer below: epoll and the descriptors that bear events, safe, and usable without the runtime.
 pub mod epoll {
+    //! The layer below: epoll and the descriptors that bear events, safe, and usable without the
+    //! runtime.
+    //!
+    //! [`EventFd`] is for wake-ups, [`TimerFd`] for time, [`SignalFd`] for signals, [`PidFd`] for
+    //! processes: each is waited for by an [`Epoll`], or, on the runtime, by an
+    //! [`AsyncFd`](crate::io::AsyncFd). For a handful of descriptors, once in a while, [`poll()`]
+    //! and [`select()`] do without.
+
     pub use crate::sys::epoll::{Epoll, Event, Events, Flags};
     pub use crate::sys::eventfd::EventFd;
     pub use crate::sys::pidfd::PidFd;
