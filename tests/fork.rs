@@ -107,7 +107,9 @@ fn a_child_of_a_task_runs_runtimes_of_its_own() {
             let parents = runtime::Handle::current().id();
             assert_fine(in_child(|| {
                 // Without it the child is inside the parent's loop still.
-                assert!(catch_unwind(|| runtime::block_on(async {})).is_err());
+                let refused = catch_unwind(|| runtime::block_on(async {})).expect_err("refused");
+                let said = refused.downcast_ref::<String>().expect("a sentence");
+                assert!(said.contains("runtime::after_fork()"), "{said}");
                 runtime::after_fork();
                 assert!(runtime::Handle::try_current().is_err());
                 for _ in 0..2 {

@@ -127,6 +127,40 @@ fn child_with_a_socket() {
 }
 
 #[test]
+fn nor_does_a_deadline() {
+    let status = child("child_with_deadlines");
+    assert!(status.success(), "{status}");
+}
+
+#[test]
+#[ignore = "run by nor_does_a_deadline, in a process of its own"]
+fn child_with_deadlines() {
+    spinning(HOUR).block_on(async {
+        // Room for two timers, and the descriptors.
+        runtime::join!(sleep(MS), boottime::sleep(MS));
+        forbid_system_calls_but(&[libc::SYS_clock_gettime]);
+        for _ in 0..3 {
+            sleep(MS).await;
+            boottime::sleep(MS).await;
+        }
+        // SAFETY: nothing of the process is needed any more.
+        unsafe { libc::_exit(0) }
+    });
+}
+
+#[test]
+fn a_paused_clock_stops_it() {
+    let status = child("child_paused");
+    assert_eq!(status.signal(), Some(libc::SIGSYS), "{status}");
+}
+
+#[test]
+#[ignore = "run by a_paused_clock_.., in a process of its own"]
+fn child_paused() {
+    be_woken(HOUR, &[], async { pause() });
+}
+
+#[test]
 fn without_spinning_it_does() {
     let status = child("child_asleep");
     assert_eq!(status.signal(), Some(libc::SIGSYS), "{status}");
@@ -190,7 +224,7 @@ fn it_ends_in_a_sleep_that_a_wake_ends() {
 }
 
 #[test]
-fn a_paused_clock_jumps_and_does_not_spin() {
+fn a_paused_clock_jumps() {
     limited(|| {
         spinning(HOUR).block_on(async {
             pause();
