@@ -151,6 +151,21 @@ fn a_block_on_between_turns_sleeps() {
     });
 }
 
+#[test]
+fn a_descriptor_made_inside_of_the_loop_leaves_it_asleep() {
+    limited(|| {
+        let runtime = Rc::new(Runtime::new().unwrap());
+        let inside = runtime.clone();
+        let [looks, ..] = calls(|| {
+            runtime.block_on(async move {
+                assert!(inside.as_raw_fd() >= 0);
+                sleep(Duration::from_millis(20)).await;
+            });
+        });
+        assert!(looks <= 4, "{looks} looks in one sleep");
+    });
+}
+
 /// Embedded in poll(2) and with a timer an hour away: how often the host wakes, and our looks.
 fn wakeups_while_idle(time: Duration) -> (u32, u32) {
     let runtime = hosted();

@@ -130,6 +130,28 @@ fn connect(address: SocketAddr) -> TcpStream {
 }
 
 #[test]
+fn the_daemon_leaves_and_serves_until_it_is_told_to_end() {
+    let (first, address) = Program::serve("daemon", &[]);
+    // The first process ends, and nobody holds its output open any more.
+    let (status, printed) = first.finish();
+    assert!(status.success());
+    let id = printed.strip_prefix("serving; `kill ").and_then(|rest| rest.split('`').next());
+    let id: i32 = id.and_then(|id| id.parse().ok()).expect(&printed);
+
+    let mut stream = connect(address);
+    let mut byte = [0];
+    stream.write_all(b"x").unwrap();
+    stream.read_exact(&mut byte).unwrap();
+    assert_eq!(byte, *b"x");
+
+    // SAFETY: the call takes numbers; that process is ours and has not ended.
+    #[allow(unsafe_code)]
+    let killed = unsafe { libc::kill(id, libc::SIGTERM) };
+    assert_eq!(killed, 0);
+    assert_eq!(stream.read(&mut byte).unwrap(), 0, "it closes its connections as it ends");
+}
+
+#[test]
 fn hello() {
     let (status, printed) = Program::start("hello", &[]).finish();
     assert!(status.success(), "{status}");

@@ -46,6 +46,11 @@ pub use crate::runtime::{Runtime, block_on};
 /// Time: sleeping, and the clock that tests can stop.
 pub mod time {
     pub use crate::timer::{Instant, Sleep, advance, pause, resume, sleep, sleep_until};
+
+    /// Deadlines that count the time that the machine is suspended.
+    pub mod boottime {
+        pub use crate::timer::boottime::{Instant, Sleep, sleep, sleep_until, suspend};
+    }
 }
 
 /// Readiness of file descriptors.

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use runtime::signal::unix::Signal;
 use runtime::task::{AbortHandle, Id, JoinError};
-use runtime::time::{Instant, Sleep};
+use runtime::time::{Instant, Sleep, boottime};
 use runtime::{Builder, Core, EnterGuard, Handle, JoinHandle, Runtime};
 
 fn is_send<T: Send>() {}
@@ -51,6 +51,9 @@ fn handles_go_anywhere() {
     is_sync::<Instant>();
     is_send::<Sleep>();
     is_sync::<Sleep>();
+    is_send::<boottime::Sleep>();
+    is_sync::<boottime::Sleep>();
+    is_unpin::<boottime::Sleep>();
     is_send::<runtime::io::Source<UnixStream>>();
     is_sync::<runtime::io::Source<UnixStream>>();
     is_send::<Builder>();
