@@ -314,8 +314,10 @@ fn a_runtime_asleep_on_another_thread_is_not_woken_by_the_child() {
                 let mut ended = pin!(ended);
                 poll_fn(|cx| {
                     polls += 1;
+                    // It waits before anybody hears of it, or the end could come first.
+                    let ended = ended.as_mut().poll(cx).map(drop);
                     let _ = tx.send((cx.waker().clone(), runtime::Handle::current()));
-                    ended.as_mut().poll(cx).map(drop)
+                    ended
                 })
                 .await;
                 polls
