@@ -12,12 +12,13 @@ use std::future::{Future, pending, poll_fn};
 use std::pin::{Pin, pin};
 use std::process::{Command, ExitCode};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use runtime::Runtime;
 use runtime::task::yield_now;
 use runtime::time::{sleep, timeout};
 
@@ -105,12 +106,33 @@ const OPERATIONS: &[Operation] = &[
         instructions: None,
     },
     Operation {
+        name: "wake-thread-spinning",
+        count: 1_000_000,
+        run: wake_from_thread_spinning,
+        instructions: None,
+    },
+    Operation {
         name: "wake-thread-busy",
         count: 1_000_000,
         run: wake_from_thread_busy,
         instructions: None,
     },
+    Operation {
+        name: "round-trip-parked",
+        count: 50_000,
+        run: |count| round_trips(Duration::ZERO, count),
+        instructions: None,
+    },
+    Operation {
+        name: "round-trip-spinning",
+        count: 1_000_000,
+        run: |count| round_trips(SPIN, count),
+        instructions: None,
+    },
 ];
+
+/// How long a runtime that spins does: more than anything here takes.
+const SPIN: Duration = Duration::from_millis(100);
 
 /// Bytes of state in each task of the memory figure, how many tasks, and the most each may take.
 const STATE: usize = 16;
@@ -386,12 +408,17 @@ fn block_ons(count: u64) -> Duration {
 
 /// Another thread wakes a task of a runtime that sleeps, and waits until it has run; `count` times.
 fn wake_from_thread_parked(count: u64) -> Duration {
-    wake_from_thread(count, |_| {})
+    wake_from_thread(Duration::ZERO, count, |_| {})
+}
+
+/// As above, of a runtime that spins instead.
+fn wake_from_thread_spinning(count: u64) -> Duration {
+    wake_from_thread(SPIN, count, |_| {})
 }
 
 /// As above, of a runtime that has a task always ready.
 fn wake_from_thread_busy(count: u64) -> Duration {
-    wake_from_thread(count, |done| {
+    wake_from_thread(Duration::ZERO, count, |done| {
         drop(runtime::spawn(async move {
             while !done.load(Ordering::Relaxed) {
                 yield_now().await;
@@ -400,10 +427,10 @@ fn wake_from_thread_busy(count: u64) -> Duration {
     })
 }
 
-fn wake_from_thread(count: u64, occupy: fn(Arc<AtomicBool>)) -> Duration {
+fn wake_from_thread(spin: Duration, count: u64, occupy: fn(Arc<AtomicBool>)) -> Duration {
     let (asked, answered) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
     let done = Arc::new(AtomicBool::new(false));
-    runtime::block_on(async {
+    runtime_that_spins(spin).block_on(async {
         occupy(done.clone());
         let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
         let waking = {
@@ -429,6 +456,48 @@ fn wake_from_thread(count: u64, occupy: fn(Arc<AtomicBool>)) -> Duration {
         done.store(true, Ordering::Relaxed);
         waking.join().unwrap()
     })
+}
+
+/// Two runtimes on two threads wake each other, `count` times there and back.
+fn round_trips(spin: Duration, count: u64) -> Duration {
+    let served = AtomicU64::new(0);
+    let (to_one, from_other) = mpsc::channel();
+    let (to_other, from_one) = mpsc::channel();
+    thread::scope(|scope| {
+        let one = scope.spawn(|| play_remotely(spin, &served, (to_other, from_other), 0, count));
+        scope.spawn(|| play_remotely(spin, &served, (to_one, from_one), 1, count));
+        one.join().unwrap()
+    })
+}
+
+/// Waits for its turn, even numbers or odd ones, and serves.
+fn play_remotely(
+    spin: Duration,
+    served: &AtomicU64,
+    (to_other, from_other): (mpsc::Sender<Waker>, mpsc::Receiver<Waker>),
+    side: u64,
+    count: u64,
+) -> Duration {
+    runtime_that_spins(spin).block_on(async {
+        let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
+        to_other.send(waker).unwrap();
+        let other = from_other.recv().unwrap();
+        let start = Instant::now();
+        for trip in 0..count {
+            let turn = 2 * trip + side;
+            poll_fn(|_| {
+                if served.load(Ordering::Acquire) < turn { Poll::Pending } else { Poll::Ready(()) }
+            })
+            .await;
+            served.store(turn + 1, Ordering::Release);
+            other.wake_by_ref();
+        }
+        start.elapsed()
+    })
+}
+
+fn runtime_that_spins(spin: Duration) -> Runtime {
+    runtime::Builder::new().spin(spin).build().unwrap()
 }
 
 /// Bytes of resident memory that each of `count` tasks takes, polled once and then pending.

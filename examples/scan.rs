@@ -16,13 +16,15 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt};
-use runtime::io::{stderr, stdout};
+use runtime::io::{Stderr, stderr, stdout};
 use runtime::net::{TcpStream, lookup_host};
+use runtime::signal::ctrl_c;
 use runtime::time::{Instant, interval, timeout};
 
 /// Each takes a descriptor, of which a process has 1024 as a rule.
 const AT_ONCE: usize = 500;
-const PATIENCE: Duration = Duration::from_secs(1);
+/// After one second the kernel asks once more, as the question may have been lost.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 #[runtime::main]
 async fn main() -> ExitCode {
@@ -54,12 +56,15 @@ fn range(text: &str) -> Option<RangeInclusive<u16>> {
 
 async fn run(host: &str, ports: RangeInclusive<u16>) -> io::Result<()> {
     let tally = Tally { ports: ports.len(), ..Tally::default() };
+    let bar = io::stderr().is_terminal().then(stderr);
     let start = Instant::now();
     let outcome = runtime::select! {
-        outcome = scan(host, ports, &tally) => outcome,
-        failure = show_progress(&tally) => failure,
+        biased; // listens for Ctrl-C before anything is seen
+        pressed = ctrl_c() => pressed,
+        failure = show_bar(&bar, &tally) => failure,
+        outcome = scan(host, ports, &bar, &tally) => outcome,
     };
-    erase_bar().await?;
+    erase(&bar).await?;
     outcome?;
     let Tally { open, closed, silent, .. } = &tally;
     let (open, closed, silent) = (open.get(), closed.get(), silent.get());
@@ -77,7 +82,12 @@ struct Tally {
     silent: Cell<usize>,
 }
 
-async fn scan(host: &str, ports: RangeInclusive<u16>, tally: &Tally) -> io::Result<()> {
+async fn scan(
+    host: &str,
+    ports: RangeInclusive<u16>,
+    bar: &Option<Stderr>,
+    tally: &Tally,
+) -> io::Result<()> {
     let mut addresses = lookup_host((host, 0)).await?;
     let host = addresses.next().ok_or(io::Error::other("this host has no address"))?.ip();
     let stdout = stdout();
@@ -85,7 +95,7 @@ async fn scan(host: &str, ports: RangeInclusive<u16>, tally: &Tally) -> io::Resu
     let mut probes = stream::iter(ports).map(|port| probe(host, port, tally)).buffered(AT_ONCE);
     while let Some(result) = probes.next().await {
         if let Some(port) = result? {
-            erase_bar().await?;
+            erase(bar).await?;
             stdout.write_all(format!("{port}\n").as_bytes()).await?;
         }
     }
@@ -111,23 +121,23 @@ async fn probe(host: IpAddr, port: u16, tally: &Tally) -> io::Result<Option<u16>
     Ok(is_open.then_some(port))
 }
 
-/// Draws the bar ten times a second; ends only if that fails.
-async fn show_progress(tally: &Tally) -> io::Result<()> {
-    if !io::stderr().is_terminal() {
-        return pending().await;
-    }
-    let stderr = stderr();
+/// Draws the bar ten times a second, if somebody is there to see it; ends only if that fails.
+async fn show_bar(bar: &Option<Stderr>, tally: &Tally) -> io::Result<()> {
+    let Some(terminal) = bar else { return pending().await };
     let mut frames = interval(Duration::from_millis(100));
     loop {
         frames.tick().await;
         let Tally { ports, open, closed, silent } = tally;
         let done = open.get() + closed.get() + silent.get();
-        let (bar, open) = ("#".repeat(30 * done / ports), open.get());
-        let frame = format!("\r[{bar:<30}] {done} of {ports} ports, {open} open");
-        stderr.write_all(frame.as_bytes()).await?;
+        let (filled, open) = ("#".repeat(30 * done / ports), open.get());
+        let frame = format!("\r[{filled:<30}] {done} of {ports} ports, {open} open");
+        terminal.write_all(frame.as_bytes()).await?;
     }
 }
 
-async fn erase_bar() -> io::Result<()> {
-    if io::stderr().is_terminal() { stderr().write_all(b"\r\x1b[K").await } else { Ok(()) }
+async fn erase(bar: &Option<Stderr>) -> io::Result<()> {
+    match bar {
+        Some(terminal) => terminal.write_all(b"\r\x1b[K").await,
+        None => Ok(()),
+    }
 }

@@ -20,6 +20,7 @@ use std::process::ExitCode;
 
 use inotify::{Event, EventMask, Inotify, WatchDescriptor, WatchMask, Watches};
 use runtime::io::{AsyncFd, Interest, Stdout, send_file, stdout};
+use runtime::signal::ctrl_c;
 
 /// How much is printed of what is there already: so many lines, but not more bytes.
 const LINES: usize = 10;
@@ -33,8 +34,10 @@ async fn main() -> ExitCode {
         return ExitCode::from(2);
     }
     let outcome = runtime::select! {
-        outcome = follow(paths) => outcome,
+        biased; // listens for Ctrl-C before anything is seen
+        pressed = ctrl_c() => pressed,
         () = nobody_reads() => Ok(()),
+        outcome = follow(paths) => outcome,
     };
     match outcome {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {

@@ -18,9 +18,10 @@ use std::time::Duration;
 
 use futures::poll;
 use runtime::Runtime;
-use runtime::epoll::{Epoll, EventFd, PidFd, TimerFd};
+use runtime::epoll::{BlockedSignals, Epoll, EventFd, PidFd, SignalFd, TimerFd};
 use runtime::net::{TcpListener, UdpSocket, UnixStream};
 use runtime::process::{Child, ChildStdin, ChildStdout, Command};
+use runtime::signal::unix::{SignalKind, signal};
 use runtime::task::JoinSet;
 use runtime::time::sleep;
 use support::resources::open_descriptors;
@@ -227,6 +228,9 @@ fn a_forks_child_leaves_the_parents_children_alone() {
         let (mut child, stdin, stdout) = running_cat(cat().kill_on_drop(true));
         assert!(poll!(pin!(child.wait())).is_pending());
         let mut child = Some(child);
+        let (abandoned, abandoned_stdin, _stdout) = running_cat(&mut cat());
+        drop(abandoned);
+        runtime::task::yield_now().await;
         let status = in_fork(|| {
             runtime::after_fork();
             drop(child.take());
@@ -237,8 +241,9 @@ fn a_forks_child_leaves_the_parents_children_alone() {
         assert!(status.success(), "{status}");
         stdin.write_all(b"x").await.unwrap();
         assert_eq!(stdout.read(&mut [0; 8]).await.unwrap(), 1);
-        drop(stdin);
+        drop((stdin, abandoned_stdin));
         assert!(child.take().unwrap().wait().await.unwrap().success());
+        all_reaped().await;
     });
 }
 
@@ -290,13 +295,18 @@ fn no_descriptor_of_ours_reaches_a_child() {
         assert_eq!(copied.await.unwrap().unwrap(), 1 << 20);
         let bare = (Epoll::new().unwrap(), EventFd::new().unwrap(), TimerFd::new().unwrap());
         let pidfd = PidFd::open(std::process::id()).unwrap();
+        let blocked = BlockedSignals::new([SignalKind::user_defined2()]).unwrap();
+        let signals = (SignalFd::new(&blocked).unwrap(), signal(SignalKind::alarm()).unwrap());
         let (cat, stdin, stdout) = running_cat(&mut cat());
         sleep(Duration::from_nanos(1)).await;
         let standard = (runtime::io::stdin(), runtime::io::stdout(), runtime::io::stderr());
 
         let theirs = descriptors_of_a_child().await;
         assert_eq!(theirs.len(), inherited, "{theirs:?}");
-        drop((listener, client, server, udp, pipe, d, bare, pidfd, cat, stdin, stdout, standard));
+        drop((
+            listener, client, server, udp, pipe, d, bare, pidfd, signals, cat, stdin, stdout,
+            standard,
+        ));
 
         // It would be seen.
         // SAFETY: the descriptor is made here and nobody else's.
@@ -305,6 +315,76 @@ fn no_descriptor_of_ours_reaches_a_child() {
         drop(leak);
         all_reaped().await;
     });
+}
+
+/// What a child says of its signals, as a line of /proc/self/status.
+async fn signals_of_a_child(command: &mut Command, line: &str) -> u64 {
+    let output = command.output().await.expect("it runs");
+    let status = String::from_utf8(output.stdout).expect("text");
+    let set = status.lines().find_map(|text| text.strip_prefix(line)?.strip_prefix(":\t"));
+    u64::from_str_radix(set.expect("a line of it"), 16).expect("a set")
+}
+
+fn own_status() -> Command {
+    let mut command = Command::new("cat");
+    command.arg("/proc/self/status");
+    command
+}
+
+fn bit(signal: i32) -> u64 {
+    1 << (signal - 1)
+}
+
+fn change_mask(how: i32, signal: i32) {
+    // SAFETY: zeros are a set, and it outlives the calls.
+    unsafe {
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        assert_eq!(libc::sigaddset(&mut set, signal), 0);
+        assert_eq!(libc::pthread_sigmask(how, &set, std::ptr::null_mut()), 0);
+    }
+}
+
+#[test]
+fn what_we_block_is_not_blocked_in_a_child() {
+    let _alone = alone();
+    change_mask(libc::SIG_BLOCK, libc::SIGUSR1);
+    let theirs = bit(libc::SIGUSR1);
+    limited(|| {
+        // On this thread, whose mask it is.
+        runtime::block_on(async {
+            let mut used_before = own_status();
+            assert_eq!(signals_of_a_child(&mut used_before, "SigBlk").await, theirs);
+            let kinds = [SignalKind::terminate(), SignalKind::interrupt()];
+            let blocked = BlockedSignals::new(kinds).unwrap();
+            let _signal_fd = SignalFd::new(&blocked).unwrap();
+            for command in [&mut used_before, &mut own_status()] {
+                for _ in 0..2 {
+                    assert_eq!(signals_of_a_child(command, "SigBlk").await, theirs);
+                }
+            }
+            // It would be seen.
+            let child = std::process::Command::new("cat").arg("/proc/self/status").output();
+            let child = String::from_utf8(child.unwrap().stdout).unwrap();
+            let all = theirs | bit(libc::SIGTERM) | bit(libc::SIGINT);
+            assert!(child.contains(&format!("SigBlk:\t{all:016x}")), "{child}");
+        });
+    });
+    change_mask(libc::SIG_UNBLOCK, libc::SIGUSR1);
+}
+
+#[test]
+fn what_was_ignored_is_ignored_in_a_child_though_we_listen_for_it() {
+    let _alone = alone();
+    // SAFETY: SIG_IGN and SIG_DFL are no functions of ours.
+    unsafe { libc::signal(libc::SIGHUP, libc::SIG_IGN) };
+    run(async {
+        let listener = signal(SignalKind::hangup()).unwrap();
+        let ignored = signals_of_a_child(&mut own_status(), "SigIgn").await;
+        assert_eq!(ignored & bit(libc::SIGHUP), bit(libc::SIGHUP));
+        drop(listener);
+    });
+    // SAFETY: as above.
+    unsafe { libc::signal(libc::SIGHUP, libc::SIG_DFL) };
 }
 
 fn limit_descriptors(limit: u64) -> u64 {
@@ -335,8 +415,8 @@ fn without_a_descriptor_nothing_is_started() {
         assert!(error.to_string().contains("RLIMIT_NOFILE"), "{error}");
         assert_eq!(children(), Children::None);
 
-        // Room for the pidfd alone is enough for a child without pipes.
-        files.pop();
+        // A child without pipes takes its pidfd and, if it is made by fork, a pipe for a moment.
+        files.truncate(files.len() - 3);
         assert!(Command::new("true").status().await.unwrap().success());
         let error = Command::new("true").output().await.unwrap_err();
         assert!(error.to_string().contains("ulimit -n"), "{error}");

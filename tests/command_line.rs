@@ -3,17 +3,22 @@
 //! `cargo test` builds them first; `cargo test --test command_line` does not, and takes what is there.
 #![allow(unsafe_code)]
 
+mod support;
+
 use std::env;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::ptr;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
+
+use support::limited;
 
 /// More than anything here takes on a loaded machine.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -65,6 +70,10 @@ impl Tool {
         assert!(line.starts_with(begin) && line.ends_with(end), "{line}");
     }
 
+    fn signal(&self, signal: libc::c_int) {
+        send_signal(&self.child, signal);
+    }
+
     /// Waits for its end, and returns what it printed and said until then.
     fn finish(mut self) -> (ExitStatus, Vec<String>, Vec<String>) {
         drop(self.stdin.take());
@@ -78,6 +87,12 @@ impl Tool {
         let (printed, said) = (rest(&self.stdout), rest(&self.stderr));
         (self.child.wait().expect("a child of ours"), printed, said)
     }
+}
+
+fn send_signal(child: &Child, signal: libc::c_int) {
+    // SAFETY: it touches no memory, and nobody else has the number until the child is waited for.
+    let sent = unsafe { libc::kill(child.id() as libc::pid_t, signal) };
+    assert_eq!(sent, 0, "{}", io::Error::last_os_error());
 }
 
 impl Drop for Tool {
@@ -233,6 +248,17 @@ fn tail_ends_when_nobody_reads() {
 }
 
 #[test]
+fn tail_ends_on_ctrl_c() {
+    let folder = Folder::new("ctrl-c");
+    folder.write("log", "one\n");
+    let tail = tail(&folder, &["log"]);
+    tail.prints(&["one"]);
+    tail.signal(libc::SIGINT);
+    let (status, _, said) = tail.finish();
+    assert!(status.success(), "{status}: {said:?}");
+}
+
+#[test]
 fn tail_says_what_it_cannot_follow() {
     let folder = Folder::new("errors");
     fs::create_dir(folder.0.join("folder")).unwrap();
@@ -264,19 +290,21 @@ fn three_listeners() -> Vec<TcpListener> {
 fn scan_prints_open_ports_in_order() {
     let listeners = three_listeners();
     let ports: Vec<u16> = listeners.iter().map(|l| l.local_addr().unwrap().port()).collect();
-    // The first answers last: nothing has room in its queue.
+    // The first answers last: its queue is full when it is asked, and not when it is asked again.
     let _in_queue = fill_backlog(&listeners[0]);
     let last = ports[2].saturating_add(20);
-    let (status, printed, said) = scan(ports[0], last).finish();
+    let scan = scan(ports[0], last);
+    limited(|| listeners[2].accept().unwrap());
+    listeners[0].accept().unwrap();
+    let (status, printed, said) = scan.finish();
     assert!(status.success(), "{status}: {said:?}");
     let open: Vec<u16> = printed.iter().map(|line| line.parse().expect(line)).collect();
     assert!(open.is_sorted(), "{open:?}");
-    assert!(!open.contains(&ports[0]), "{open:?}");
-    assert!(open.contains(&ports[1]) && open.contains(&ports[2]), "{open:?} of {ports:?}");
+    assert!(ports.iter().all(|port| open.contains(port)), "{open:?} of {ports:?}");
     // No bar, as nobody would see it move.
     let [summary] = &said[..] else { panic!("{said:?}") };
-    let closed = usize::from(last - ports[0]) - open.len();
-    let counts = format!("{} open, {closed} closed, 1 without an answer; ", open.len());
+    let closed = usize::from(last - ports[0]) + 1 - open.len();
+    let counts = format!("{} open, {closed} closed, 0 without an answer; ", open.len());
     assert!(summary.starts_with(&counts), "{summary}");
 }
 
@@ -287,29 +315,41 @@ fn fill_backlog(listener: &TcpListener) -> TcpStream {
     TcpStream::connect(listener.local_addr().unwrap()).unwrap()
 }
 
-#[test]
-fn scan_shows_a_bar_at_a_terminal_and_takes_it_away() {
+/// Scans a port that does not answer, which takes a while, and shows what comes to a terminal.
+fn scan_at_a_terminal(with_ctrl_c: bool) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    // It takes a second, so that there is something to show.
     let _in_queue = fill_backlog(&listener);
     let port = listener.local_addr().unwrap().port();
     let (master, terminal) = open_pty();
-    let mut scan = command("scan");
-    let child = scan.args(["127.0.0.1", &port.to_string()]).stderr(terminal).spawn().unwrap();
+    let mut scan = Command::new(path("scan"));
+    scan.args(["127.0.0.1", &port.to_string()]).stderr(terminal).stdout(Stdio::piped());
+    let child = scan.spawn().unwrap();
     drop(scan); // and with it our copy of the terminal's other end
-    let shown = thread::spawn(move || {
-        let mut shown = Vec::new();
-        // That a terminal hangs up is an error, EIO.
-        let _ = File::from(master).read_to_end(&mut shown);
-        String::from_utf8(shown).unwrap()
-    });
-    let output = child.wait_with_output().unwrap();
-    let shown = shown.join().unwrap();
-    assert!(output.status.success(), "{shown}");
+
+    let mut master = File::from(master);
+    let mut shown = vec![0];
+    limited(|| master.read_exact(&mut shown)).unwrap();
+    if with_ctrl_c {
+        send_signal(&child, libc::SIGINT);
+    }
+    // That a terminal hangs up is an error, EIO.
+    let _ = limited(|| master.read_to_end(&mut shown));
+    let shown = String::from_utf8(shown).unwrap();
+    let output = limited(|| child.wait_with_output()).unwrap();
+    assert!(output.status.success(), "{}: {shown}", output.status);
     assert_eq!(output.stdout, b"");
-    let (bar, rest) = shown.split_once("\r\x1b[K").expect("it is erased");
-    assert!(bar.starts_with("\r[") && bar.ends_with("] 0 of 1 ports, 0 open"), "{shown:?}");
-    assert!(rest.starts_with("0 open, 0 closed, 1 without an answer"), "{shown:?}");
+    shown
+}
+
+#[test]
+fn scan_shows_a_bar_at_a_terminal_and_takes_it_away() {
+    for (with_ctrl_c, silent) in [(false, 1), (true, 0)] {
+        let shown = scan_at_a_terminal(with_ctrl_c);
+        let (bar, rest) = shown.split_once("\r\x1b[K").expect("it is erased");
+        assert!(bar.starts_with("\r[") && bar.ends_with("] 0 of 1 ports, 0 open"), "{shown:?}");
+        let summary = format!("0 open, 0 closed, {silent} without an answer; ");
+        assert!(rest.starts_with(&summary), "{shown:?}");
+    }
 }
 
 fn open_pty() -> (OwnedFd, OwnedFd) {
@@ -340,4 +380,150 @@ fn scan_says_what_it_cannot_scan() {
         assert_eq!(status.code(), Some(code), "{said:?}");
         assert!(said.len() == 1 && said[0].starts_with(text), "{said:?}");
     }
+}
+
+fn supervise(commands: &[&[&str]]) -> Tool {
+    Tool::start(command("supervisor").args(commands.join(&"--")))
+}
+
+/// It goes on after SIGHUP and ends at SIGTERM, and says so. What it waits for ignores the former, as
+/// signals go to the whole group.
+const LISTENS: &str = "
+    trap '' HUP
+    sleep 1000 >/dev/null 2>&1 & pid=$!
+    trap 'echo hup' HUP
+    trap 'echo term; exit 0' TERM
+    echo ready
+    while :; do wait $pid; done";
+
+#[test]
+fn supervisor_passes_signals_on_and_leaves_last() {
+    let listens = &["sh", "-c", LISTENS][..];
+    let supervisor = supervise(&[listens, listens]);
+    supervisor.prints(&["ready", "ready"]);
+    supervisor.signal(libc::SIGHUP);
+    supervisor.prints(&["hup", "hup"]);
+    supervisor.signal(libc::SIGHUP);
+    supervisor.prints(&["hup", "hup"]);
+    supervisor.signal(libc::SIGTERM);
+    let (status, printed, said) = supervisor.finish();
+    assert!(status.success(), "{status}: {said:?}");
+    assert_eq!(printed, ["term", "term"]);
+    // The shells may have their say too, on what they waited for.
+    let ended = said.iter().filter(|line| *line == "sh: ended, exit status: 0").count();
+    assert_eq!(ended, 2, "{said:?}");
+}
+
+#[test]
+fn supervisor_ends_what_its_programs_have_started() {
+    let supervisor = supervise(&[&["sh", "-c", "sleep 1000 & echo ready; wait"]]);
+    supervisor.prints(&["ready"]);
+    supervisor.signal(libc::SIGTERM);
+    // The output ends when nobody is left to write to it.
+    let (status, printed, said) = supervisor.finish();
+    assert!(status.success(), "{status}: {said:?}");
+    assert_eq!(printed, [""; 0]);
+}
+
+#[test]
+fn supervisor_starts_again_what_fails_and_gives_it_up() {
+    // The second ends well, the third badly in another way: by a signal.
+    let supervisor = supervise(&[
+        &["sh", "-c", "echo fails; exit 3"],
+        &["true"],
+        &["env", "sh", "-c", "kill -9 $$"],
+        &["no-such-program"],
+    ]);
+    let (status, printed, said) = supervisor.finish();
+    assert_eq!(status.code(), Some(1), "{said:?}");
+    assert_eq!(printed, ["fails"; 5]);
+    let told_of = |name: &str| -> Vec<&str> {
+        let lines = said.iter().map(String::as_str);
+        lines.filter(|line| line.starts_with(name) && !line.contains(": started as ")).collect()
+    };
+    assert_eq!(
+        told_of("sh: "),
+        [
+            "sh: exit status: 3; again in 100ms",
+            "sh: exit status: 3; again in 200ms",
+            "sh: exit status: 3; again in 400ms",
+            "sh: exit status: 3; again in 800ms",
+            "sh: exit status: 3; given up after 5 failures",
+        ]
+    );
+    assert_eq!(told_of("true: "), ["true: ended, exit status: 0"]);
+    assert_eq!(told_of("env: ")[0], "env: signal: 9 (SIGKILL); again in 100ms");
+    let [error] = &told_of("no-such-program: ")[..] else { panic!("it is told once") };
+    assert!(error.contains("No such file"), "{error}");
+}
+
+#[test]
+fn supervisor_kills_at_a_second_request() {
+    let supervisor = supervise(&[&["sh", "-c", "trap '' INT TERM; echo ready; exec sleep 1000"]]);
+    supervisor.prints(&["ready"]);
+    supervisor.signal(libc::SIGINT);
+    supervisor.signal(libc::SIGTERM);
+    let (status, _, said) = supervisor.finish();
+    assert!(status.success(), "{status}: {said:?}");
+    assert_eq!(said[1..], ["sh: ended, signal: 9 (SIGKILL)"]);
+}
+
+fn ask(seconds: &str) -> Command {
+    let mut ask = command("ask");
+    ask.args(["Sure?", seconds]).stdin(Stdio::piped());
+    ask
+}
+
+#[test]
+fn ask_answers_by_its_exit_code() {
+    for (typed, code, questions) in
+        [("y\n", 0, 1), ("maybe\n\nYES\n", 0, 3), ("no\n", 1, 1), ("", 1, 1), ("y", 0, 1)]
+    {
+        let mut child = ask("1000").spawn().unwrap();
+        child.stdin.take().unwrap().write_all(typed.as_bytes()).unwrap();
+        let output = limited(|| child.wait_with_output()).unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{typed:?}: {said}");
+        assert_eq!(said.matches("Sure? [y/n] ").count(), questions, "{typed:?}: {said}");
+    }
+}
+
+#[test]
+fn ask_leaves_the_rest_of_the_input_to_the_script() {
+    let script = "printf 'what?\\ny\\nthe rest\\n' | (\"$0\" 'Sure?' 1000 && cat)";
+    let output = limited(|| Command::new("sh").args(["-c", script]).arg(path("ask")).output());
+    let output = output.unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "the rest\n");
+}
+
+#[test]
+fn ask_does_not_wait_for_ever() {
+    let mut child = ask("0").spawn().unwrap();
+    let stdin = child.stdin.take();
+    let output = limited(|| child.wait_with_output()).unwrap();
+    drop(stdin);
+    assert_eq!(output.status.code(), Some(124));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "Sure? [y/n] \n");
+}
+
+#[test]
+fn ask_takes_ctrl_c_at_a_terminal_for_no_answer() {
+    let (master, terminal) = open_pty();
+    let mut ask = ask("1000");
+    ask.stdin(terminal);
+    // SAFETY: between fork and exec these may be called, and they take numbers.
+    unsafe {
+        ask.pre_exec(|| {
+            let controls = libc::setsid() > 0 && libc::ioctl(0, libc::TIOCSCTTY, 0) == 0;
+            if controls { Ok(()) } else { Err(io::Error::last_os_error()) }
+        });
+    }
+    let mut child = ask.spawn().unwrap();
+    drop(ask);
+    let mut stderr = child.stderr.take().unwrap();
+    let mut prompt = [0; "Sure? [y/n] ".len()];
+    limited(|| stderr.read_exact(&mut prompt)).unwrap();
+    let mut master = File::from(master);
+    master.write_all(b"y but\x03").unwrap();
+    assert_eq!(limited(|| child.wait()).unwrap().code(), Some(130));
 }

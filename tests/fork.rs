@@ -7,15 +7,13 @@ mod support;
 use std::collections::BTreeMap;
 use std::fs;
 use std::future::{pending, poll_fn};
-use std::io::{self, Read, Write};
+use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::ExitStatusExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::process::ExitStatus;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::task::Poll;
 use std::thread;
 use std::time::Duration;
@@ -24,40 +22,8 @@ use runtime::Runtime;
 use runtime::io::Source;
 use runtime::task::yield_now;
 use runtime::time::{Instant, sleep};
+use support::forks::{assert_fine, in_child, one_at_a_time};
 use support::{limited, poll_once, run};
-
-/// Runs `body` in a child, which ends with 0 if it returns, with 1 if it panics, and by SIGALRM if it
-/// hangs.
-fn in_child(body: impl FnOnce()) -> ExitStatus {
-    // SAFETY: the child allocates, which glibc allows after a fork, locks nothing that other threads
-    // of this process hold, and ends by `_exit`.
-    let child = unsafe { libc::fork() };
-    assert!(child >= 0, "fork: {}", io::Error::last_os_error());
-    if child == 0 {
-        // SAFETY: the call takes a number.
-        unsafe { libc::alarm(20) };
-        let result = catch_unwind(AssertUnwindSafe(body));
-        // SAFETY: nothing of the child is needed any more.
-        unsafe { libc::_exit(i32::from(result.is_err())) };
-    }
-    let mut status = 0;
-    // SAFETY: `status` outlives the call, and the child is ours and nobody else waits for it.
-    let reaped = unsafe { libc::waitpid(child, &mut status, 0) };
-    assert_eq!(reaped, child);
-    ExitStatus::from_raw(status)
-}
-
-/// A child must not inherit a lock that another test's thread holds, such as std's on backtraces,
-/// which a panic in the child would wait for.
-fn one_at_a_time() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[track_caller]
-fn assert_fine(status: ExitStatus) {
-    assert!(status.success(), "the child: {status}");
-}
 
 fn socket_pair() -> (Source<UnixStream>, UnixStream) {
     let (a, b) = UnixStream::pair().expect("a pair");
@@ -141,7 +107,9 @@ fn a_child_of_a_task_runs_runtimes_of_its_own() {
             let parents = runtime::Handle::current().id();
             assert_fine(in_child(|| {
                 // Without it the child is inside the parent's loop still.
-                assert!(catch_unwind(|| runtime::block_on(async {})).is_err());
+                let refused = catch_unwind(|| runtime::block_on(async {})).expect_err("refused");
+                let said = refused.downcast_ref::<String>().expect("a sentence");
+                assert!(said.contains("runtime::after_fork()"), "{said}");
                 runtime::after_fork();
                 assert!(runtime::Handle::try_current().is_err());
                 for _ in 0..2 {
@@ -246,6 +214,8 @@ fn the_child_has_an_eventfd_of_its_own() {
         let mut runtime = Some(Runtime::new().expect("a runtime"));
         let nap = || sleep(Duration::from_micros(1));
         runtime.as_ref().expect("there").block_on(async { nap().await });
+        // It waits for a host now, who is told by the eventfd.
+        runtime.as_ref().expect("there").turn(Some(Duration::ZERO)).expect("a turn");
         let parents = eventfds();
         assert!(!parents.is_empty(), "the runtime has slept in epoll");
         assert_fine(in_child(|| {
@@ -335,7 +305,7 @@ fn is_readable(fd: RawFd) -> bool {
 fn a_runtime_asleep_on_another_thread_is_not_woken_by_the_child() {
     let _alone = one_at_a_time();
     limited(|| {
-        let (tx, rx) = std::sync::mpsc::channel();
+        let (tx, rx) = mpsc::channel();
         let (end, ended) = futures::channel::oneshot::channel::<()>();
         let thread = thread::spawn(move || {
             runtime::block_on(async {
@@ -455,4 +425,153 @@ fn the_parents_pool_runs_nothing_in_the_child() {
         }));
         assert_eq!(runtime.block_on(run_there(3)).expect("it ran"), 3);
     });
+}
+
+#[test]
+fn what_the_parents_threads_do_is_cancelled_in_the_child() {
+    let _alone = one_at_a_time();
+    limited(|| {
+        let runtime = Runtime::new().expect("a runtime");
+        let mut done = runtime.spawn_blocking(|| 1);
+        let (begun, has_begun) = mpsc::channel();
+        let (go_on, may_go_on) = mpsc::channel::<()>();
+        let mut under_way = runtime.spawn_blocking(move || {
+            begun.send(()).expect("it is waited for");
+            may_go_on.recv().expect("it is told");
+            2
+        });
+        has_begun.recv().expect("it begins");
+        runtime.block_on(async {
+            while !done.is_finished() {
+                yield_now().await;
+            }
+        });
+        assert!(!under_way.is_finished());
+        assert_fine(in_child(|| {
+            runtime::after_fork();
+            runtime::block_on(async {
+                // What was there at the fork is there.
+                assert_eq!((&mut done).await.expect("it is done"), 1);
+                assert!(under_way.is_finished());
+                assert!((&mut under_way).await.expect_err("it goes on elsewhere").is_cancelled());
+                under_way.abort();
+            });
+        }));
+        go_on.send(()).expect("it waits");
+        assert_eq!(runtime.block_on(under_way).expect("not aborted by the child"), 2);
+        assert_eq!(runtime.block_on(done).expect("not taken by the child"), 1);
+    });
+}
+
+#[test]
+fn the_childs_runtime_takes_on_what_the_parents_has_registered() {
+    let _alone = one_at_a_time();
+    limited(|| {
+        let runtime = Runtime::new().expect("a runtime");
+        let (a, mut b) = socket_pair();
+        let mut nap = {
+            let _guard = runtime.enter();
+            Box::pin(sleep(Duration::from_millis(2)))
+        };
+        runtime.block_on(async {
+            assert!(poll_once(pin!(a.readable())).is_pending(), "registered");
+            assert!(poll_once(nap.as_mut()).is_pending(), "registered");
+            sleep(Duration::from_micros(1)).await;
+        });
+        assert_fine(in_child(|| {
+            runtime::after_fork();
+            runtime::block_on(async {
+                let mut byte = pin!(read_one(&a));
+                assert!(poll_once(byte.as_mut()).is_pending());
+                sleep(Duration::from_micros(1)).await;
+                b.write_all(b"c").expect("write");
+                assert_eq!(byte.await, b'c');
+                nap.as_mut().await;
+            });
+        }));
+        runtime.block_on(async {
+            let mut byte = pin!(read_one(&a));
+            assert!(poll_once(byte.as_mut()).is_pending());
+            sleep(Duration::from_micros(1)).await;
+            b.write_all(b"p").expect("write");
+            assert_eq!(byte.await, b'p');
+            nap.await;
+        });
+    });
+}
+
+#[test]
+fn the_parents_handle_blocks_on_what_needs_no_runtime() {
+    let _alone = one_at_a_time();
+    limited(|| {
+        let runtime = Runtime::new().expect("a runtime");
+        let handle = runtime.handle().clone();
+        runtime.block_on(async { sleep(Duration::from_micros(1)).await });
+        let (a, mut b) = socket_pair();
+        assert_fine(in_child(|| {
+            runtime::after_fork();
+            let (tx, rx) = futures::channel::oneshot::channel();
+            let other = thread::spawn(move || tx.send(5));
+            assert_eq!(handle.block_on(rx), Ok(5));
+            other.join().expect("no panic").expect("it waits");
+            // What the parent's runtime would have to serve is refused, and does not hang.
+            let mut byte = [0];
+            let read = handle.block_on(a.read_with(|mut stream| stream.read(&mut byte)));
+            assert!(read.is_err());
+            let nap = || handle.block_on(async { sleep(Duration::from_micros(1)).await });
+            assert!(catch_unwind(AssertUnwindSafe(nap)).is_err());
+        }));
+        b.write_all(b"x").expect("write");
+        assert_eq!(runtime.block_on(read_one(&a)), b'x');
+    });
+}
+
+#[test]
+fn a_thread_of_the_pool_forks() {
+    let _alone = one_at_a_time();
+    run(async {
+        let child = runtime::spawn_blocking(|| {
+            in_child(|| {
+                // Pool threads are outside of the loop: there is nothing to leave.
+                runtime::block_on(async {
+                    sleep(Duration::from_micros(1)).await;
+                    assert_eq!(runtime::spawn_blocking(|| 5).await.expect("it ran"), 5);
+                });
+            })
+        });
+        assert_fine(child.await.expect("no panic"));
+        sleep(Duration::from_micros(1)).await;
+    });
+}
+
+#[test]
+fn each_generation_leaves_the_one_before_alone() {
+    let _alone = one_at_a_time();
+
+    /// A runtime with a socket and a timer, which are waited for while the next generation runs.
+    fn generation(left: u32, ancestors: &mut Vec<Runtime>) {
+        let runtime = Runtime::new().expect("a runtime");
+        let (a, mut b) = socket_pair();
+        let waits = runtime.spawn(async move {
+            let mut nap = pin!(sleep(Duration::from_millis(1)));
+            assert!(poll_once(nap.as_mut()).is_pending());
+            let byte = read_one(&a).await;
+            nap.await;
+            byte
+        });
+        runtime.block_on(async { sleep(Duration::from_micros(1)).await });
+        ancestors.push(runtime);
+        if left > 0 {
+            assert_fine(in_child(|| {
+                runtime::after_fork();
+                generation(left - 1, ancestors);
+                ancestors.clear();
+            }));
+        }
+        b.write_all(b"x").expect("write");
+        let runtime = ancestors.last().expect("ours");
+        assert_eq!(runtime.block_on(waits).expect("no panic"), b'x');
+    }
+
+    limited(|| generation(3, &mut Vec::new()));
 }

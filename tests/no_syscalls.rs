@@ -5,33 +5,10 @@
 #[path = "support/mod.rs"]
 mod support;
 
-use std::env;
 use std::hint::black_box;
-use std::io;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Command, ExitStatus};
 
-/// From now on any system call of this thread but `exit_group` kills the process.
-fn forbid_system_calls() {
-    const LOAD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
-    const JUMP_IF_EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
-    const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
-    let step = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
-    let mut steps = [
-        step(LOAD, 0, 0, 0), // seccomp_data.nr
-        step(JUMP_IF_EQUAL, 0, 1, libc::SYS_exit_group as u32),
-        step(RETURN, 0, 0, libc::SECCOMP_RET_ALLOW),
-        step(RETURN, 0, 0, libc::SECCOMP_RET_KILL_PROCESS),
-    ];
-    let program = libc::sock_fprog { len: steps.len() as u16, filter: steps.as_mut_ptr() };
-    // SAFETY: the call takes numbers only.
-    let result = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
-    assert_eq!(result, 0, "{}", io::Error::last_os_error());
-    // SAFETY: the program and its steps outlive the call, which copies them.
-    let result =
-        unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) };
-    assert_eq!(result, 0, "{}", io::Error::last_os_error());
-}
+use support::filter::{child, forbid_system_calls_but};
 
 /// Has the allocator take a few megabytes from the kernel and keep them.
 fn warm_the_heap() {
@@ -47,20 +24,10 @@ fn warm_the_heap() {
 /// Does `body` with no way to the kernel, and exits.
 fn without_the_kernel(body: impl FnOnce()) -> ! {
     warm_the_heap();
-    forbid_system_calls();
+    forbid_system_calls_but(&[]);
     body();
     // SAFETY: nothing of this process is needed any more.
     unsafe { libc::_exit(0) }
-}
-
-fn child(test: &str) -> ExitStatus {
-    support::limited(|| {
-        Command::new(env::current_exe().expect("our path"))
-            .args(["--exact", test, "--ignored", "--nocapture"])
-            .output()
-            .expect("run")
-            .status
-    })
 }
 
 #[test]

@@ -19,7 +19,7 @@ use runtime::epoll::{Epoll, Events, Flags, PidFd};
 use runtime::net::unix::pipe;
 use runtime::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use runtime::signal::unix::SignalKind;
-use support::{limited, poll_once, run};
+use support::{limited, poll_once, run, turns};
 
 fn sh(script: &str) -> Command {
     let mut command = Command::new("sh");
@@ -275,6 +275,45 @@ fn signals_reach_the_child_and_nobody_after_it() {
         }
         child.start_kill().unwrap();
         child.kill().await.unwrap();
+    });
+}
+
+#[test]
+fn a_child_that_is_stopped_has_not_ended() {
+    run(async {
+        let (mut child, stdin, _stdout) = running_cat(&mut cat());
+        child.signal(SignalKind::stop()).unwrap();
+        drop(stdin);
+        let state = format!("/proc/{}/stat", child.id().unwrap());
+        while !std::fs::read_to_string(&state).unwrap().contains(") T ") {
+            runtime::task::yield_now().await;
+        }
+        assert!(child.try_wait().unwrap().is_none());
+        let mut wait = Box::pin(child.wait());
+        assert!(poll!(wait.as_mut()).is_pending());
+        turns().await;
+        assert!(poll!(wait.as_mut()).is_pending());
+        drop(wait);
+        child.signal(SignalKind::resume()).unwrap();
+        assert!(child.wait().await.unwrap().success());
+    });
+}
+
+#[test]
+fn the_output_ends_when_the_last_that_has_the_pipe_does() {
+    run(async {
+        // The child ends at once; who has inherited its output is told to.
+        let (ours, theirs) = pipe::pipe().unwrap();
+        let mut command = sh("exec 3<&0; (read go <&3; echo late) & echo soon");
+        command.stdin(Stdio::try_from(theirs).unwrap()).stdout(Stdio::piped());
+        let child = command.spawn().unwrap();
+        await_end(&child);
+        let mut output = Box::pin(child.wait_with_output());
+        assert!(poll!(output.as_mut()).is_pending());
+        turns().await;
+        assert!(poll!(output.as_mut()).is_pending());
+        ours.write_all(b"go\n").await.unwrap();
+        assert_eq!(output.await.unwrap().stdout, b"soon\nlate\n");
     });
 }
 

@@ -102,6 +102,11 @@ pub(crate) fn is_turning() -> bool {
     context().turning_name.get() != RuntimeName::NONE
 }
 
+/// Whether it is a runtime that stayed with the process which forked this one.
+pub(crate) fn is_turning_of_parent() -> bool {
+    is_turning() && turning(context().turning_name.get(), Core::is_of_parent) == Some(true)
+}
+
 /// Runs `f` on the runtime `name` if it lives on this thread, turning or not.
 #[inline]
 pub(crate) fn local<R>(name: RuntimeName, f: impl FnOnce(&Core) -> R) -> Option<R> {

@@ -240,7 +240,7 @@ impl Core {
         }
         let block = self.shared.block;
         // A timer that cannot be set is looked at in turn after turn, which is late for nothing.
-        let unset = driver.arm(self.timers.next_wakeup()).is_some();
+        let unset = driver.arm(self.timers.alarms()).is_some();
         if unset || self.has_more() || !block.prepare_park(ASLEEP_IN_EPOLL) {
             block.signal();
         }

@@ -33,7 +33,12 @@ pub(crate) fn watch() {
 /// Runtimes that were alive stay with the parent: the child must neither turn them nor expect their
 /// tasks to go on. This clears them from the thread, so that a child forked inside a task can make
 /// and run runtimes of its own. The parent's handles may be dropped: they close their descriptors
-/// and touch nothing that the parent uses.
+/// and touch nothing that the parent uses. Its sockets and timers may be used: they wait with a runtime
+/// of the child. What its tasks and threads are doing goes on there: here their join handles say
+/// "cancelled", unless the outcome was there before.
+///
+/// Without a runtime in this thread at the time of the `fork` it does nothing. Nor has it to be called
+/// before `exec`: all descriptors of a runtime are close-on-exec.
 ///
 /// `fork` in a program with several threads allows little in the child, see fork(2) and
 /// signal-safety(7); std's `Command` is the tool for running programs.

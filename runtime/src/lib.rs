@@ -46,6 +46,11 @@ pub use crate::runtime::{Runtime, block_on};
 /// Time: sleeping, and the clock that tests can stop.
 pub mod time {
     pub use crate::timer::{Instant, Sleep, advance, pause, resume, sleep, sleep_until};
+
+    /// Deadlines that count the time that the machine is suspended.
+    pub mod boottime {
+        pub use crate::timer::boottime::{Instant, Sleep, sleep, sleep_until, suspend};
+    }
 }
 
 /// Readiness of file descriptors.
@@ -55,8 +60,15 @@ pub mod io {
     pub use crate::reactor::{ReadFd, Source, WriteFd};
 }
 
-/// The layer below: epoll and the descriptors that bear events, safe, and usable without the runtime.
 pub mod epoll {
+    //! The layer below: epoll and the descriptors that bear events, safe, and usable without the
+    //! runtime.
+    //!
+    //! [`EventFd`] is for wake-ups, [`TimerFd`] for time, [`SignalFd`] for signals, [`PidFd`] for
+    //! processes: each is waited for by an [`Epoll`], or, on the runtime, by an
+    //! [`AsyncFd`](crate::io::AsyncFd). For a handful of descriptors, once in a while, [`poll()`]
+    //! and [`select()`] do without.
+
     pub use crate::sys::epoll::{Epoll, Event, Events, Flags};
     pub use crate::sys::eventfd::EventFd;
     pub use crate::sys::pidfd::PidFd;

@@ -56,6 +56,11 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
 #[track_caller]
 pub(crate) fn assert_not_turning(call: &str) {
     assert!(
+        !context::is_turning_of_parent(),
+        "{call} was called in a fork of the process inside whose runtime this thread is: call \
+         runtime::after_fork() before"
+    );
+    assert!(
         !context::is_turning(),
         "{call} was called inside a runtime, where it would block every other task: `.await` the \
          future instead, or `spawn` it"

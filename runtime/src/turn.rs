@@ -1,5 +1,6 @@
 //! One turn of the loop, in order. Nothing else polls tasks, and nothing else waits for events.
 
+use std::hint;
 use std::io;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -10,11 +11,12 @@ use crate::context;
 use crate::coop;
 use crate::core::Core;
 use crate::name::Name;
+use crate::sys::clock::{monotonic_ns, saturating_ns};
 use crate::task::Failure;
 use crate::task::cell::BoxedTask;
 use crate::task::scheduler::{Next, ROOT};
 use crate::task::waker;
-use crate::timer::{Idle, Instant};
+use crate::timer::{Alarms, Idle};
 use crate::wakeups::{ASLEEP_IN_EPOLL, ASLEEP_ON_FUTEX, Command};
 
 /// The future given to `block_on`, which lies on that call's stack.
@@ -159,8 +161,11 @@ impl Core {
             return self.look();
         }
         match self.timers.when_idle(limit, || self.shared.pool.in_flight() > 0) {
-            Idle::SleepUntil(deadline) => self.sleep(deadline, limit),
-            Idle::JumpTo(instant) => self.jump_unless_events_come(instant),
+            Idle::SleepUntil(alarms) => match self.spin(alarms, limit)? {
+                ControlFlow::Break(events) => Ok(events),
+                ControlFlow::Continue(limit) => self.sleep(alarms, limit),
+            },
+            Idle::Jump(ns) => self.jump_unless_events_come(ns),
         }
     }
 
@@ -172,23 +177,56 @@ impl Core {
         Ok(events)
     }
 
-    /// Sleeps until an event, a wake from another thread, or the deadline, and no longer than `limit`.
-    fn sleep(&self, deadline: Option<i64>, limit: Option<Duration>) -> io::Result<usize> {
+    /// Looks again and again before it sleeps, as long as the builder was told. Who wakes us meanwhile
+    /// finds us awake: neither side makes a system call. If nothing came, the rest of `limit` comes back.
+    fn spin(
+        &self,
+        alarms: Alarms,
+        limit: Option<Duration>,
+    ) -> io::Result<ControlFlow<usize, Option<Duration>>> {
+        let spin = limit.map_or(self.options.spin, |limit| limit.min(self.options.spin));
+        if spin.is_zero() || self.timers.clock.is_paused() {
+            return Ok(ControlFlow::Continue(limit));
+        }
+        let end = monotonic_ns().saturating_add(saturating_ns(spin));
+        let alarm = alarms.while_up().filter(|&alarm| alarm <= end);
+        let waits_for_fds = !self.reactor.is_empty();
+        while monotonic_ns() < alarm.unwrap_or(end) {
+            if self.shared.block.is_notified() {
+                return Ok(ControlFlow::Break(0));
+            }
+            if waits_for_fds {
+                let events = self.look()?;
+                if events > 0 {
+                    return Ok(ControlFlow::Break(events));
+                }
+            }
+            hint::spin_loop();
+        }
+        match limit.map(|limit| limit - spin) {
+            Some(Duration::ZERO) => Ok(ControlFlow::Break(0)),
+            _ if alarm.is_some() => Ok(ControlFlow::Break(0)),
+            rest => Ok(ControlFlow::Continue(rest)),
+        }
+    }
+
+    /// Sleeps until an event, a wake from another thread, or an alarm, and no longer than `limit`.
+    fn sleep(&self, alarms: Alarms, limit: Option<Duration>) -> io::Result<usize> {
         let block = self.shared.block;
         // A deadline alone brings the epoll instance about: the kernel rounds a futex's time-outs
         // by the thread's timer slack. If it is refused, the futex will do.
-        if deadline.is_some() {
+        if alarms.any() {
             let _ = self.reactor.make_driver(self);
         }
         let Some(driver) = self.reactor.driver() else {
             debug_assert!(limit.is_none(), "a host's turn has made the driver");
             if block.prepare_park(ASLEEP_ON_FUTEX) {
-                block.sleep_on_futex(deadline);
+                block.sleep_on_futex(alarms.on_monotonic());
                 block.unpark();
             }
             return Ok(0);
         };
-        let timeout = match (driver.arm(deadline), limit) {
+        let timeout = match (driver.arm(alarms), limit) {
             (Some(left), Some(limit)) => Some(left.min(limit)),
             (left, limit) => left.or(limit),
         };
@@ -203,10 +241,10 @@ impl Core {
     }
 
     /// The test clock's jump, unless the kernel or another thread has something for us.
-    fn jump_unless_events_come(&self, to: Instant) -> io::Result<usize> {
+    fn jump_unless_events_come(&self, ns: i64) -> io::Result<usize> {
         let events = self.look()?;
         if !self.has_work() && !self.shared.block.is_notified() {
-            self.timers.clock.jump_to(to);
+            self.timers.clock.advance(ns);
         }
         Ok(events)
     }

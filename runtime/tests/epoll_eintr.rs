@@ -1,17 +1,20 @@
-//! Signals do not end `runtime::epoll`'s waits. A process of its own, for a signal's action belongs
+//! Signals do not end the waits of `runtime::epoll`. A process of its own, for a signal's action belongs
 //! to the whole process.
 
 #![allow(unsafe_code)]
 
 use std::io;
 use std::mem;
+use std::os::fd::AsFd;
 use std::os::unix::thread::JoinHandleExt;
+use std::process::{Command, Stdio};
 use std::ptr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use runtime_core::epoll::{Epoll, EventFd, Events, Flags};
+use runtime_core::epoll::{Epoll, EventFd, Events, Flags, PidFd, PollFd, poll, select};
 
 static SIGNALS: AtomicUsize = AtomicUsize::new(0);
 
@@ -56,32 +59,61 @@ fn under_signals<T: Send + 'static>(
     thread.join().expect("the wait does not panic")
 }
 
+/// A wait for `event`, or, if there is none, for the time to pass.
+type Wait = fn(Option<&EventFd>, Option<Duration>) -> io::Result<usize>;
+
+const WAITS: [(&str, Wait); 3] = [
+    ("epoll", |event, timeout| {
+        let epoll = Epoll::new()?;
+        if let Some(event) = event {
+            epoll.add(event, Flags::IN, 0)?;
+        }
+        epoll.wait(&mut Events::with_capacity(1), timeout)
+    }),
+    ("poll", |event, timeout| {
+        let mut fds: Vec<_> =
+            event.map(|event| PollFd::new(event, Flags::IN)).into_iter().collect();
+        poll(&mut fds, timeout)
+    }),
+    ("select", |event, timeout| {
+        let fds: Vec<_> = event.map(AsFd::as_fd).into_iter().collect();
+        Ok(select(&fds, &[], &[], timeout)?.len())
+    }),
+];
+
 #[test]
 fn a_timed_wait_goes_on_with_the_time_that_is_left() {
-    let timeout = Duration::from_millis(100);
-    let (result, elapsed) = under_signals(
-        move || {
-            let epoll = Epoll::new().expect("epoll");
-            let start = Instant::now();
-            (epoll.wait(&mut Events::with_capacity(1), Some(timeout)), start.elapsed())
-        },
-        || {},
-    );
-    assert_eq!(result.expect("no EINTR"), 0);
-    assert!(elapsed >= timeout);
+    let timeout = Duration::from_millis(50);
+    for (name, wait) in WAITS {
+        let (result, elapsed) = under_signals(
+            move || {
+                let start = Instant::now();
+                (wait(None, Some(timeout)), start.elapsed())
+            },
+            || {},
+        );
+        assert_eq!(result.expect("no EINTR"), 0, "{name}");
+        assert!(elapsed >= timeout, "{name}");
+    }
 }
 
 #[test]
 fn an_endless_wait_goes_on_until_the_event() {
-    let event = std::sync::Arc::new(EventFd::new().expect("eventfd"));
-    let theirs = event.clone();
-    let result = under_signals(
-        move || {
-            let epoll = Epoll::new().expect("epoll");
-            epoll.add(&*theirs, Flags::IN, 0).expect("add");
-            epoll.wait(&mut Events::with_capacity(1), None)
-        },
-        || event.write(1).expect("write"),
-    );
-    assert_eq!(result.expect("no EINTR"), 1);
+    for (name, wait) in WAITS {
+        let event = Arc::new(EventFd::new().expect("eventfd"));
+        let theirs = event.clone();
+        let result =
+            under_signals(move || wait(Some(&theirs), None), || event.write(1).expect("write"));
+        assert_eq!(result.expect("no EINTR"), 1, "{name}");
+    }
+}
+
+#[test]
+#[allow(clippy::zombie_processes, reason = "PidFd waits for it")]
+fn waiting_for_a_child_goes_on_until_its_end() {
+    let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().expect("cat");
+    let stdin = child.stdin.take();
+    let process = PidFd::open(child.id()).expect("pidfd");
+    let status = under_signals(move || process.wait(), || drop(stdin));
+    assert!(status.expect("no EINTR").success());
 }

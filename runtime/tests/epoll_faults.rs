@@ -10,7 +10,10 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use runtime_core::epoll::{Epoll, EventFd, Events, Flags, TimerFd};
+use runtime_core::epoll::{
+    BlockedSignals, Epoll, EventFd, Events, Flags, PidFd, PollFd, SignalFd, TimerFd, poll,
+};
+use runtime_core::signal::unix::SignalKind;
 
 /// From now on, and on this thread, `call` fails with `errno` and does nothing.
 fn inject(call: libc::c_long, errno: libc::c_int) {
@@ -55,10 +58,16 @@ fn no_descriptor_left_names_the_limit() {
             inject(libc::SYS_epoll_create1, errno);
             inject(libc::SYS_eventfd2, errno);
             inject(libc::SYS_timerfd_create, errno);
+            inject(libc::SYS_signalfd4, errno);
+            inject(libc::SYS_pidfd_open, errno);
             assert_explained(&Epoll::new().expect_err("injected"), errno, remedy);
             assert_explained(&EventFd::new().expect_err("injected"), errno, remedy);
             assert_explained(&TimerFd::new().expect_err("injected"), errno, remedy);
             assert_explained(&TimerFd::boottime().expect_err("injected"), errno, remedy);
+            let blocked = BlockedSignals::new([]).expect("none");
+            assert_explained(&SignalFd::new(&blocked).expect_err("injected"), errno, remedy);
+            let ourselves = std::process::id();
+            assert_explained(&PidFd::open(ourselves).expect_err("injected"), errno, remedy);
         });
     }
 }
@@ -70,6 +79,42 @@ fn no_watch_left_names_the_limit() {
         inject(libc::SYS_epoll_ctl, libc::ENOSPC);
         let err = epoll.add(&event, Flags::IN, 0).expect_err("injected");
         assert_explained(&err, libc::ENOSPC, "/proc/sys/fs/epoll/max_user_watches");
+    });
+}
+
+#[test]
+fn a_kernel_without_descriptors_of_processes_is_named() {
+    for (errno, remedy) in [(libc::ENOSYS, "Linux 5.3"), (libc::EPERM, "seccomp")] {
+        isolated(move || {
+            inject(libc::SYS_pidfd_open, errno);
+            assert_explained(&PidFd::open(1).expect_err("injected"), errno, remedy);
+        });
+    }
+    isolated(|| {
+        let process = PidFd::open(std::process::id()).expect("pidfd");
+        inject(libc::SYS_waitid, libc::EINVAL);
+        assert_explained(&process.wait().expect_err("injected"), libc::EINVAL, "Linux 5.4");
+        assert_explained(&process.try_wait().expect_err("injected"), libc::EINVAL, "Linux 5.4");
+    });
+}
+
+#[test]
+fn a_process_of_another_user_is_not_signalled() {
+    isolated(|| {
+        let process = PidFd::open(std::process::id()).expect("pidfd");
+        inject(libc::SYS_pidfd_send_signal, libc::EPERM);
+        let err = process.send_signal(SignalKind::terminate()).expect_err("injected");
+        assert_explained(&err, libc::EPERM, "may not send SIGTERM");
+    });
+}
+
+#[test]
+fn more_descriptors_than_allowed_names_the_limit() {
+    isolated(|| {
+        let event = EventFd::new().expect("eventfd");
+        inject(libc::SYS_ppoll, libc::EINVAL);
+        let err = poll(&mut [PollFd::new(&event, Flags::IN)], None).expect_err("injected");
+        assert_explained(&err, libc::EINVAL, "RLIMIT_NOFILE");
     });
 }
 

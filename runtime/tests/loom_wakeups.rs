@@ -21,10 +21,13 @@ mod bitmap;
 #[allow(dead_code, reason = "a real futex would wait on the word")]
 #[path = "../src/wakeups/park.rs"]
 mod park;
+#[path = "../src/signal/ring.rs"]
+mod ring;
 
 use bitmap::Bitmap;
 use park::{ASLEEP_IN_EPOLL, ASLEEP_ON_FUTEX, ParkState, Wake};
-use sync::Ordering;
+use ring::Ring;
+use sync::{AtomicU64, Ordering};
 
 /// How the owner sleeps, and the system call that ends it.
 type Sleep = (u32, Wake);
@@ -299,6 +302,95 @@ fn two_commands() {
         assert_eq!(got, [1, 2]);
         for sender in senders {
             sender.join().unwrap();
+        }
+        block.assert_one_system_call_per_sleep();
+    });
+}
+
+/// Handlers on several threads note signals in a ring of `N`, while a listener looks twice, and once more
+/// after them: it gets whole records only, the later of a thread's after the earlier, and of the last `N`
+/// what was not overwritten by a handler that was overtaken.
+fn handlers<const N: usize>(handlers: &'static [&'static [u32]]) {
+    let sent: usize = handlers.iter().map(|values| values.len()).sum();
+    model(move || {
+        let ring = Arc::new(Ring::<N, 2>::new());
+        let threads: Vec<_> = handlers
+            .iter()
+            .map(|&values| {
+                let ring = ring.clone();
+                thread::spawn(move || values.iter().for_each(|&value| ring.push([value; 2])))
+            })
+            .collect();
+
+        let (mut seen, mut got) = (0, Vec::new());
+        let mut take = || {
+            while let Some(parts) = ring.next(&mut seen) {
+                assert_eq!(parts, [parts[0]; 2]);
+                got.push(parts[0]);
+            }
+            seen
+        };
+        take();
+        take();
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        assert_eq!(take(), sent as u64, "nobody is on the way");
+
+        assert!(got.len() >= N.min(sent) && got.len() <= sent, "{got:?}");
+        for values in handlers {
+            let of_thread: Vec<_> = got.iter().filter(|value| values.contains(value)).collect();
+            assert!(of_thread.is_sorted(), "{got:?}");
+        }
+    });
+}
+
+#[test]
+fn handlers_side_by_side() {
+    handlers::<2>(&[&[1], &[2]]);
+}
+
+#[test]
+fn handlers_that_overtake_each_other() {
+    handlers::<1>(&[&[1], &[2]]);
+}
+
+#[test]
+fn a_handler_that_comes_round() {
+    handlers::<1>(&[&[1, 2]]);
+}
+
+/// Two handlers note a signal and leave its bit while the owner takes it and parks: the listener hears
+/// of both.
+#[test]
+fn two_signals() {
+    model(|| {
+        let block = Block::new(IN_EPOLL);
+        let ring = Arc::new(Ring::<2, 1>::new());
+        let signalled = Arc::new(AtomicU64::new(0));
+        let handlers = [1, 2].map(|value| {
+            let (block, ring, signalled) = (block.clone(), ring.clone(), signalled.clone());
+            thread::spawn(move || {
+                ring.push([value]);
+                signalled.fetch_or(1, Ordering::AcqRel);
+                block.notify();
+            })
+        });
+
+        let (mut seen, mut got) = (0, Vec::new());
+        block.run(|| {
+            if signalled.load(Ordering::Relaxed) != 0 && signalled.swap(0, Ordering::AcqRel) != 0 {
+                while let Some([value]) = ring.next(&mut seen) {
+                    got.push(value);
+                }
+            }
+            got.len() == 2
+        });
+
+        got.sort_unstable();
+        assert_eq!(got, [1, 2]);
+        for handler in handlers {
+            handler.join().unwrap();
         }
         block.assert_one_system_call_per_sleep();
     });

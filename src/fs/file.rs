@@ -26,7 +26,7 @@ const FIRST_READ: usize = 16 * 1024;
 ///
 /// What uses or moves the file's one position takes `&mut self`, since two who did that at once would get in
 /// each other's way. [`read_at`](Self::read_at) does not: a file that is shared may be read in many
-/// places at once.
+/// places at once. [`send_file`](crate::io::send_file) takes it too, and sends it without copying.
 ///
 /// Unlike tokio's, a write is not left to the background: when [`write`](Self::write) returns, the system has
 /// the bytes. So nothing is lost if the file is dropped without [`flush`](Self::flush), and an error is that
@@ -42,7 +42,8 @@ const FIRST_READ: usize = 16 * 1024;
 /// - a dropped write has written nothing, or up to all it was given;
 /// - if a dropped read, write or seek failed, the next operation does nothing and returns that error.
 ///
-/// A `File` that is dropped is closed once what was begun has ended.
+/// A `File` that is dropped is closed once what was begun has ended. What was under way during a fork never
+/// ends in the child: open the file anew there.
 ///
 /// ```
 /// # runtime::block_on(async {

@@ -34,6 +34,11 @@ impl State {
         self.guards += 1;
         Some(Ok(if exclusive { self.cursor.take() } else { None }))
     }
+
+    /// `None` while there is a guard.
+    fn retire(&mut self) -> Option<Cursor> {
+        if self.guards == 0 { self.cursor.take() } else { None }
+    }
 }
 
 impl Lock {
@@ -57,13 +62,12 @@ impl Lock {
 
     /// The cursor, once nobody uses the file.
     pub(super) async fn retire(&self) -> Cursor {
-        self.when(|state| if state.guards == 0 { state.cursor.take() } else { None }).await
+        self.when(State::retire).await
     }
 
     /// The cursor, if nobody uses the file.
     pub(super) fn try_retire(&self) -> Option<Cursor> {
-        let mut state = self.state();
-        if state.guards == 0 { state.cursor.take() } else { None }
+        self.state().retire()
     }
 
     async fn when<T>(&self, mut condition: impl FnMut(&mut State) -> Option<T>) -> T {

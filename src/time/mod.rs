@@ -2,10 +2,12 @@
 //!
 //! Deadlines are in nanoseconds and nothing fires early. Durations up to [`Duration::MAX`] and instants in
 //! the past are fine everywhere: what lies beyond the range of [`Instant`] never comes. Names and meaning
-//! are those of tokio's `time`, except for the default of [`MissedTickBehavior`].
+//! are those of tokio's `time`, except for the default of [`MissedTickBehavior`]. [`boottime`] has deadlines
+//! that count the time for which the machine is suspended.
 //!
 //! [`Duration::MAX`]: std::time::Duration::MAX
 
+pub mod boottime;
 mod interval;
 mod timeout;
 

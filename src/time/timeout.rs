@@ -40,7 +40,7 @@ use super::{Instant, Sleep, sleep, sleep_until};
 #[inline]
 #[track_caller]
 pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> Timeout<F::IntoFuture> {
-    Timeout { value: future.into_future(), delay: sleep(duration) }
+    Timeout::new(future.into_future(), sleep(duration))
 }
 
 /// Gives a future until `deadline` to complete; one in the past lets it be polled once. As [`timeout`].
@@ -55,21 +55,27 @@ pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> Timeout<F::IntoF
 #[inline]
 #[track_caller]
 pub fn timeout_at<F: IntoFuture>(deadline: Instant, future: F) -> Timeout<F::IntoFuture> {
-    Timeout { value: future.into_future(), delay: sleep_until(deadline) }
+    Timeout::new(future.into_future(), sleep_until(deadline))
 }
 
 pin_project! {
-    /// A future with a deadline; made by [`timeout`] and [`timeout_at`].
+    /// A future with a deadline; made by [`timeout`] and [`timeout_at`], and by those of
+    /// [`boottime`](super::boottime) with its [`Sleep`](super::boottime::Sleep).
     #[derive(Debug)]
     #[must_use = "futures do nothing unless polled"]
-    pub struct Timeout<F> {
+    pub struct Timeout<F, D = Sleep> {
         #[pin]
         value: F,
-        delay: Sleep,
+        delay: D,
     }
 }
 
-impl<F> Timeout<F> {
+impl<F, D> Timeout<F, D> {
+    #[inline]
+    pub(super) fn new(value: F, delay: D) -> Timeout<F, D> {
+        Timeout { value, delay }
+    }
+
     /// The future inside.
     pub fn get_ref(&self) -> &F {
         &self.value
@@ -86,7 +92,7 @@ impl<F> Timeout<F> {
     }
 }
 
-impl<F: Future> Future for Timeout<F> {
+impl<F: Future, D: Future<Output = ()> + Unpin> Future for Timeout<F, D> {
     type Output = Result<F::Output, Elapsed>;
 
     #[inline]

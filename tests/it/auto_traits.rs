@@ -4,8 +4,9 @@ use std::cell::Cell;
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 
+use runtime::signal::unix::Signal;
 use runtime::task::{AbortHandle, Id, JoinError};
-use runtime::time::{Instant, Sleep};
+use runtime::time::{Instant, Sleep, boottime};
 use runtime::{Builder, Core, EnterGuard, Handle, JoinHandle, Runtime};
 
 fn is_send<T: Send>() {}
@@ -38,6 +39,8 @@ fn a_join_handle_is_as_send_as_its_output() {
 fn handles_go_anywhere() {
     is_send::<Handle>();
     is_sync::<Handle>();
+    is_send::<Signal>();
+    is_sync::<Signal>();
     is_send::<AbortHandle>();
     is_sync::<AbortHandle>();
     is_send::<JoinError>();
@@ -48,6 +51,9 @@ fn handles_go_anywhere() {
     is_sync::<Instant>();
     is_send::<Sleep>();
     is_sync::<Sleep>();
+    is_send::<boottime::Sleep>();
+    is_sync::<boottime::Sleep>();
+    is_unpin::<boottime::Sleep>();
     is_send::<runtime::io::Source<UnixStream>>();
     is_sync::<runtime::io::Source<UnixStream>>();
     is_send::<Builder>();

@@ -315,6 +315,20 @@ fn options_are_those_asked_for() {
 }
 
 #[test]
+fn a_file_is_sent_without_reading_it() {
+    let folder = Folder::new();
+    let path = folder.with("file", "0123456789");
+    run(async {
+        let (a, b) = runtime::net::UnixStream::pair().unwrap();
+        let file = File::open(&path).await.unwrap();
+        assert_eq!(runtime::io::send_file(&file, &mut 3, 5, &a).await.unwrap(), 5);
+        let mut read = [0; 5];
+        b.read_exact(&mut read).await.unwrap();
+        assert_eq!(&read, b"34567");
+    });
+}
+
+#[test]
 fn what_is_larger_than_a_job_goes_in_several() {
     let folder = Folder::new();
     let bytes: Vec<u8> = (0..5_000_000_u32).map(|n| (n / 7) as u8).collect();

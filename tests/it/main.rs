@@ -6,6 +6,7 @@ mod support;
 mod async_fd;
 mod auto_traits;
 mod blocking;
+mod boottime;
 mod clock;
 mod copy;
 mod descriptors;

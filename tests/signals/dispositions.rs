@@ -110,6 +110,7 @@ pub(crate) fn what_was_before_comes_back_whole() {
         block_on(async {
             let mut listener = signal(USR1).unwrap();
             assert_ne!(action(libc::SIGUSR1), before);
+            assert_eq!(action(libc::SIGUSR1).blocks, before.blocks);
             raise(libc::SIGUSR1);
             assert!(hears(&mut listener));
             drop(listener);
@@ -131,6 +132,22 @@ pub(crate) fn handlers_from_before_are_called() {
         raise(libc::SIGUSR1);
         assert_eq!(calls(), 1);
     }
+}
+
+extern "C" fn spoil_errno(_: i32) {
+    // SAFETY: it is this thread's own.
+    unsafe { *libc::__errno_location() = libc::EXDEV };
+}
+
+pub(crate) fn errno_is_left_alone() {
+    set_action(libc::SIGUSR1, handler(spoil_errno, 0));
+    block_on(async {
+        let _listener = signal(USR1).unwrap();
+        // SAFETY: it is this thread's own.
+        unsafe { *libc::__errno_location() = libc::ENOENT };
+        raise(libc::SIGUSR1);
+        assert_eq!(io::Error::last_os_error().raw_os_error(), Some(libc::ENOENT));
+    });
 }
 
 /// A program that counts on its blocking calls to be interrupted, so that it can look at what its handler
@@ -181,8 +198,16 @@ pub(crate) fn who_replaced_ours_stays() {
 }
 
 pub(crate) fn who_calls_ours_is_called_once() {
-    set_action(libc::SIGUSR1, handler(count, 0));
     block_on(async {
+        // With nobody below, and nobody who listens: theirs has handled it, and it does not kill.
+        let listener = signal(SignalKind::user_defined2()).unwrap();
+        NEXT.store(action(libc::SIGUSR2).handler, Ordering::Relaxed);
+        set_action(libc::SIGUSR2, info_handler(calling, 0));
+        drop(listener);
+        raise(libc::SIGUSR2);
+        assert_eq!(calls(), 1);
+
+        set_action(libc::SIGUSR1, handler(count, 0));
         let mut listener = signal(USR1).unwrap();
         NEXT.store(action(libc::SIGUSR1).handler, Ordering::Relaxed);
         let theirs = info_handler(calling, 0);
@@ -205,26 +230,27 @@ pub(crate) fn who_calls_ours_is_called_once() {
     });
 }
 
-/// Another library replaces our handler, our last listener goes, and the library puts back what it found.
-fn have_ours_put_back(signal_number: i32) {
+/// Others replace our handler for a time, as system(3) does; meanwhile our last listener goes.
+fn have_ours_put_back(signal_number: i32, meanwhile: Action) {
     let listener = signal(SignalKind::from_raw(signal_number)).unwrap();
     let ours = action(signal_number);
-    set_action(signal_number, handler(count, 0));
+    set_action(signal_number, meanwhile);
     drop(listener);
     set_action(signal_number, ours);
 }
 
 pub(crate) fn ours_put_back_by_others_does_the_default() {
     block_on(async {
-        have_ours_put_back(libc::SIGTERM);
-        // It goes on as if it had never been away.
-        let mut listener = signal(SignalKind::terminate()).unwrap();
-        raise(libc::SIGTERM);
-        assert!(hears(&mut listener));
-        drop(listener);
-        assert_eq!(action(libc::SIGTERM), DEFAULT);
-
-        have_ours_put_back(libc::SIGTERM);
+        for meanwhile in [handler(count, 0), IGNORE] {
+            have_ours_put_back(libc::SIGTERM, meanwhile);
+            // It goes on as if it had never been away.
+            let mut listener = signal(SignalKind::terminate()).unwrap();
+            raise(libc::SIGTERM);
+            assert!(hears(&mut listener));
+            drop(listener);
+            assert_eq!(action(libc::SIGTERM), DEFAULT);
+        }
+        have_ours_put_back(libc::SIGTERM, IGNORE);
         say_last_words();
         raise(libc::SIGTERM);
     });
@@ -233,12 +259,9 @@ pub(crate) fn ours_put_back_by_others_does_the_default() {
 pub(crate) fn ours_put_back_by_others_goes_on_after_a_stop() {
     let child = fork(true, || {
         block_on(async {
-            have_ours_put_back(libc::SIGTSTP);
-            have_ours_put_back(libc::SIGURG);
-            let ours = action(libc::SIGURG);
-            raise(libc::SIGURG);
+            have_ours_put_back(libc::SIGTSTP, IGNORE);
+            let ours = action(libc::SIGTSTP);
             raise(libc::SIGTSTP);
-            assert_eq!(action(libc::SIGURG), ours);
             assert_eq!(action(libc::SIGTSTP), ours);
         });
     });

@@ -2,10 +2,12 @@
 
 use std::future::poll_fn;
 use std::io::ErrorKind;
+use std::os::fd::AsRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
+use std::ptr;
 use std::sync::mpsc;
-use std::task::Poll;
+use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
 use std::thread;
 use std::time::Duration;
 
@@ -314,6 +316,59 @@ pub(crate) fn a_busy_runtime_hears() {
         assert!(!heard.is_finished());
         heard.await.unwrap().unwrap();
         busy.abort();
+    });
+}
+
+/// Between the turns of a host's loop, and not by a child's.
+pub(crate) fn a_host_is_told() {
+    let runtime = Runtime::new().unwrap();
+    runtime.prepare().unwrap();
+    let heard = {
+        let _entered = runtime.enter();
+        let mut listener = signal(USR1).unwrap();
+        runtime.spawn(async move { listener.recv().await })
+    };
+    runtime.run_until_stalled();
+    let is_readable = || {
+        let mut fd = libc::pollfd { fd: runtime.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+        // SAFETY: the pointer and the length are those of one `pollfd`.
+        unsafe { libc::poll(&mut fd, 1, 0) == 1 }
+    };
+    assert!(!is_readable());
+    let child = fork(true, || {
+        block_on(async {
+            let mut listener = signal(USR1).unwrap();
+            raise(libc::SIGUSR1);
+            assert!(hears(&mut listener));
+        });
+    });
+    let status = wait(child);
+    assert!(status.success(), "{status}");
+    assert!(!is_readable());
+    raise(libc::SIGUSR1);
+    assert!(is_readable());
+    runtime.turn(Some(Duration::ZERO)).unwrap();
+    assert!(heard.is_finished());
+}
+
+/// A waker that, when it is cloned, has a signal come: after the listener has looked, and before the
+/// waker is there.
+pub(crate) fn a_signal_while_the_waker_is_left() {
+    const VTABLE: RawWakerVTable = RawWakerVTable::new(
+        |_| {
+            raise(libc::SIGUSR1);
+            RawWaker::new(ptr::null(), &VTABLE)
+        },
+        |_| (),
+        |_| (),
+        |_| (),
+    );
+    block_on(async {
+        let mut listener = signal(USR1).unwrap();
+        // SAFETY: the functions use no data, and may be called from anywhere.
+        let waker = unsafe { Waker::new(ptr::null(), &VTABLE) };
+        let polled = listener.poll_recv(&mut Context::from_waker(&waker));
+        assert_eq!(polled, Poll::Ready(Some(())));
     });
 }
 

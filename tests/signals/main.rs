@@ -54,6 +54,8 @@ const TESTS: &[Test] = tests![
         a_runtime_that_is_gone_is_an_error,
         sleepers_are_woken,
         a_busy_runtime_hears,
+        a_host_is_told,
+        a_signal_while_the_waker_is_left,
         what_cannot_be_listened_for_is_an_error,
         without_a_runtime_it_panics;
     dispositions:
@@ -62,6 +64,7 @@ const TESTS: &[Test] = tests![
         a_runtime_that_goes_gives_back => SIGTERM,
         what_was_before_comes_back_whole,
         handlers_from_before_are_called,
+        errno_is_left_alone,
         blocking_calls_are_interrupted_as_before,
         who_replaced_ours_stays,
         who_calls_ours_is_called_once,
@@ -85,7 +88,7 @@ const TESTS: &[Test] = tests![
 fn main() {
     if let Ok(name) = env::var(VARIABLE) {
         // SAFETY: no pointers are passed. A test that hangs ends by it.
-        unsafe { libc::alarm(60) };
+        unsafe { libc::alarm(40) };
         let test = TESTS.iter().find(|test| test.name == name).expect("its name");
         return (test.body)();
     }

@@ -34,6 +34,7 @@ const TESTS: &[(&str, fn())] = tests![
     what_is_not_read_stays_in_a_raw_terminal,
     what_is_not_read_stays_in_a_pty_master,
     read_line_goes_on_where_it_was_dropped,
+    a_socket_gives_what_it_has,
     a_file_is_read_and_written_in_place,
     a_file_that_is_not_in_memory_is_read,
     nothing_is_wrong_with_dev_null,
@@ -265,6 +266,23 @@ fn read_line_goes_on_where_it_was_dropped() {
         let (status, said) = ready.finish();
         assert!(status.success(), "{said}");
         assert_eq!(got, "[some more\n][not text][last][]");
+    }
+}
+
+/// Though it is readable, a read in blocking mode would wait here: such a thing, but by a race, is another
+/// process that is faster.
+fn a_socket_gives_what_it_has() {
+    for mode in [Mode::Shared, Mode::Old] {
+        say(format!("{mode:?}"));
+        let (stdin, mut feed) = input(Kind::Socket, mode);
+        streams::give_no_less_than(&stdin, 100);
+        feed.write(b"x");
+        let mut command = mode.tell(program("cat"), "STDIN");
+        let mut child = command.stdin(stdin).stdout(Stdio::piped()).spawn().unwrap();
+        drop(command);
+        child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+        feed.end();
+        finish(child);
     }
 }
 

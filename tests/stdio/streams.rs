@@ -238,6 +238,22 @@ pub(crate) fn is_nonblocking(fd: impl AsFd) -> bool {
     flags & libc::O_NONBLOCK != 0
 }
 
+/// Has a read of a socket wait until so much is there, unless it does not wait at all.
+pub(crate) fn give_no_less_than(socket: &OwnedFd, len: libc::c_int) {
+    let size = mem::size_of_val(&len) as libc::socklen_t;
+    // SAFETY: the number outlives the call, and its size is said.
+    let set = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_RCVLOWAT,
+            (&raw const len).cast(),
+            size,
+        )
+    };
+    assert_eq!(set, 0, "{}", io::Error::last_os_error());
+}
+
 /// Has the kernel keep a file on the disk only. (Where there is no disk behind it, it does not.)
 pub(crate) fn forget_content(file: &OwnedFd) {
     File::from(file.try_clone().unwrap()).sync_all().unwrap();

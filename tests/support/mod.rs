@@ -4,6 +4,8 @@
 #![allow(dead_code)] // each test binary uses what it needs
 
 pub(crate) mod faults;
+pub(crate) mod filter;
+pub(crate) mod forks;
 pub(crate) mod random;
 pub(crate) mod resources;
 

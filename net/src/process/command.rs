@@ -30,6 +30,8 @@ use crate::sys;
 pub struct Command {
     std: StdCommand,
     kill_on_drop: bool,
+    /// Whether the child undoes, before it runs the program, what is done to signals here.
+    undoes_signals: bool,
 }
 
 impl Command {
@@ -216,6 +218,10 @@ impl Command {
         // kept until then: it is the one that the child's pidfd takes.
         let room = PidFd::open(std::process::id()).and_then(supports_waiting);
         let room = room.map_err(|error| self.explain(error))?;
+        if !self.undoes_signals && sys::signals_need_undoing() {
+            sys::undo_signals(&mut self.std);
+            self.undoes_signals = true;
+        }
         let child = with(&mut self.std).map_err(|error| self.explain(error))?;
         drop(room);
         Child::new(child, self.kill_on_drop)
@@ -275,7 +281,7 @@ impl Command {
 
 impl From<StdCommand> for Command {
     fn from(std: StdCommand) -> Command {
-        Command { std, kill_on_drop: false }
+        Command { std, kill_on_drop: false, undoes_signals: false }
     }
 }
 

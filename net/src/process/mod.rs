@@ -67,8 +67,14 @@
 //! # What a child inherits
 //!
 //! The standard streams as they were set, and no other descriptor of this library: all of them are
-//! closed by `execve`. The pipes between the two are nonblocking here and blocking there. Signals that
-//! this library has blocked are not blocked in the child.
+//! closed by `execve`. The pipes between the two are nonblocking here and blocking there.
+//!
+//! Of signals, what the program itself has blocked or ignored. What this library does with them is undone
+//! in the child: those that a [`BlockedSignals`] blocks are not blocked, and one that is ignored stays so
+//! while it is listened for. Only then is the child started by fork(2), as [`Command::pre_exec`] makes it
+//! too; else posix_spawn(3) does, which copies nothing of this process.
+//!
+//! [`BlockedSignals`]: runtime_core::epoll::BlockedSignals
 
 mod child;
 mod command;

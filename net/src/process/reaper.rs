@@ -48,13 +48,15 @@ impl Unreaped {
         self.pidfd().try_wait()
     }
 
+    /// Whether this is the process that has started it, and not a fork of that.
     pub(super) fn is_ours(&self) -> bool {
         self.parent == process::id()
     }
 
-    /// Whether there is still something to reap. An error says that somebody else has done it.
+    /// Whether there will be something to reap. An error says that somebody else has done it or, after a
+    /// fork, that it is not this process's to do.
     fn is_left(&self) -> bool {
-        self.is_ours() && matches!(self.try_wait(), Ok(None))
+        matches!(self.try_wait(), Ok(None))
     }
 }
 

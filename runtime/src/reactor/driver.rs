@@ -1,6 +1,6 @@
-//! The kernel side: one epoll instance with an eventfd and a timerfd in it.
+//! The kernel side: one epoll instance with an eventfd and a timerfd or two in it.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::io;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
@@ -10,63 +10,91 @@ use crate::sys::clock::monotonic_ns;
 use crate::sys::context;
 use crate::sys::epoll::{Epoll, Event, Events, Flags, explain_add};
 use crate::sys::timerfd::TimerFd;
+use crate::timer::Alarms;
 use crate::wakeups::Block;
 
 /// Events taken by one look; what is left comes with the next.
 const EVENTS: usize = 256;
 
-/// The user data of the two descriptors that are ours. Entries use `[generation 32 | index 32]`.
+/// The user data of the descriptors that are ours. Entries use `[generation 32 | index 32]`.
 const WAKEUP: u64 = u64::MAX;
-const TIMER: u64 = u64::MAX - 1;
+const MONOTONIC: u64 = u64::MAX - 1;
+const BOOTTIME: u64 = u64::MAX - 2;
 
 pub(crate) struct Driver {
     /// Shared with the inbox block, where other threads deregister.
     epoll: Arc<Epoll>,
-    timer: TimerFd,
-    /// What the timerfd is set to and has not reported yet.
-    armed: Cell<Option<i64>>,
+    monotonic: Timer,
+    /// Made when first needed.
+    boottime: OnceCell<Timer>,
     /// Away while events are dispatched, and so never borrowed while foreign code runs.
     events: Cell<Option<Events>>,
     is_full: Cell<bool>,
+}
+
+/// A timerfd in the epoll instance.
+struct Timer {
+    fd: TimerFd,
+    /// What it is set to and has not reported yet.
+    armed: Cell<Option<i64>>,
+}
+
+impl Timer {
+    /// It is never read: edge-triggered, each expiry is an event of its own.
+    fn new(fd: TimerFd, epoll: &Epoll, token: u64) -> io::Result<Timer> {
+        epoll.ctl_add(fd.as_raw_fd(), Flags::IN | Flags::ET, token).map_err(explain_add)?;
+        Ok(Timer { fd, armed: Cell::new(None) })
+    }
+
+    /// Has it end the next wait at `deadline`. What it is set to already is left if it is no later: an
+    /// expiry too many costs less than setting it at each turn.
+    fn arm(&self, deadline: i64) -> io::Result<()> {
+        if self.armed.get().is_none_or(|armed| armed > deadline) {
+            self.fd.arm_at_ns(deadline)?;
+            self.armed.set(Some(deadline));
+        }
+        Ok(())
+    }
 }
 
 impl Driver {
     /// All of it or nothing: what was made before an error is closed again.
     pub(super) fn new(block: &Block) -> io::Result<Driver> {
         let epoll = Arc::new(Epoll::new()?);
-        let timer = TimerFd::new()?;
+        let monotonic = Timer::new(TimerFd::new()?, &epoll, MONOTONIC)?;
         let wakeup = block.eventfd()?;
-        // Neither is ever read: edge-triggered, each write and each expiry is an event of its own.
-        for (fd, token) in [(wakeup.as_raw_fd(), WAKEUP), (timer.as_raw_fd(), TIMER)] {
-            epoll.ctl_add(fd, Flags::IN | Flags::ET, token).map_err(explain_add)?;
-        }
+        // It is never read: edge-triggered, each write is an event of its own.
+        epoll.ctl_add(wakeup.as_raw_fd(), Flags::IN | Flags::ET, WAKEUP).map_err(explain_add)?;
         block.publish_epoll(epoll.clone());
         let events = Cell::new(Some(Events::with_capacity(EVENTS)));
-        Ok(Driver { epoll, timer, armed: Cell::new(None), events, is_full: Cell::new(false) })
+        let (boottime, is_full) = (OnceCell::new(), Cell::new(false));
+        Ok(Driver { epoll, monotonic, boottime, events, is_full })
     }
 
     pub(crate) fn epoll(&self) -> &Epoll {
         &self.epoll
     }
 
-    /// Has the timerfd end the next wait at `deadline`. What it is set to already is left if it is
-    /// no later: an expiry too many costs less than setting it at each turn. If it cannot be set, the
-    /// time-out to wait with comes back.
-    pub(crate) fn arm(&self, deadline: Option<i64>) -> Option<Duration> {
+    /// Has the timerfds end the next wait. If that fails, the time-out to wait with comes back.
+    pub(crate) fn arm(&self, alarms: Alarms) -> Option<Duration> {
+        let arm_boottime = |deadline| self.boottime().and_then(|timer| timer.arm(deadline)).is_ok();
+        let deadline = match alarms.boottime {
+            Some(deadline) if !arm_boottime(deadline) => alarms.on_monotonic(),
+            _ => alarms.monotonic,
+        };
         let deadline = deadline?;
-        if self.armed.get().is_some_and(|armed| armed <= deadline) {
-            return None;
+        self.monotonic.arm(deadline).err().map(|_| {
+            let left = deadline.saturating_sub(monotonic_ns());
+            Duration::from_nanos(left.max(0) as u64)
+        })
+    }
+
+    fn boottime(&self) -> io::Result<&Timer> {
+        if self.boottime.get().is_none() {
+            let timer = Timer::new(TimerFd::boottime()?, &self.epoll, BOOTTIME)?;
+            let _ = self.boottime.set(timer);
         }
-        match self.timer.arm_at_ns(deadline) {
-            Ok(()) => {
-                self.armed.set(Some(deadline));
-                None
-            }
-            Err(_) => {
-                let left = deadline.saturating_sub(monotonic_ns());
-                Some(Duration::from_nanos(left.max(0) as u64))
-            }
-        }
+        Ok(self.boottime.get().expect("it was just set"))
     }
 
     /// Waits for events, which `take_events` then has, and returns how many there are.
@@ -100,7 +128,8 @@ impl Driver {
         for event in &events {
             match event.token() {
                 WAKEUP => {}
-                TIMER => self.armed.set(None),
+                MONOTONIC => self.monotonic.armed.set(None),
+                BOOTTIME => self.boottime.get().into_iter().for_each(|timer| timer.armed.set(None)),
                 _ => dispatch(event),
             }
         }

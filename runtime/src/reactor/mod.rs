@@ -102,6 +102,11 @@ impl Reactor {
         self.driver.get()
     }
 
+    /// Whether no fd is registered.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.borrow().is_empty()
+    }
+
     /// The kernel side, made at the first call.
     pub(crate) fn make_driver(&self, core: &Core) -> io::Result<&Driver> {
         if self.driver.get().is_none() {

@@ -9,10 +9,9 @@ use std::collections::BTreeMap;
 use std::io;
 use std::mem::{self, ManuallyDrop};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, Once, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
 
-use super::ring::Record;
 use crate::name::RuntimeName;
 use crate::sys;
 use crate::sys::sigaction::{Disposition, MAX_SIGNAL};
@@ -22,7 +21,10 @@ use crate::wakeups;
 /// Records kept of each signal: 8 KiB, once somebody has listened for it.
 const RECORDS: usize = 256;
 
-pub(super) type Ring = super::ring::Ring<RECORDS>;
+/// What the handler keeps of a `SignalInfo`: code, process, user, value.
+type Record = [u32; 4];
+
+pub(super) type Ring = super::ring::Ring<RECORDS, 4>;
 
 /// Made when first listened for, and never freed: a handler may be looking.
 static RINGS: [OnceLock<Box<Ring>>; MAX_SIGNAL] = [const { OnceLock::new() }; MAX_SIGNAL];
@@ -120,9 +122,8 @@ pub(super) fn add(kind: SignalKind, home: RuntimeName) -> io::Result<Entry> {
     sys::sigaction::check(kind)?;
     hold_over_forks();
     let index = index_of(kind);
-    let ring = &**RINGS[index].get_or_init(|| Box::new(Ring::new()));
-
     let mut registry = lock();
+    let ring = &**RINGS[index].get_or_init(|| Box::new(Ring::new()));
     // Before the handler is there: what it takes from the disposition before is for us.
     let since = ring.head();
     // Under the lock: a runtime that ends after this waits in `close` for us.
@@ -204,7 +205,7 @@ pub(crate) fn close(home: RuntimeName) -> Vec<Waker> {
 /// not inherit that it is ignored, unless by fork(3), which gives back before exec.
 pub fn hides_an_ignored_signal() -> bool {
     let hides = |kind: &Kind| !kind.listeners.is_empty() && kind.disposition.was_ignored();
-    lock().kinds.iter().any(hides)
+    HELD_OVER_FORKS.load(Ordering::Acquire) && lock().kinds.iter().any(hides)
 }
 
 /// What the handler does, on whatever thread the signal interrupts: async-signal-safe.
@@ -236,13 +237,21 @@ thread_local! {
         const { Cell::new(ManuallyDrop::new(None)) };
 }
 
+/// Whether forks hold the lock; before that nobody takes it.
+static HELD_OVER_FORKS: AtomicBool = AtomicBool::new(false);
+
 fn hold_over_forks() {
-    static HOLD: Once = Once::new();
-    HOLD.call_once(|| sys::fork::around_fork(before_fork, in_parent, in_child));
+    // Not a `Once`, which a fork might find taken. Two threads may both come here, and what is told twice
+    // holds it once.
+    if !HELD_OVER_FORKS.load(Ordering::Acquire) {
+        sys::fork::around_fork(before_fork, in_parent, in_child);
+        HELD_OVER_FORKS.store(true, Ordering::Release);
+    }
 }
 
 extern "C" fn before_fork() {
-    HELD.set(ManuallyDrop::new(Some(lock())));
+    let registry = held().unwrap_or_else(lock);
+    HELD.set(ManuallyDrop::new(Some(registry)));
 }
 
 extern "C" fn in_parent() {

@@ -19,20 +19,15 @@
 
 use crate::sync::{AtomicU64, Ordering};
 
-/// A record's words.
-const PARTS: usize = 4;
-
-pub(crate) type Record = [u32; PARTS];
-
-/// The last `N` records.
+/// The last `N` records, of so many parts each.
 #[derive(Debug)]
-pub(crate) struct Ring<const N: usize> {
+pub(crate) struct Ring<const N: usize, const PARTS: usize> {
     /// The ticket of the newest record; the first is 1.
     head: AtomicU64,
     records: [[AtomicU64; PARTS]; N],
 }
 
-impl<const N: usize> Ring<N> {
+impl<const N: usize, const PARTS: usize> Ring<N, PARTS> {
     pub(crate) fn new() -> Self {
         Self {
             head: AtomicU64::new(0),
@@ -46,7 +41,7 @@ impl<const N: usize> Ring<N> {
     }
 
     /// Adds a record in the place of the oldest. Async-signal-safe.
-    pub(crate) fn push(&self, record: Record) {
+    pub(crate) fn push(&self, record: [u32; PARTS]) {
         let ticket = self.head.fetch_add(1, Ordering::AcqRel) + 1;
         for (word, part) in self.words(ticket).iter().zip(record) {
             let new = u64::from(ticket as u32) << 32 | u64::from(part);
@@ -59,7 +54,7 @@ impl<const N: usize> Ring<N> {
 
     /// The oldest record after the ticket `seen` that is still there, and moves `seen` to it. `None` if
     /// there is none, or its handler is still at it.
-    pub(crate) fn next(&self, seen: &mut u64) -> Option<Record> {
+    pub(crate) fn next(&self, seen: &mut u64) -> Option<[u32; PARTS]> {
         loop {
             let head = self.head();
             *seen = (*seen).max(head.saturating_sub(N as u64));

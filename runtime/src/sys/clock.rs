@@ -8,10 +8,15 @@ pub(crate) fn monotonic_ns() -> i64 {
     now_ns(libc::CLOCK_MONOTONIC)
 }
 
+/// Now on CLOCK_BOOTTIME, in nanoseconds since the clock's zero.
+pub(crate) fn boottime_ns() -> i64 {
+    now_ns(libc::CLOCK_BOOTTIME)
+}
+
 /// Now on `clock`, in nanoseconds since the clock's zero.
 #[inline]
 #[allow(clippy::unnecessary_cast, reason = "not i64 on every target")]
-pub(crate) fn now_ns(clock: libc::clockid_t) -> i64 {
+fn now_ns(clock: libc::clockid_t) -> i64 {
     let mut now = timespec(0);
     // SAFETY: `now` is a timespec that outlives the call.
     let result = unsafe { libc::clock_gettime(clock, &mut now) };

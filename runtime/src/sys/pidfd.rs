@@ -138,11 +138,14 @@ impl PidFd {
 
 owns_fd!(PidFd);
 
-/// The status in wait(2)'s form, which is what std's type is made of.
+/// What `waitid` says of a child that has ended, as std's type has it: in the form of wait(2).
 fn exit_status(info: &libc::siginfo_t) -> ExitStatus {
-    // SAFETY: `info` is waitid's, of a child that has ended.
-    let status = unsafe { info.si_status() };
-    ExitStatus::from_raw(match info.si_code {
+    // SAFETY: `info` is what waitid has written.
+    wait_status(info.si_code, unsafe { info.si_status() })
+}
+
+fn wait_status(code: libc::c_int, status: libc::c_int) -> ExitStatus {
+    ExitStatus::from_raw(match code {
         libc::CLD_EXITED => (status & 0xff) << 8,
         libc::CLD_DUMPED => status | 0x80,
         _ => status,
@@ -212,4 +215,20 @@ fn explain_wait(err: io::Error) -> io::Error {
         _ => "waitid: the kernel refused",
     };
     context(err, sentence)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_tells_an_exit_from_a_signal_and_that_from_a_dump() {
+        let exited = wait_status(libc::CLD_EXITED, 6);
+        assert_eq!((exited.code(), exited.signal()), (Some(6), None));
+        for (code, dumped) in [(libc::CLD_KILLED, false), (libc::CLD_DUMPED, true)] {
+            let status = wait_status(code, 6);
+            assert_eq!((status.code(), status.signal()), (None, Some(6)));
+            assert_eq!(status.core_dumped(), dumped);
+        }
+    }
 }

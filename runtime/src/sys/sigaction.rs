@@ -188,7 +188,7 @@ extern "C" fn on_signal(
     }
     match PREVIOUS.get(index).map_or(libc::SIG_IGN, |previous| previous.load(Ordering::Acquire)) {
         libc::SIG_IGN => {}
-        libc::SIG_DFL if is_noted => {}
+        libc::SIG_DFL if is_noted || is_nothing_by_default(signal) => {}
         libc::SIG_DFL => do_the_default(signal),
         handler if handler & TAKES_INFO != 0 => {
             // SAFETY: that it has this type is what the flag of its action said, and it is called with
@@ -205,6 +205,12 @@ extern "C" fn on_signal(
     }
     // SAFETY: as above.
     unsafe { *libc::__errno_location() = errno };
+}
+
+/// These are not for `do_the_default`: while it has them unblocked more could come, each in a frame of its
+/// own on a stack that is small.
+fn is_nothing_by_default(signal: libc::c_int) -> bool {
+    matches!(signal, libc::SIGCHLD | libc::SIGCONT | libc::SIGURG | libc::SIGWINCH)
 }
 
 /// Does with a signal what the kernel does by default, which may be the end of this process.
@@ -225,7 +231,7 @@ fn do_the_default(signal: libc::c_int) {
         // It has been blocked since our handler began; this is where it strikes.
         libc::pthread_sigmask(libc::SIG_UNBLOCK, set.as_ptr(), ptr::null_mut());
     }
-    // It was a stop that is over, or is nothing by default.
+    // It was a stop, and that is over.
     let _ = set_action(signal, &current);
 }
 

@@ -19,8 +19,8 @@ use super::signal::SignalKind;
 ///
 /// A signal to the process goes to *any* thread that does not block it. So make this in `main`,
 /// before other threads: they start with the mask of the thread that starts them. A thread from
-/// before would take Ctrl-C, and the process would end by it. A runtime's threads for
-/// [`spawn_blocking`](crate::task::spawn_blocking) are started when there is work for them.
+/// before would take Ctrl-C, and the process would end by it. The threads behind
+/// [`spawn_blocking`](crate::task::spawn_blocking) come when there is work, not with the runtime.
 ///
 /// A child has the mask of the thread that starts it, also one of
 /// [`std::process::Command`], and is then deaf to SIGTERM. `runtime::process::Command` unblocks in

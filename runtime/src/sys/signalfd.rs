@@ -16,8 +16,8 @@ use super::{cvt, explain_create, owns_fd, retry};
 ///
 /// Which signals there are depends on the thread that reads: those to the process, and those to
 /// that thread itself. The same signal sent twice before it is read comes once, except for the
-/// real-time ones. In the child of a fork make a new one: an epoll goes on watching the parent's
-/// signals by the old.
+/// real-time ones, which queue. In the child of a fork make a new one: an epoll goes on watching the
+/// parent's signals by the old.
 ///
 /// For one kind of signal use either this or `runtime::signal`, whose handler a blocked signal does
 /// not reach.

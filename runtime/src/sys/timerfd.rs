@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::ptr;
 use std::time::Duration;
 
-use super::clock::{now_ns, saturating_ns, timespec};
+use super::clock::{boottime_ns, monotonic_ns, saturating_ns, timespec};
 use super::{cvt, explain_create, owns_fd, read_counter};
 
 /// A timer whose descriptor is readable once it has expired: `timerfd_create(2)`.
@@ -64,13 +64,13 @@ impl TimerFd {
     /// Now on CLOCK_MONOTONIC, since that clock's zero: what [`arm_at`](TimerFd::arm_at) counts
     /// from on a timer made by [`new`](TimerFd::new).
     pub fn monotonic_now() -> Duration {
-        Duration::from_nanos(now_ns(libc::CLOCK_MONOTONIC) as u64)
+        Duration::from_nanos(monotonic_ns() as u64)
     }
 
     /// Now on CLOCK_BOOTTIME, since that clock's zero: what [`arm_at`](TimerFd::arm_at) counts from
     /// on a timer made by [`boottime`](TimerFd::boottime).
     pub fn boottime_now() -> Duration {
-        Duration::from_nanos(now_ns(libc::CLOCK_BOOTTIME) as u64)
+        Duration::from_nanos(boottime_ns() as u64)
     }
 
     /// Expires once, when the timer's clock shows `at`, counted from the clock's zero.

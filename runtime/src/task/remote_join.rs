@@ -20,7 +20,7 @@ use crate::task::cell::{NewTask, Outcome};
 use crate::task::join::{JoinHandle, TaskRef};
 use crate::task::scheduler::Join;
 use crate::task::{Failure, Id, JoinError, Place};
-use crate::{context, wakeups};
+use crate::{context, fork, wakeups};
 
 /// What does not depend on the output's type, for abort handles.
 pub(crate) struct Remote {
@@ -29,6 +29,8 @@ pub(crate) struct Remote {
     finished: AtomicBool,
     /// The task, once it exists; never set for a blocking closure.
     task: OnceLock<TaskRef>,
+    /// The era of forks it was made in.
+    era: u32,
 }
 
 impl Remote {
@@ -38,6 +40,7 @@ impl Remote {
             aborted: AtomicBool::new(false),
             finished: AtomicBool::new(false),
             task: OnceLock::new(),
+            era: fork::era(),
         })
     }
 
@@ -46,7 +49,12 @@ impl Remote {
     }
 
     pub(crate) fn is_finished(&self) -> bool {
-        self.finished.load(Ordering::Acquire)
+        self.finished.load(Ordering::Acquire) || self.is_of_parent()
+    }
+
+    /// Whether what was to be joined stayed with the process that forked this one.
+    fn is_of_parent(&self) -> bool {
+        self.era != fork::era()
     }
 
     /// Either this sees the task, or the task's maker sees the mark: each writes, fences and reads.
@@ -99,6 +107,9 @@ impl<T> Slot<T> {
     }
 
     pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
+        if self.remote.is_of_parent() {
+            return Poll::Ready(self.take_in_child());
+        }
         let waker = cx.waker().clone();
         let mut state = self.lock();
         if let Some(outcome) = state.outcome.take() {
@@ -109,6 +120,14 @@ impl<T> Slot<T> {
         drop(state);
         drop(replaced);
         Poll::Pending
+    }
+
+    /// What was there at the fork: nobody here adds to it, and a thread of the parent may have held
+    /// the lock.
+    #[cold]
+    fn take_in_child(&self) -> Result<T, JoinError> {
+        let outcome = self.state.try_lock().ok().and_then(|mut state| state.outcome.take());
+        outcome.unwrap_or_else(|| Err(JoinError::new(self.remote.id, Failure::Cancelled)))
     }
 }
 

@@ -6,51 +6,83 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::context::{self, Current};
-use crate::sys::clock::monotonic_ns;
+use crate::sys::clock::{boottime_ns, monotonic_ns, saturating_ns};
 use crate::task::yield_now;
-use crate::timer::Instant;
 
+/// What a runtime's timers read: both of the kernel's clocks, which stop and are moved together.
 pub(crate) struct Clock {
-    /// The time at which it stands, while it is paused.
-    paused_at: Cell<Option<Instant>>,
-    /// How far it has been moved ahead of the real one, in nanoseconds.
-    ahead: Cell<i64>,
+    pub(super) monotonic: Hand,
+    pub(super) boottime: Hand,
     auto_advance: bool,
     /// Whether it is paused, for the threads of the blocking pool.
     stands: Arc<AtomicBool>,
 }
 
+/// One of the kernel's clocks as a runtime sees it, in nanoseconds.
+#[derive(Default)]
+pub(super) struct Hand {
+    /// The time at which it stands, while it is paused.
+    stands_at: Cell<Option<i64>>,
+    /// How far it has been moved ahead of the kernel's.
+    ahead: Cell<i64>,
+}
+
+impl Hand {
+    /// Its time; `real` reads the kernel's.
+    #[inline]
+    pub(super) fn now(&self, real: impl FnOnce() -> i64) -> i64 {
+        match self.stands_at.get() {
+            None => real().saturating_add(self.ahead.get()),
+            Some(time) => time,
+        }
+    }
+
+    /// A time of its on the kernel's clock, while it runs.
+    pub(super) fn real(&self, time: i64) -> i64 {
+        time.saturating_sub(self.ahead.get())
+    }
+
+    pub(super) fn stands(&self) -> bool {
+        self.stands_at.get().is_some()
+    }
+
+    /// Whether it stands, and at `deadline` or after it: what is due is then ready at once, so that
+    /// tests need not give it a turn.
+    pub(super) fn stands_at(&self, deadline: i64) -> bool {
+        self.stands_at.get().is_some_and(|now| deadline <= now)
+    }
+
+    fn stop(&self, real: impl FnOnce() -> i64) {
+        self.stands_at.set(Some(self.now(real)));
+    }
+
+    /// Runs on from where it stands.
+    fn run(&self, real: impl FnOnce() -> i64) {
+        if let Some(time) = self.stands_at.take() {
+            self.ahead.set(time.saturating_sub(real()));
+        }
+    }
+
+    /// Moves it ahead while it stands.
+    fn advance(&self, ns: i64) {
+        // The end of the range is never: what is due then is never due.
+        let moved = |now: i64| now.max(now.saturating_add(ns).min(i64::MAX - 1));
+        self.stands_at.set(self.stands_at.get().map(moved));
+    }
+}
+
 impl Clock {
     pub(crate) fn new(start_paused: bool, auto_advance: bool, stands: Arc<AtomicBool>) -> Clock {
-        let (paused_at, ahead) = (Cell::new(None), Cell::new(0));
-        let clock = Clock { paused_at, ahead, auto_advance, stands };
+        let (monotonic, boottime) = (Hand::default(), Hand::default());
+        let clock = Clock { monotonic, boottime, auto_advance, stands };
         if start_paused {
             clock.pause();
         }
         clock
     }
 
-    #[inline]
-    pub(crate) fn now(&self) -> Instant {
-        match self.paused_at.get() {
-            None => Instant::from_nanos(monotonic_ns().saturating_add(self.ahead.get())),
-            Some(instant) => instant,
-        }
-    }
-
-    /// A time of this clock on CLOCK_MONOTONIC, while it runs.
-    pub(crate) fn real(&self, instant: Instant) -> i64 {
-        instant.nanos().saturating_sub(self.ahead.get())
-    }
-
     pub(crate) fn is_paused(&self) -> bool {
-        self.paused_at.get().is_some()
-    }
-
-    /// Whether it stands, and at `deadline` or after it: what is due is then ready at once, so that
-    /// tests need not give it a turn.
-    pub(crate) fn stands_at(&self, deadline: Instant) -> bool {
-        self.paused_at.get().is_some_and(|now| deadline <= now)
+        self.monotonic.stands()
     }
 
     /// Whether it moves by itself when there is nothing else to do.
@@ -58,27 +90,31 @@ impl Clock {
         self.auto_advance && self.is_paused()
     }
 
-    /// Moves a paused clock; never back.
-    pub(crate) fn jump_to(&self, instant: Instant) {
-        // The end of the range is never: what is due then is never due.
-        let last = Instant::from_nanos(i64::MAX - 1);
-        if let Some(now) = self.paused_at.get() {
-            self.paused_at.set(Some(now.max(instant.min(last))));
-        }
+    /// Moves a paused clock ahead.
+    pub(crate) fn advance(&self, ns: i64) {
+        self.monotonic.advance(ns);
+        self.boottime.advance(ns);
+    }
+
+    /// Moves a paused clock as a suspended machine does.
+    pub(super) fn suspend(&self, ns: i64) {
+        self.boottime.advance(ns);
     }
 
     fn pause(&self) -> bool {
         let running = !self.is_paused();
-        self.paused_at.set(Some(self.now()));
+        self.monotonic.stop(monotonic_ns);
+        self.boottime.stop(boottime_ns);
         self.stands.store(true, Ordering::Release);
         running
     }
 
     fn resume(&self) -> bool {
-        let Some(now) = self.paused_at.take() else { return false };
+        let paused = self.is_paused();
         self.stands.store(false, Ordering::Release);
-        self.ahead.set(now.nanos().saturating_sub(monotonic_ns()));
-        true
+        self.monotonic.run(monotonic_ns);
+        self.boottime.run(boottime_ns);
+        paused
     }
 }
 
@@ -102,7 +138,7 @@ fn with_clock<R>(call: &str, f: impl FnOnce(&Clock) -> R) -> R {
     }
 }
 
-/// Stops the runtime's clock: [`Instant::now`] stands, and timers fire as the clock is moved.
+/// Stops the runtime's clock: [`Instant::now`](crate::time::Instant::now) stands, and timers fire as the clock is moved.
 ///
 /// For tests; as tokio's `time::pause`. When the runtime has nothing else to do, no task ready,
 /// nothing from the kernel and no blocking closure under way, the clock jumps to the next deadline
@@ -151,18 +187,23 @@ pub fn resume() {
 ///
 /// The clock has moved once this was polled.
 pub async fn advance(duration: Duration) {
-    with_clock("advance", |clock| {
+    move_by("advance", duration, Clock::advance).await;
+}
+
+/// Moves a paused clock and lets the tasks whose deadlines have come run.
+pub(super) async fn move_by(call: &str, duration: Duration, by: fn(&Clock, i64)) {
+    with_clock(call, |clock| {
         assert!(
             clock.is_paused(),
-            "time::advance was called with the clock running: pause it first"
+            "time::{call} was called with the clock running: pause it first"
         );
-        clock.jump_to(clock.now() + duration);
+        by(clock, saturating_ns(duration));
     });
     fire_due();
     yield_now().await;
 }
 
-/// Timers fire at the end of a turn as a rule; after `advance` the woken tasks go before its caller.
+/// Timers fire at the end of a turn as a rule; the tasks woken here go before the caller.
 fn fire_due() {
     context::with_current(|current| {
         if let Current::Here(core) = current {

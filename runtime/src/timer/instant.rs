@@ -1,11 +1,11 @@
-//! `Instant`: a point on the runtime's clock.
+//! `Instant`: a point on the runtime's clock, and the methods of all such points.
 
 use std::fmt;
 use std::ops::{Add, AddAssign, Sub, SubAssign};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use crate::context::{self, Current};
+use super::{Monotonic, now};
 use crate::sys::clock::{monotonic_ns, saturating_ns};
 
 /// A point in time on the monotonic clock, which stands still while a test has paused it.
@@ -38,25 +38,113 @@ fn anchor() -> (std::time::Instant, i64) {
     })
 }
 
+/// What an `Instant` of nanoseconds on any clock has: its time and its arithmetic.
+macro_rules! instant_methods {
+    ($clock:ty, $name:literal) => {
+        impl Instant {
+            /// The current time: of the current runtime's clock, else of the system's.
+            #[inline]
+            pub fn now() -> Instant {
+                Instant(now::<$clock>())
+            }
+
+            pub(crate) const fn from_nanos(nanos: i64) -> Instant {
+                Instant(nanos)
+            }
+
+            #[inline]
+            pub(crate) const fn nanos(self) -> i64 {
+                self.0
+            }
+
+            /// The time from `earlier` to this; zero if `earlier` is later.
+            pub fn duration_since(&self, earlier: Instant) -> Duration {
+                self.saturating_duration_since(earlier)
+            }
+
+            /// The time from `earlier` to this, or `None` if `earlier` is later.
+            pub fn checked_duration_since(&self, earlier: Instant) -> Option<Duration> {
+                (*self >= earlier).then(|| Duration::from_nanos(self.0.abs_diff(earlier.0)))
+            }
+
+            /// The time from `earlier` to this; zero if `earlier` is later.
+            pub fn saturating_duration_since(&self, earlier: Instant) -> Duration {
+                self.checked_duration_since(earlier).unwrap_or(Duration::ZERO)
+            }
+
+            /// The time that has passed since this; zero if it is to come.
+            pub fn elapsed(&self) -> Duration {
+                Instant::now().saturating_duration_since(*self)
+            }
+
+            /// This and `duration`, or `None` beyond the range.
+            pub fn checked_add(&self, duration: Duration) -> Option<Instant> {
+                let nanos = i64::try_from(duration.as_nanos()).ok()?;
+                self.0.checked_add(nanos).map(Instant)
+            }
+
+            /// This less `duration`, or `None` beyond the range.
+            pub fn checked_sub(&self, duration: Duration) -> Option<Instant> {
+                let nanos = i64::try_from(duration.as_nanos()).ok()?;
+                self.0.checked_sub(nanos).map(Instant)
+            }
+        }
+
+        impl Add<Duration> for Instant {
+            type Output = Instant;
+
+            /// Beyond the range (292 years) the end of the range, which never comes: no overflow.
+            fn add(self, duration: Duration) -> Instant {
+                Instant(self.0.saturating_add(saturating_ns(duration)))
+            }
+        }
+
+        impl AddAssign<Duration> for Instant {
+            fn add_assign(&mut self, duration: Duration) {
+                *self = *self + duration;
+            }
+        }
+
+        impl Sub<Duration> for Instant {
+            type Output = Instant;
+
+            /// Beyond the range (292 years) the start of the range: no overflow.
+            fn sub(self, duration: Duration) -> Instant {
+                Instant(self.0.saturating_sub(saturating_ns(duration)))
+            }
+        }
+
+        impl SubAssign<Duration> for Instant {
+            fn sub_assign(&mut self, duration: Duration) {
+                *self = *self - duration;
+            }
+        }
+
+        impl Sub<Instant> for Instant {
+            type Output = Duration;
+
+            fn sub(self, earlier: Instant) -> Duration {
+                self.saturating_duration_since(earlier)
+            }
+        }
+
+        impl fmt::Debug for Instant {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(
+                    f,
+                    concat!($name, "({}.{:09} s)"),
+                    self.0 / 1_000_000_000,
+                    (self.0 % 1_000_000_000).abs()
+                )
+            }
+        }
+    };
+}
+pub(super) use instant_methods;
+
+instant_methods!(Monotonic, "Instant");
+
 impl Instant {
-    /// The current time: of the current runtime's clock, else of the system's.
-    #[inline]
-    pub fn now() -> Instant {
-        context::with_current(|current| match current {
-            Current::Here(core) => core.timers.clock.now(),
-            Current::Elsewhere(_) | Current::None => Instant(monotonic_ns()),
-        })
-    }
-
-    pub(crate) const fn from_nanos(nanos: i64) -> Instant {
-        Instant(nanos)
-    }
-
-    #[inline]
-    pub(crate) const fn nanos(self) -> i64 {
-        self.0
-    }
-
     /// Converts from std's, exactly and both ways the same; what is further than 292 years off
     /// becomes the end of the range.
     pub fn from_std(std: std::time::Instant) -> Instant {
@@ -74,82 +162,6 @@ impl Instant {
         let std = if self.0 >= nanos { zero.checked_add(apart) } else { zero.checked_sub(apart) };
         std.unwrap_or(zero)
     }
-
-    /// The time from `earlier` to this; zero if `earlier` is later.
-    pub fn duration_since(&self, earlier: Instant) -> Duration {
-        self.saturating_duration_since(earlier)
-    }
-
-    /// The time from `earlier` to this, or `None` if `earlier` is later.
-    pub fn checked_duration_since(&self, earlier: Instant) -> Option<Duration> {
-        (*self >= earlier).then(|| Duration::from_nanos(self.0.abs_diff(earlier.0)))
-    }
-
-    /// The time from `earlier` to this; zero if `earlier` is later.
-    pub fn saturating_duration_since(&self, earlier: Instant) -> Duration {
-        self.checked_duration_since(earlier).unwrap_or(Duration::ZERO)
-    }
-
-    /// The time that has passed since this; zero if it is to come.
-    pub fn elapsed(&self) -> Duration {
-        Instant::now().saturating_duration_since(*self)
-    }
-
-    /// This and `duration`, or `None` beyond the range.
-    pub fn checked_add(&self, duration: Duration) -> Option<Instant> {
-        let nanos = i64::try_from(duration.as_nanos()).ok()?;
-        self.0.checked_add(nanos).map(Instant)
-    }
-
-    /// This less `duration`, or `None` beyond the range.
-    pub fn checked_sub(&self, duration: Duration) -> Option<Instant> {
-        let nanos = i64::try_from(duration.as_nanos()).ok()?;
-        self.0.checked_sub(nanos).map(Instant)
-    }
-
-    /// This and `duration`; beyond the range its end, which never comes.
-    #[inline]
-    pub(crate) fn saturating_add(self, duration: Duration) -> Instant {
-        Instant(self.0.saturating_add(saturating_ns(duration)))
-    }
-}
-
-impl Add<Duration> for Instant {
-    type Output = Instant;
-
-    /// Beyond the range (292 years) the end of the range, which never comes: no overflow.
-    fn add(self, duration: Duration) -> Instant {
-        self.saturating_add(duration)
-    }
-}
-
-impl AddAssign<Duration> for Instant {
-    fn add_assign(&mut self, duration: Duration) {
-        *self = *self + duration;
-    }
-}
-
-impl Sub<Duration> for Instant {
-    type Output = Instant;
-
-    /// Beyond the range (292 years) the start of the range: no overflow.
-    fn sub(self, duration: Duration) -> Instant {
-        Instant(self.0.saturating_sub(saturating_ns(duration)))
-    }
-}
-
-impl SubAssign<Duration> for Instant {
-    fn sub_assign(&mut self, duration: Duration) {
-        *self = *self - duration;
-    }
-}
-
-impl Sub<Instant> for Instant {
-    type Output = Duration;
-
-    fn sub(self, earlier: Instant) -> Duration {
-        self.saturating_duration_since(earlier)
-    }
 }
 
 impl From<std::time::Instant> for Instant {
@@ -161,11 +173,5 @@ impl From<std::time::Instant> for Instant {
 impl From<Instant> for std::time::Instant {
     fn from(instant: Instant) -> std::time::Instant {
         instant.into_std()
-    }
-}
-
-impl fmt::Debug for Instant {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Instant({}.{:09} s)", self.0 / 1_000_000_000, (self.0 % 1_000_000_000).abs())
     }
 }

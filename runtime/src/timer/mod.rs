@@ -3,13 +3,15 @@
 //! They fire by the clock, each turn, never by the timerfd's event: setting a timerfd anew withdraws
 //! an event that has not been taken. Nothing fires early.
 
+pub(crate) mod boottime;
 pub(crate) mod clock;
+mod deadlines;
+mod delay;
 mod heap;
 mod instant;
 mod sleep;
 
-use std::cell::{Cell, RefCell};
-use std::task::{Poll, Waker};
+use std::task::Waker;
 use std::time::Duration;
 
 pub use self::clock::{advance, pause, resume};
@@ -17,96 +19,138 @@ pub use self::instant::Instant;
 pub use self::sleep::{Sleep, sleep, sleep_until};
 
 pub(crate) use self::clock::Clock;
-use self::heap::Heap;
+use self::clock::Hand;
+use self::deadlines::Deadlines;
+use crate::context::{self, Current};
 use crate::core::Core;
+use crate::sys::clock::{boottime_ns, monotonic_ns, saturating_ns};
 
-/// Timer wake-ups are at least this far apart: deadlines that lie close fire together. A lone one
-/// is exact. 100,000 sleeps spread over 2 s then cost about 28,000 wake-ups.
-const SLACK_NS: i64 = 50_000;
+/// How often a deadline on CLOCK_BOOTTIME is looked for when the kernel gives no timerfd for it.
+const CHECK_NS: i64 = 1_000_000_000;
 
 pub(crate) struct Timers {
-    deadlines: RefCell<Heap<Waker>>,
+    monotonic: Deadlines,
+    boottime: Deadlines,
     pub(crate) clock: Clock,
-    /// When timers last fired, on the real clock.
-    last_fired: Cell<i64>,
+}
+
+/// One of the kernel's clocks: its deadlines, and how a runtime reads it.
+trait Kind: 'static {
+    fn deadlines(timers: &Timers) -> &Deadlines;
+    fn hand(clock: &Clock) -> &Hand;
+    fn real_now() -> i64;
+
+    #[inline]
+    fn now(clock: &Clock) -> i64 {
+        Self::hand(clock).now(Self::real_now)
+    }
+}
+
+/// CLOCK_MONOTONIC, which stands still while the machine is suspended.
+struct Monotonic;
+
+/// CLOCK_BOOTTIME, which does not.
+struct Boottime;
+
+impl Kind for Monotonic {
+    #[inline]
+    fn deadlines(timers: &Timers) -> &Deadlines {
+        &timers.monotonic
+    }
+
+    #[inline]
+    fn hand(clock: &Clock) -> &Hand {
+        &clock.monotonic
+    }
+
+    #[inline]
+    fn real_now() -> i64 {
+        monotonic_ns()
+    }
+}
+
+impl Kind for Boottime {
+    fn deadlines(timers: &Timers) -> &Deadlines {
+        &timers.boottime
+    }
+
+    fn hand(clock: &Clock) -> &Hand {
+        &clock.boottime
+    }
+
+    fn real_now() -> i64 {
+        boottime_ns()
+    }
+}
+
+/// The time of the current runtime's clock, else of the system's.
+#[inline]
+fn now<K: Kind>() -> i64 {
+    context::with_current(|current| match current {
+        Current::Here(core) => K::now(&core.timers.clock),
+        Current::Elsewhere(_) | Current::None => K::real_now(),
+    })
 }
 
 /// What a runtime with nothing to run does next.
 pub(crate) enum Idle {
-    /// Sleep, at most until this time on CLOCK_MONOTONIC.
-    SleepUntil(Option<i64>),
-    /// Move the test clock to this time.
-    JumpTo(Instant),
+    /// Sleep, at most until then.
+    SleepUntil(Alarms),
+    /// Move the test clock ahead, by so many nanoseconds.
+    Jump(i64),
+}
+
+/// When the kernel is to end a sleep, by each of its clocks.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Alarms {
+    pub(crate) monotonic: Option<i64>,
+    pub(crate) boottime: Option<i64>,
+}
+
+impl Alarms {
+    pub(crate) fn any(self) -> bool {
+        self.monotonic.is_some() || self.boottime.is_some()
+    }
+
+    /// By CLOCK_MONOTONIC alone. How long the machine will be suspended nobody knows, so a deadline
+    /// that counts it is looked for again and again.
+    pub(crate) fn on_monotonic(self) -> Option<i64> {
+        self.on_monotonic_within(CHECK_NS)
+    }
+
+    /// The same, unless the machine is suspended.
+    pub(crate) fn while_up(self) -> Option<i64> {
+        self.on_monotonic_within(i64::MAX)
+    }
+
+    fn on_monotonic_within(self, most: i64) -> Option<i64> {
+        let by_boottime = self.boottime.map(|deadline| {
+            let left = deadline.saturating_sub(boottime_ns()).clamp(0, most);
+            monotonic_ns().saturating_add(left)
+        });
+        self.monotonic.into_iter().chain(by_boottime).min()
+    }
 }
 
 impl Timers {
     pub(crate) fn new(clock: Clock) -> Timers {
-        Timers { deadlines: RefCell::new(Heap::new()), clock, last_fired: Cell::new(i64::MIN) }
-    }
-
-    /// Adds a deadline; the key is the caller's until it removes it.
-    #[inline]
-    pub(crate) fn insert(&self, deadline: Instant, waker: &Waker) -> u32 {
-        let waker = waker.clone();
-        self.deadlines.borrow_mut().insert(deadline.nanos(), waker)
-    }
-
-    /// Whether a deadline has fired; if not, `waker` is woken when it does.
-    pub(crate) fn poll(&self, key: u32, waker: &Waker) -> Poll<()> {
-        {
-            let deadlines = self.deadlines.borrow();
-            if deadlines.is_fired(key) {
-                return Poll::Ready(());
-            }
-            if deadlines.get(key).is_some_and(|kept| kept.will_wake(waker)) {
-                return Poll::Pending;
-            }
-        }
-        let waker = waker.clone();
-        let replaced = self.deadlines.borrow_mut().set(key, waker);
-        drop(replaced);
-        Poll::Pending
-    }
-
-    pub(crate) fn is_fired(&self, key: u32) -> bool {
-        self.deadlines.borrow().is_fired(key)
-    }
-
-    /// Moves a deadline, also one that has fired.
-    pub(crate) fn reset(&self, key: u32, deadline: Instant) {
-        self.deadlines.borrow_mut().reset(key, deadline.nanos());
-    }
-
-    #[inline]
-    pub(crate) fn remove(&self, key: u32) {
-        let waker = self.deadlines.borrow_mut().remove(key);
-        drop(waker);
+        Timers { monotonic: Deadlines::new(), boottime: Deadlines::new(), clock }
     }
 
     /// Wakes everybody whose deadline has come.
     #[inline]
     pub(crate) fn fire(&self, core: &Core) {
-        let Some(next) = self.deadlines.borrow().peek() else { return };
-        let now = self.clock.now();
-        if next <= now.nanos() {
-            self.fire_due(core, now);
-        }
+        self.fire_on::<Monotonic>(core);
+        self.fire_on::<Boottime>(core);
     }
 
-    fn fire_due(&self, core: &Core, now: Instant) {
-        // A paused clock is nowhere on the real one, and one that has jumped is ahead of it.
-        if !self.clock.is_paused() {
-            self.last_fired.set(self.clock.real(now));
-        }
-        loop {
-            let waker = {
-                let deadlines = &mut *self.deadlines.borrow_mut();
-                let Some((_key, waker)) = deadlines.pop_due(now.nanos()) else { return };
-                waker
-            };
-            if let Some(waker) = waker {
-                core.wake(waker);
-            }
+    #[inline]
+    fn fire_on<K: Kind>(&self, core: &Core) {
+        let deadlines = K::deadlines(self);
+        let Some(next) = deadlines.next() else { return };
+        let now = K::now(&self.clock);
+        if next <= now {
+            deadlines.fire(core, K::hand(&self.clock), now);
         }
     }
 
@@ -118,36 +162,39 @@ impl Timers {
         is_blocking: impl FnOnce() -> bool,
     ) -> Idle {
         match self.jump(limit) {
-            Some(instant) if !is_blocking() => Idle::JumpTo(instant),
-            _ => Idle::SleepUntil(self.next_wakeup()),
+            Some(ns) if !is_blocking() => Idle::Jump(ns),
+            _ => Idle::SleepUntil(self.alarms()),
         }
     }
 
-    /// Where the test clock is at the end of a sleep that would last for `limit`.
-    fn jump(&self, limit: Option<Duration>) -> Option<Instant> {
+    /// How far the test clock moves during a sleep that would last for `limit`.
+    fn jump(&self, limit: Option<Duration>) -> Option<i64> {
+        fn left<K: Kind>(timers: &Timers) -> Option<i64> {
+            let next = K::deadlines(timers).next_to_come()?;
+            Some(next.saturating_sub(K::now(&timers.clock)).max(0))
+        }
         if !self.clock.jumps() {
             return None;
         }
-        let end = limit.map(|limit| self.clock.now().saturating_add(limit).nanos());
-        let next = self.next_deadline();
-        next.into_iter().chain(end).min().map(Instant::from_nanos)
+        let lefts = [left::<Monotonic>(self), left::<Boottime>(self), limit.map(saturating_ns)];
+        lefts.into_iter().flatten().min()
     }
 
-    /// The earliest deadline. The end of the range never comes, and the test clock does not jump to
-    /// it either.
-    fn next_deadline(&self) -> Option<i64> {
-        self.deadlines.borrow().peek().filter(|&next| next < i64::MAX)
-    }
-
-    /// When timers want to be woken, on CLOCK_MONOTONIC. Nobody knows while the clock is paused.
-    pub(crate) fn next_wakeup(&self) -> Option<i64> {
-        let next = self.next_deadline().filter(|_| !self.clock.is_paused())?;
-        let real = self.clock.real(Instant::from_nanos(next));
-        Some(real.max(self.last_fired.get().saturating_add(SLACK_NS)))
+    /// When timers want to be woken. Nobody knows while the clock is paused.
+    pub(crate) fn alarms(&self) -> Alarms {
+        if self.clock.is_paused() {
+            return Alarms::default();
+        }
+        Alarms {
+            monotonic: self.monotonic.alarm(&self.clock.monotonic),
+            boottime: self.boottime.alarm(&self.clock.boottime),
+        }
     }
 
     /// Everybody who waits, at the end of the runtime.
     pub(crate) fn take_wakers(&self) -> Vec<Waker> {
-        self.deadlines.borrow_mut().take_values()
+        let mut wakers = self.monotonic.take_wakers();
+        wakers.append(&mut self.boottime.take_wakers());
+        wakers
     }
 }

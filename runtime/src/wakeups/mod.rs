@@ -50,7 +50,8 @@ pub(crate) struct Block {
     park: ParkState,
     wakes: Bitmap,
     has_commands: AtomicBool,
-    /// The signals that the owner has listeners for, and those of them that have come, a bit each.
+    /// The signals that the owner has listeners for, and those of them that have come, a bit each. One
+    /// that came for the owner before makes its successor's listeners look once too often.
     listens: AtomicU64,
     signalled: AtomicU64,
     eventfd: OnceLock<EventFd>,
@@ -226,8 +227,6 @@ impl Block {
         self.park.take();
         self.wakes.drain(|_| {});
         self.has_commands.store(false, Ordering::Relaxed);
-        // A handler that is late with a bit makes the next owner's listeners look once too often.
-        self.signalled.store(0, Ordering::Relaxed);
         let spent = name.bits() as u16 == u16::MAX;
         let state = if spent { RETIRED } else { FREE };
         self.claim.store(claim_of(fork::era(), state), Ordering::Release);

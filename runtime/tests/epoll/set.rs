@@ -65,6 +65,24 @@ fn epolls_in_a_circle_are_refused() {
 }
 
 #[test]
+fn epolls_nest_five_deep() {
+    let event = EventFd::new().expect("eventfd");
+    let mut chain = vec![Epoll::new().expect("epoll")];
+    chain[0].add(&event, Flags::IN, 0).expect("add");
+    for depth in 1..5 {
+        let outer = Epoll::new().expect("epoll");
+        outer.add(&chain[depth - 1], Flags::IN, depth as u64).expect("add");
+        chain.push(outer);
+    }
+    event.write(1).expect("write");
+    assert_eq!(reported(&chain[4], LONG), [(4, Flags::IN)]);
+
+    let err = Epoll::new().expect("epoll").add(&chain[4], Flags::IN, 0).expect_err("too deep");
+    let kind = io::Error::from_raw_os_error(libc::ELOOP).kind();
+    assert_explained(&err, kind, libc::ELOOP, "five deep");
+}
+
+#[test]
 fn level_repeats_and_edge_does_not() {
     let (reader, mut writer) = UnixStream::pair().expect("pair");
     let epoll = Epoll::new().expect("epoll");
@@ -177,6 +195,20 @@ fn wakeup_takes_the_privilege() {
             epoll.add(&other, Flags::IN, 3).expect("it was not added");
         });
     });
+}
+
+#[test]
+fn system_v_has_other_names_for_in_and_out_and_unused_ones() {
+    let (reader, mut writer) = UnixStream::pair().expect("pair");
+    let epoll = Epoll::new().expect("epoll");
+    let unused = Flags::RDBAND | Flags::MSG;
+    epoll.add(&reader, Flags::RDNORM | unused, 0).expect("add");
+    assert_eq!(reported(&epoll, NOW), []);
+    writer.write_all(b"x").expect("write");
+    assert_eq!(reported(&epoll, LONG), [(0, Flags::RDNORM)]);
+    // Linux has no bands, and says of a socket that has room that it has some for them too.
+    epoll.modify(&reader, Flags::WRNORM | Flags::WRBAND, 0).expect("modify");
+    assert_eq!(reported(&epoll, LONG), [(0, Flags::WRNORM | Flags::WRBAND)]);
 }
 
 #[test]

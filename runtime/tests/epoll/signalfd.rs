@@ -1,5 +1,5 @@
 //! `SignalFd` and `BlockedSignals`: signals to one thread, so that the tests may run beside each
-//! other; those to the process are in `epoll_signals.rs`.
+//! other; those to the process are in `epoll_process.rs`.
 
 use std::io::{self, ErrorKind};
 use std::mem;
