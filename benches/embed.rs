@@ -27,8 +27,10 @@ mod support;
 const ROUNDS: usize = 21;
 const TRIPS: u64 = 20_000;
 
-/// Who drives.
-const HOSTS: [(&str, fn(&Game)); 5] = [
+/// Who drives a game to its end, and how.
+type Host = (&'static str, fn(&Game));
+
+const HOSTS: [Host; 5] = [
     ("`block_on`", |game| game.runtime.block_on(poll_fn(|cx| game.poll_over(cx)))),
     ("`turn(None)` in a loop", |game| game.drive(|runtime| drop(runtime.turn(None)))),
     ("poll(2), then `turn(0)`", |game| {
