@@ -493,6 +493,19 @@ fn on_an_older_kernel_nothing_is_started() {
 }
 
 #[test]
+fn at_the_limit_of_processes_the_error_names_it() {
+    let _alone = alone();
+    where_it_fails(libc::SYS_clone, None, libc::EAGAIN, || {
+        let mut command = Command::new("true");
+        // SAFETY: it makes no call; that it is there makes std fork, rather than spawn.
+        unsafe { command.pre_exec(|| Ok(())) };
+        let error = command.spawn().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::WouldBlock);
+        assert!(error.to_string().contains("ulimit -u"), "{error}");
+    });
+}
+
+#[test]
 fn a_child_that_cannot_be_watched_is_killed_and_the_error_says_so() {
     let _alone = alone();
     let before = open_descriptors();

@@ -314,10 +314,10 @@ fn a_runtime_asleep_on_another_thread_is_not_woken_by_the_child() {
                 let mut ended = pin!(ended);
                 poll_fn(|cx| {
                     polls += 1;
-                    // Polled first: the end may be sent as soon as this is.
-                    let polled = ended.as_mut().poll(cx).map(drop);
+                    // It waits before anybody hears of it, or the end could come first.
+                    let ended = ended.as_mut().poll(cx).map(drop);
                     let _ = tx.send((cx.waker().clone(), runtime::Handle::current()));
-                    polled
+                    ended
                 })
                 .await;
                 polls

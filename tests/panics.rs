@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use futures::channel::oneshot;
 use runtime::io::AsyncFd;
+use runtime::signal::unix::{SignalKind, signal};
 use runtime::task::JoinSet;
 use runtime::time::{self, Instant};
 use runtime::{Builder, Handle, Runtime};
@@ -86,6 +87,7 @@ fn no_runtime_on_the_thread() {
     assert_panics_here(|| time::pause(), &["time::pause", "inside block_on"]);
     assert_panics_here(|| time::resume(), &["time::resume", "inside block_on"]);
     assert_panics_here(|| Handle::current(), &["Handle::current", "inside block_on"]);
+    assert_panics_here(|| signal(SignalKind::hangup()), &["a signal", "inside block_on"]);
     let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     assert_panics_here(|| AsyncFd::new(socket), &["AsyncFd", "inside block_on"]);
 }

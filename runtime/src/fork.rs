@@ -35,7 +35,8 @@ pub(crate) fn watch() {
 /// and run runtimes of its own. The parent's handles may be dropped: they close their descriptors
 /// and touch nothing that the parent uses. Its sockets and timers may be used: they wait with a runtime
 /// of the child. What its tasks and threads are doing goes on there: here their join handles say
-/// "cancelled", unless the outcome was there before.
+/// "cancelled", unless the outcome was there before. Listeners for signals end at the fork, without this
+/// call: the child does with a signal what was done before they were there.
 ///
 /// Without a runtime in this thread at the time of the `fork` it does nothing. Nor has it to be called
 /// before `exec`: all descriptors of a runtime are close-on-exec.

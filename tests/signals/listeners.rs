@@ -3,7 +3,6 @@
 use std::future::poll_fn;
 use std::io::ErrorKind;
 use std::os::fd::AsRawFd;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::ptr;
 use std::sync::mpsc;
@@ -409,10 +408,4 @@ pub(crate) fn what_cannot_be_listened_for_is_an_error() {
             }
         }
     });
-}
-
-pub(crate) fn without_a_runtime_it_panics() {
-    let refused = catch_unwind(AssertUnwindSafe(|| signal(USR1))).expect_err("it panics");
-    let said = refused.downcast_ref::<&str>().expect("a sentence");
-    assert!(said.contains("no runtime on this thread") && said.contains("block_on"), "{said}");
 }

@@ -56,8 +56,7 @@ const TESTS: &[Test] = tests![
         a_busy_runtime_hears,
         a_host_is_told,
         a_signal_while_the_waker_is_left,
-        what_cannot_be_listened_for_is_an_error,
-        without_a_runtime_it_panics;
+        what_cannot_be_listened_for_is_an_error;
     dispositions:
         a_second_ctrl_c_kills => SIGINT,
         the_last_of_several_gives_back => SIGTERM,

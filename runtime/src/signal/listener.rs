@@ -62,14 +62,15 @@ pub fn signal(kind: SignalKind) -> io::Result<Signal> {
 /// # What happens to the process
 ///
 /// - The first listener of a kind installs a handler, and nothing else: no descriptor, no thread, no blocked
-///   signal, so children inherit nothing. (A program that ignores a signal, such as SIGHUP under nohup, hands
-///   that on to programs it starts by fork and exec, but not by posix_spawn(3), as long as it listens.)
+///   signal.
 /// - A handler that another library had installed before is called as well, after ours. One that is installed
 ///   later is expected to call ours, as such libraries do.
 /// - When the last listener of a kind goes, what was before is put back, unless somebody has replaced our
 ///   handler meanwhile. So a second Ctrl-C ends a program that waited for one.
-/// - A child made by fork(2) has what was before from its beginning, and its listeners are
-///   its own.
+/// - A child made by fork(2) has what was before from its beginning; listeners of its parent end there, and
+///   it may have its own. So programs started by `runtime::process` go on to ignore what their parent was
+///   told to ignore, such as SIGHUP under nohup. (Those started by posix_spawn(3), which std's `Command` may
+///   use, do not if it is listened for.)
 ///
 /// The kernel delivers a signal only if some thread does not block it; see `pthread_sigmask(3)`.
 #[must_use = "signals are heard of only as long as the listener is there"]

@@ -132,14 +132,15 @@ fn default_action() -> libc::sigaction {
 
 /// Our handler, in the place of `previous`.
 fn ours(signal: libc::c_int, previous: &libc::sigaction) -> libc::sigaction {
-    let mut action = default_action();
-    action.sa_sigaction = OURS as libc::sighandler_t;
     if is_handler(previous) {
         // It runs within ours, so as it had asked to run.
-        action.sa_mask = previous.sa_mask;
+        let mut action = *previous;
+        action.sa_sigaction = OURS as libc::sighandler_t;
         action.sa_flags = previous.sa_flags & !libc::SA_RESETHAND | libc::SA_SIGINFO;
         return action;
     }
+    let mut action = default_action();
+    action.sa_sigaction = OURS as libc::sighandler_t;
     // What else these flags say of children stays so, and whoever ignores SIGCHLD says no less.
     let of_children = previous.sa_flags & (libc::SA_NOCLDSTOP | libc::SA_NOCLDWAIT);
     let ignores_children = signal == libc::SIGCHLD && previous.sa_sigaction == libc::SIG_IGN;
