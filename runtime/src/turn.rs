@@ -192,8 +192,7 @@ impl Core {
         let alarm = alarms.while_up().filter(|&alarm| alarm <= end);
         let waits_for_fds = !self.reactor.is_empty();
         loop {
-            // Before all else: who wakes us without end, or a deadline in each turn, must not keep the
-            // events from us.
+            // First: who wakes us without end must not keep the events from us.
             if waits_for_fds {
                 let events = self.look()?;
                 if events > 0 {

@@ -807,28 +807,6 @@ fn nor_does_it_while_the_runtime_spins() {
     limited(|| spinning().block_on(flooded()));
 }
 
-#[test]
-fn nor_do_deadlines_in_each_turn() {
-    limited(|| {
-        spinning().block_on(async {
-            let (mut a, b) = UnixStream::pair().unwrap();
-            b.set_nonblocking(true).unwrap();
-            let deadlines = runtime::spawn(async move {
-                for turn in 0.. {
-                    assert!(turn < 1000, "the byte waits behind the deadlines");
-                    if turn == 10 {
-                        a.write_all(b"x").unwrap();
-                    }
-                    sleep(Duration::from_nanos(1)).await;
-                }
-            });
-            let b = Source::new(b);
-            assert_eq!(b.read_with(|mut stream| stream.read(&mut [0])).await.unwrap(), 1);
-            deadlines.abort();
-        });
-    });
-}
-
 fn spinning() -> Runtime {
     Builder::new().spin(Duration::from_millis(1)).build().unwrap()
 }
