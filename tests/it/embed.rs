@@ -487,7 +487,8 @@ fn a_turn_of_another_runtime_inside_a_task() {
                 while !task.is_finished() {
                     inner.turn(None).unwrap();
                 }
-                // The outer one is current again, and its own loop.
+                // The outer one is current again, and this is its loop.
+                assert!(panics(|| runtime::block_on(async {})).contains("inside a runtime"));
                 runtime::spawn(async move { log.borrow_mut().push("outer") }).await.unwrap();
                 sleep(Duration::from_millis(1)).await;
                 rx.await.unwrap();
