@@ -247,7 +247,12 @@ impl World {
         let mut waiter = self.waiters.swap_remove(index);
         match &mut waiter {
             // Gone, with whatever was under way.
-            _ if what == 0 => return,
+            _ if what == 0 => {
+                if let Waiter::Sleeper { task, .. } = waiter {
+                    task.abort();
+                }
+                return;
+            }
             Waiter::Told { told, waker, .. } => {
                 told.store(what < 3 || told.load(Ordering::Relaxed), Ordering::Relaxed);
                 if let Some(waker) = waker.borrow().clone() {
@@ -319,13 +324,18 @@ impl World {
         }
     }
 
+    /// Whether somebody waits for a deadline that is not far away, or behind us.
+    fn waits_in_time(&self) -> bool {
+        self.waiters.iter().filter_map(Waiter::deadline).any(|deadline| deadline <= self.soon)
+    }
+
     /// That what a turn says of itself is true.
     fn check(&self, turn: Turn) {
         let readable = || poll(&mut [PollFd::new(&self.runtime, Flags::IN)], ZERO).unwrap() == 1;
         if turn.more() {
             assert!(readable(), "{turn:?}");
-        } else if self.soon + Duration::from_millis(1) < Instant::now() {
-            // But for what the timer is set to, and that event is behind us with the next turn.
+        } else if self.soon + Duration::from_millis(1) < Instant::now() && !self.waits_in_time() {
+            // But for what the timer was set to, and that event is behind us with the next turn.
             let again = readable().then(|| self.runtime.turn(ZERO).unwrap());
             let did = again.map(|turn| (turn.tasks_polled(), turn.events_taken()));
             assert!(matches!(did, None | Some((0, 1))), "{turn:?}, and then {again:?}");
@@ -340,8 +350,6 @@ impl World {
             }
         }
         let now = Instant::now();
-        let soon = self.soon;
-        let in_time = |waiter: &&Waiter| waiter.deadline().is_some_and(|at| at <= soon);
         let done = |waiter: &Waiter| match waiter.deadline() {
             // It may have come since the last look.
             Some(_) => true,
@@ -350,7 +358,7 @@ impl World {
         for (index, waiter) in self.waiters.iter().enumerate() {
             assert!(done(waiter), "{:?} has left number {index}", self.host.kind);
         }
-        while self.waiters.iter().any(|waiter| in_time(&waiter)) {
+        while self.waits_in_time() {
             self.host.step(&self.runtime, None);
         }
         self.waiters.retain(|waiter| match waiter {
