@@ -191,15 +191,19 @@ impl Core {
         let end = monotonic_ns().saturating_add(saturating_ns(spin));
         let alarm = alarms.while_up().filter(|&alarm| alarm <= end);
         let waits_for_fds = !self.reactor.is_empty();
-        while monotonic_ns() < alarm.unwrap_or(end) {
-            if self.shared.block.is_notified() {
-                return Ok(ControlFlow::Break(0));
-            }
+        loop {
+            // First: who wakes us without end must not keep the events from us.
             if waits_for_fds {
                 let events = self.look()?;
                 if events > 0 {
                     return Ok(ControlFlow::Break(events));
                 }
+            }
+            if self.shared.block.is_notified() {
+                return Ok(ControlFlow::Break(0));
+            }
+            if monotonic_ns() >= alarm.unwrap_or(end) {
+                break;
             }
             hint::spin_loop();
         }

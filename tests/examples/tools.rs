@@ -425,3 +425,13 @@ fn ask_takes_ctrl_c_at_a_terminal_for_no_answer() {
     master.write_all(b"y but\x03").unwrap();
     assert_eq!(limited(|| child.wait()).unwrap().code(), Some(130));
 }
+
+#[test]
+fn number_says_on_ctrl_c_how_far_it_came() {
+    let mut number = Program::of(command("number").stdin(Stdio::piped()));
+    number.stdin.as_mut().unwrap().write_all(b"a\nb\nhalf a li").unwrap();
+    number.prints(&["     1  a", "     2  b"]);
+    number.signal(libc::SIGINT);
+    number.says("(2 lines)", "");
+    assert_eq!(number.finish().0.code(), Some(130));
+}
