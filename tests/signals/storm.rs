@@ -14,7 +14,9 @@ use runtime::time::sleep;
 use runtime::{Handle, block_on};
 
 use crate::support::{poll_once, turns};
-use crate::system::{DEFAULT, action, fork, kill, kill_thread, own_pid, raise, thread_id, wait};
+use crate::system::{
+    DEFAULT, action, fork, kill, kill_thread, own_pid, raise, thread_id, wait, while_blocked,
+};
 
 /// A hundred thousand, from another process and from threads, of two kinds: one of which somebody always
 /// listens for, and one that is nothing by default, so that its last listener may go at any time.
@@ -88,6 +90,24 @@ pub(crate) fn a_hundred_thousand_signals() {
         assert_eq!(action(libc::SIGUSR1), DEFAULT);
         assert_eq!(action(libc::SIGURG), DEFAULT);
     });
+}
+
+/// The kernel lets all of them interrupt one another that may, and the stack they get is small: each
+/// thread has its own, of two frames or three.
+pub(crate) fn many_kinds_at_once() {
+    let kinds: Vec<i32> = (libc::SIGRTMIN()..=libc::SIGRTMAX()).collect();
+    thread::spawn(move || {
+        block_on(async {
+            let listen = |&kind: &i32| signal(SignalKind::from_raw(kind)).unwrap();
+            let mut listeners: Vec<_> = kinds.iter().map(listen).collect();
+            while_blocked(&kinds, || kinds.iter().for_each(|&kind| kill_thread(thread_id(), kind)));
+            for listener in &mut listeners {
+                assert!(poll_once(pin!(listener.recv())).is_ready());
+            }
+        });
+    })
+    .join()
+    .unwrap();
 }
 
 /// Signals rain on the runtime's thread and on its pool's, and nobody who does something else hears of it.

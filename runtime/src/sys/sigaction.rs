@@ -148,6 +148,10 @@ fn ours(signal: libc::c_int, previous: &libc::sigaction) -> libc::sigaction {
     if ignores_children {
         action.sa_flags |= libc::SA_NOCLDWAIT;
     }
+    // Else the kernel puts a frame for each signal that is due on one stack, before the first of them
+    // runs, and the alternate stack of a thread has room for two.
+    // SAFETY: the set is written, and is the action's own.
+    unsafe { libc::sigfillset(&mut action.sa_mask) };
     action
 }
 
