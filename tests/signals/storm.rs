@@ -15,7 +15,7 @@ use runtime::{Handle, block_on};
 
 use crate::support::{poll_once, turns};
 use crate::system::{
-    DEFAULT, action, fork, kill, kill_thread, own_pid, raise, thread_id, wait, while_blocked,
+    DEFAULT, action, fork, kill, kill_thread, own_pid, raise, thread_id, wait, with_all_blocked,
 };
 
 /// A hundred thousand, from another process and from threads, of two kinds: one of which somebody always
@@ -92,22 +92,20 @@ pub(crate) fn a_hundred_thousand_signals() {
     });
 }
 
-/// The kernel lets all of them interrupt one another that may, and the stack they get is small: each
-/// thread has its own, of two frames or three.
-pub(crate) fn many_kinds_at_once() {
-    let kinds: Vec<i32> = (libc::SIGRTMIN()..=libc::SIGRTMAX()).collect();
-    thread::spawn(move || {
-        block_on(async {
-            let listen = |&kind: &i32| signal(SignalKind::from_raw(kind)).unwrap();
-            let mut listeners: Vec<_> = kinds.iter().map(listen).collect();
-            while_blocked(&kinds, || kinds.iter().for_each(|&kind| kill_thread(thread_id(), kind)));
-            for listener in &mut listeners {
-                assert!(poll_once(pin!(listener.recv())).is_ready());
-            }
-        });
-    })
-    .join()
-    .unwrap();
+/// What waited while it was blocked, or while the process was stopped, comes all at once. The kernel puts the
+/// frame of each handler upon that of the one before, and the stack for signals is small.
+pub(crate) fn every_kind_at_once() {
+    block_on(async {
+        let listen = |number| Some((number, signal(SignalKind::from_raw(number)).ok()?));
+        // A stop takes back a SIGCONT that waits, and the other way round.
+        let numbers = (1..=libc::SIGRTMAX()).filter(|&number| number != libc::SIGCONT);
+        let mut listeners: Vec<_> = numbers.filter_map(listen).collect();
+        assert!(listeners.len() > 50, "{listeners:?}");
+        with_all_blocked(|| listeners.iter().for_each(|&(number, _)| raise(number)));
+        for (_, listener) in &mut listeners {
+            assert!(poll_once(pin!(listener.recv())).is_ready(), "{listener:?}");
+        }
+    });
 }
 
 /// Signals rain on the runtime's thread and on its pool's, and nobody who does something else hears of it.

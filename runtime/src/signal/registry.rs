@@ -14,8 +14,8 @@ use std::task::Waker;
 
 use crate::name::RuntimeName;
 use crate::sys;
-use crate::sys::sigaction::{Disposition, MAX_SIGNAL};
-use crate::sys::signal::{SignalInfo, SignalKind};
+use crate::sys::sigaction::Disposition;
+use crate::sys::signal::{MAX_SIGNAL, SignalInfo, SignalKind};
 use crate::wakeups;
 
 /// Records kept of each signal: 8 KiB, once somebody has listened for it.

@@ -6,11 +6,8 @@ use std::ptr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering};
 
-use super::signal::{SignalInfo, SignalKind};
+use super::signal::{MAX_SIGNAL, SignalInfo, SignalKind};
 use super::{context, cvt};
-
-/// Signals are numbered from 1 to this; index 0 stands for signal 1.
-pub(crate) const MAX_SIGNAL: usize = 64;
 
 /// What to do with signals that somebody listens for. Async-signal-safe.
 type Note = fn(&SignalInfo);
@@ -141,6 +138,10 @@ fn ours(signal: libc::c_int, previous: &libc::sigaction) -> libc::sigaction {
     }
     let mut action = default_action();
     action.sa_sigaction = OURS as libc::sighandler_t;
+    // The kernel stacks up the handlers of all signals that wait, and the stack for signals (std gives a
+    // thread 8 KiB) has room for two or three frames. So ours are one after another.
+    // SAFETY: the set is the action's own.
+    unsafe { libc::sigfillset(&mut action.sa_mask) };
     // What else these flags say of children stays so, and whoever ignores SIGCHLD says no less.
     let of_children = previous.sa_flags & (libc::SA_NOCLDSTOP | libc::SA_NOCLDWAIT);
     let ignores_children = signal == libc::SIGCHLD && previous.sa_sigaction == libc::SIG_IGN;
@@ -148,10 +149,6 @@ fn ours(signal: libc::c_int, previous: &libc::sigaction) -> libc::sigaction {
     if ignores_children {
         action.sa_flags |= libc::SA_NOCLDWAIT;
     }
-    // Else the kernel puts a frame for each signal that is due on one stack, before the first of them
-    // runs, and the alternate stack of a thread has room for two.
-    // SAFETY: the set is written, and is the action's own.
-    unsafe { libc::sigfillset(&mut action.sa_mask) };
     action
 }
 
