@@ -374,21 +374,6 @@ fn what_we_block_is_not_blocked_in_a_child() {
     change_mask(libc::SIG_UNBLOCK, libc::SIGUSR1);
 }
 
-#[test]
-fn what_was_ignored_is_ignored_in_a_child_though_we_listen_for_it() {
-    let _alone = alone();
-    // SAFETY: SIG_IGN and SIG_DFL are no functions of ours.
-    unsafe { libc::signal(libc::SIGHUP, libc::SIG_IGN) };
-    run(async {
-        let listener = signal(SignalKind::hangup()).unwrap();
-        let ignored = signals_of_a_child(&mut own_status(), "SigIgn").await;
-        assert_eq!(ignored & bit(libc::SIGHUP), bit(libc::SIGHUP));
-        drop(listener);
-    });
-    // SAFETY: as above.
-    unsafe { libc::signal(libc::SIGHUP, libc::SIG_DFL) };
-}
-
 fn limit_descriptors(limit: u64) -> u64 {
     let mut limits = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: `limits` outlives the call.
