@@ -8,11 +8,9 @@ mod support;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::env;
-use std::hint;
-use std::os::unix::process::ExitStatusExt;
 use std::process;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use runtime::process::Command;
@@ -20,8 +18,8 @@ use runtime::task::yield_now;
 use runtime::{Runtime, block_on};
 use support::forks::{assert_fine, in_child, one_at_a_time};
 
-/// Lets the test fork before each allocation of a thread. As in real forks: whoever allocates waits until
-/// they are over.
+/// Lets the test fork at each allocation of a thread. That is where threads stand in real forks: who
+/// allocates waits until they are over.
 struct Pausing;
 
 #[global_allocator]
@@ -46,9 +44,10 @@ fn pause() {
 // SAFETY: the system's allocator does it all.
 unsafe impl GlobalAlloc for Pausing {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        pause();
         // SAFETY: as the caller of this function says.
-        unsafe { System.alloc(layout) }
+        let memory = unsafe { System.alloc(layout) };
+        pause();
+        memory
     }
 
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
@@ -57,7 +56,7 @@ unsafe impl GlobalAlloc for Pausing {
     }
 }
 
-/// Does something on a thread of its own, and has `child` run in a fork from before each allocation.
+/// Does something on a thread of its own, and has `child` run in a fork at each allocation.
 fn fork_at_each_allocation<T: Send + 'static>(
     something: impl FnOnce() -> T + Send + 'static,
     child: impl Fn(),
@@ -122,31 +121,29 @@ fn while_children_are_abandoned() {
     block_on(async { Command::new("true").status().await.unwrap() });
 }
 
-/// The environment variable that says to be the process in which it happens.
-const FIRST: &str = "FORK_MIDWAY_FIRST";
-
-static FORKING: AtomicBool = AtomicBool::new(false);
-
-extern "C" fn forking() {
-    FORKING.store(true, Ordering::SeqCst);
-}
+/// The environment variable that says to be the process in which it happens, and at which allocation.
+const AT: &str = "FORK_MIDWAY_AT";
 
 /// The C library holds a lock over a fork which the first runtime of a process needs too.
 #[test]
 fn while_the_first_runtime_is_made() {
-    if env::var_os(FIRST).is_some() {
-        return make_the_first_runtime();
+    if let Ok(at) = env::var(AT) {
+        return fork_after_allocation(at.parse().unwrap());
     }
-    // By chance the thread comes too late, and then nothing is tried.
-    for _ in 0..20 {
+    for at in 0..10 {
         let mut again = process::Command::new(env::current_exe().unwrap());
-        again.args(["--exact", "while_the_first_runtime_is_made"]).env(FIRST, "1");
+        again.args(["--exact", "while_the_first_runtime_is_made"]).env(AT, at.to_string());
         let output = again.output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     }
 }
 
-fn make_the_first_runtime() {
+extern "C" fn let_go() {
+    LET_GO.store(usize::MAX, Ordering::SeqCst);
+}
+
+/// Has the thread that makes the first runtime go on, after an allocation, while the fork is under way.
+fn fork_after_allocation(at: usize) {
     const LEN: usize = 64 << 20;
     // SAFETY: new memory, each page of which is written, so that to fork takes its time; and a handler that
     // does nothing but store.
@@ -157,20 +154,21 @@ fn make_the_first_runtime() {
         assert_ne!(memory, libc::MAP_FAILED);
         libc::madvise(memory, LEN, libc::MADV_NOHUGEPAGE);
         (0..LEN).step_by(4096).for_each(|page| memory.byte_add(page).cast::<u8>().write(1));
-        libc::pthread_atfork(Some(forking), None, None);
+        libc::pthread_atfork(Some(let_go), None, None);
     }
     let first = thread::spawn(|| {
-        while !FORKING.load(Ordering::SeqCst) {
-            hint::spin_loop();
-        }
-        Runtime::new().unwrap().block_on(yield_now());
+        PAUSES.set(true);
+        let runtime = Runtime::new().unwrap();
+        PAUSES.set(false);
+        runtime.block_on(yield_now());
     });
-    let status = in_child(|| {
-        // SAFETY: the call takes a number.
-        unsafe { libc::alarm(2) };
+    while PAUSED.load(Ordering::SeqCst) <= at && !first.is_finished() {
+        LET_GO.store(at, Ordering::SeqCst);
+        thread::yield_now();
+    }
+    assert_fine(in_child(|| {
         runtime::after_fork();
         block_on(yield_now());
-    });
-    assert!(status.success(), "the child: {:?}", status.signal());
+    }));
     first.join().unwrap();
 }
