@@ -145,13 +145,16 @@ extern "C" fn let_go() {
 /// Has the thread that makes the first runtime go on, after an allocation, while the fork is under way.
 fn fork_after_allocation(at: usize) {
     const LEN: usize = 64 << 20;
-    // SAFETY: new memory, each page of which is written, so that to fork takes its time; and a handler that
-    // does nothing but store.
+    // A fork copies the memory from the lowest address on. So much of it lies below what the thread changes
+    // that the thread has the time.
+    let low = ptr::without_provenance_mut(1 << 28);
+    // SAFETY: new memory, where there is none, each page of which is written; and a handler that does nothing
+    // but store.
     unsafe {
         let protection = libc::PROT_READ | libc::PROT_WRITE;
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
-        let memory = libc::mmap(ptr::null_mut(), LEN, protection, flags, -1, 0);
-        assert_ne!(memory, libc::MAP_FAILED);
+        let memory = libc::mmap(low, LEN, protection, flags, -1, 0);
+        assert_eq!(memory, low);
         libc::madvise(memory, LEN, libc::MADV_NOHUGEPAGE);
         (0..LEN).step_by(4096).for_each(|page| memory.byte_add(page).cast::<u8>().write(1));
         libc::pthread_atfork(Some(let_go), None, None);
