@@ -105,16 +105,21 @@ impl Core {
     /// the root is done or a panic is to be passed on.
     fn run_batch(&self, root: &mut Root<'_>) -> (ControlFlow<()>, usize) {
         let mut batch = Batch { left: self.options.event_interval, running: None };
-        loop {
+        let flow = loop {
             // One net for the whole batch: a net for each poll costs 7 instructions more.
             match catch_unwind(AssertUnwindSafe(|| self.poll_tasks(&mut batch, root))) {
-                Ok(flow) => return (flow, (self.options.event_interval - batch.left) as usize),
+                Ok(flow) => break flow,
                 Err(panic) => match batch.running.take() {
                     Some((index, task)) => self.fail_task(index, task, Failure::Panicked(panic)),
                     None => resume_unwind(panic),
                 },
             }
-        }
+            if self.resume.borrow().is_some() {
+                // The next task may panic as well, and only one can be passed on.
+                break ControlFlow::Break(());
+            }
+        };
+        (flow, (self.options.event_interval - batch.left) as usize)
     }
 
     fn poll_tasks(&self, batch: &mut Batch, root: &mut Root<'_>) -> ControlFlow<()> {
