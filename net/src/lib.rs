@@ -1,4 +1,4 @@
-//! Sockets, pipes and child processes for `epoll-runtime`, on the engine's public API.
+//! Sockets, pipes and child processes for `epoll-runtime`, on the engine's public API alone.
 //!
 //! Applications see this crate as `runtime::net`; what moves bytes, with the standard streams, in
 //! `runtime::io`; and children in `runtime::process`. Names, signatures and meaning are tokio's.

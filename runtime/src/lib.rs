@@ -85,8 +85,6 @@ pub mod epoll {
 #[doc(hidden)]
 pub mod __private {
     pub use crate::rng::random_below;
-    pub use crate::signal::hides_an_ignored_signal;
     pub use crate::sys::context;
-    pub use crate::sys::sigmask::{child_may_inherit_mask, unblock_in_child};
     pub use crate::task::remote_join::try_spawn_blocking;
 }

@@ -202,8 +202,8 @@ pub(crate) fn close(home: RuntimeName) -> Vec<Waker> {
 }
 
 /// Whether a signal that this process ignores is listened for. A program that is started now would
-/// not inherit that it is ignored, unless by fork(3), which gives back before exec.
-pub fn hides_an_ignored_signal() -> bool {
+/// not inherit that it is ignored, unless by fork(2), whose hooks give it back before exec.
+pub(super) fn hides_an_ignored_signal() -> bool {
     let hides = |kind: &Kind| !kind.listeners.is_empty() && kind.disposition.was_ignored();
     HELD_OVER_FORKS.load(Ordering::Acquire) && lock().kinds.iter().any(hides)
 }

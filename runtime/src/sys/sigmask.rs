@@ -22,9 +22,10 @@ use super::signal::{MAX_SIGNAL, SignalKind};
 /// before would take Ctrl-C, and the process would end by it. The threads behind
 /// [`spawn_blocking`](crate::task::spawn_blocking) come when there is work, not with the runtime.
 ///
-/// A child has the mask of the thread that starts it, also one of
-/// [`std::process::Command`], and is then deaf to SIGTERM. `runtime::process::Command` unblocks in
-/// the child what was blocked here, and nothing else.
+/// A child has the mask of the thread that starts it, and is then deaf to SIGTERM.
+/// `runtime::process::Command` unblocks in the child what was blocked here, and nothing else. For
+/// [`std::process::Command`] there is
+/// [`restore_in_child`](crate::signal::unix::restore_in_child).
 ///
 /// # Examples
 ///
@@ -110,7 +111,7 @@ fn set_guards_of(signal: libc::c_int, count: u32) {
 }
 
 /// Whether a child may inherit a mask of ours, so that [`unblock_in_child`] has something to do.
-pub fn child_may_inherit_mask() -> bool {
+pub(crate) fn child_may_inherit_mask() -> bool {
     EVER_BLOCKED.load(Ordering::Relaxed) != 0
 }
 
@@ -120,7 +121,7 @@ pub fn child_may_inherit_mask() -> bool {
 /// # Errors
 ///
 /// None that is known.
-pub fn unblock_in_child() -> io::Result<()> {
+pub(crate) fn unblock_in_child() -> io::Result<()> {
     change_mask(libc::SIG_UNBLOCK, SignalSet(EVER_BLOCKED.load(Ordering::Relaxed))).map(drop)
 }
 
