@@ -193,8 +193,8 @@ impl Core {
         if spin.is_zero() || self.timers.clock.is_paused() {
             return Ok(ControlFlow::Continue(limit));
         }
-        let end = monotonic_ns().saturating_add(saturating_ns(spin));
-        let alarm = alarms.while_up().filter(|&alarm| alarm <= end);
+        let start = monotonic_ns();
+        let end = start.saturating_add(saturating_ns(spin));
         let waits_for_fds = !self.reactor.is_empty();
         loop {
             // First: who wakes us without end must not keep the events from us.
@@ -207,15 +207,20 @@ impl Core {
             if self.shared.block.is_notified() {
                 return Ok(ControlFlow::Break(0));
             }
-            if monotonic_ns() >= alarm.unwrap_or(end) {
-                break;
+            // Asked for anew: a suspend brings the alarms near that count it.
+            let alarm = alarms.while_up();
+            let now = monotonic_ns();
+            if alarm.is_some_and(|alarm| alarm <= now) {
+                return Ok(ControlFlow::Break(0));
+            }
+            if now >= end {
+                let spent = Duration::from_nanos((now - start) as u64);
+                return Ok(match limit.map(|limit| limit.saturating_sub(spent)) {
+                    Some(Duration::ZERO) => ControlFlow::Break(0),
+                    rest => ControlFlow::Continue(rest),
+                });
             }
             hint::spin_loop();
-        }
-        match limit.map(|limit| limit - spin) {
-            Some(Duration::ZERO) => Ok(ControlFlow::Break(0)),
-            _ if alarm.is_some() => Ok(ControlFlow::Break(0)),
-            rest => Ok(ControlFlow::Continue(rest)),
         }
     }
 
