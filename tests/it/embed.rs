@@ -726,6 +726,30 @@ fn a_panic_to_be_passed_on_comes_out_of_the_turn() {
 }
 
 #[test]
+fn each_panic_to_be_passed_on_comes_out_of_a_turn_of_its_own() {
+    limited(|| {
+        let runtime = Builder::new().unhandled_panic(UnhandledPanic::Resume).build().unwrap();
+        for name in ["first", "second", "third"] {
+            drop(runtime.spawn(async move { panic!("{name}") }));
+        }
+        let task = runtime.spawn(async {});
+        for name in ["first", "second", "third"] {
+            assert!(is_readable(&runtime) && !task.is_finished());
+            assert_eq!(panics(|| drop(runtime.turn(None))), name);
+        }
+        settle(&runtime);
+        assert!(task.is_finished());
+
+        // Of two in one poll, the first.
+        let lost = ["fourth", "fifth"].map(|name| runtime.spawn(async move { panic!("{name}") }));
+        settle(&runtime);
+        drop(runtime.spawn(async move { drop(lost) }));
+        assert_eq!(panics(|| drop(runtime.turn(None))), "fourth");
+        settle(&runtime);
+    });
+}
+
+#[test]
 fn a_panic_of_block_on_leaves_a_runtime_that_can_be_hosted() {
     limited(|| {
         let runtime = hosted();
