@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::thread;
 
-use runtime::block_on;
 use runtime::signal::unix::{Signal, SignalKind, affects_children, signal};
+use runtime::{block_on, process};
 
 use crate::support::{poll_once, turns};
 use crate::system::{
@@ -62,6 +62,9 @@ pub(crate) fn what_was_ignored_stays_so_over_fork_and_exec() {
         let listener = signal(SignalKind::hangup()).unwrap();
         assert!(affects_children());
         assert_eq!(masks(&status_of_a_program(true)), masks(&before));
+        // As it knows how to start it.
+        let output = process::Command::new("cat").arg("/proc/self/status").output().await.unwrap();
+        assert_eq!(masks(&String::from_utf8(output.stdout).unwrap()), masks(&before));
         drop(listener);
         assert!(!affects_children());
         assert_eq!(masks(&status_of_a_program(false)), masks(&before));

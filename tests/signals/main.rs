@@ -81,6 +81,7 @@ const TESTS: &[Test] = tests![
         a_child_that_nobody_told_of_does_what_was_before;
     storm:
         a_hundred_thousand_signals,
+        every_kind_at_once,
         no_operation_is_interrupted;
 ];
 

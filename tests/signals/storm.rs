@@ -14,7 +14,9 @@ use runtime::time::sleep;
 use runtime::{Handle, block_on};
 
 use crate::support::{poll_once, turns};
-use crate::system::{DEFAULT, action, fork, kill, kill_thread, own_pid, raise, thread_id, wait};
+use crate::system::{
+    DEFAULT, action, fork, kill, kill_thread, own_pid, raise, thread_id, wait, with_all_blocked,
+};
 
 /// A hundred thousand, from another process and from threads, of two kinds: one of which somebody always
 /// listens for, and one that is nothing by default, so that its last listener may go at any time.
@@ -87,6 +89,22 @@ pub(crate) fn a_hundred_thousand_signals() {
         drop(listener);
         assert_eq!(action(libc::SIGUSR1), DEFAULT);
         assert_eq!(action(libc::SIGURG), DEFAULT);
+    });
+}
+
+/// What waited while it was blocked, or while the process was stopped, comes all at once. The kernel puts the
+/// frame of each handler upon that of the one before, and the stack for signals is small.
+pub(crate) fn every_kind_at_once() {
+    block_on(async {
+        let listen = |number| Some((number, signal(SignalKind::from_raw(number)).ok()?));
+        // A stop takes back a SIGCONT that waits, and the other way round.
+        let numbers = (1..=libc::SIGRTMAX()).filter(|&number| number != libc::SIGCONT);
+        let mut listeners: Vec<_> = numbers.filter_map(listen).collect();
+        assert!(listeners.len() > 50, "{listeners:?}");
+        with_all_blocked(|| listeners.iter().for_each(|&(number, _)| raise(number)));
+        for (_, listener) in &mut listeners {
+            assert!(poll_once(pin!(listener.recv())).is_ready(), "{listener:?}");
+        }
     });
 }
 

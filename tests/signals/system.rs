@@ -34,6 +34,21 @@ pub(crate) fn queue(pid: i32, signal: i32, value: i32) {
     assert_eq!(unsafe { libc::sigqueue(pid, signal, value) }, 0, "{}", io::Error::last_os_error());
 }
 
+/// Has all signals wait in this thread while `body` runs; they have been handled when this returns.
+pub(crate) fn with_all_blocked(body: impl FnOnce()) {
+    let mut before = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: both sets outlive the calls, and the second is read after it was written.
+    unsafe {
+        let mut all = MaybeUninit::uninit();
+        libc::sigfillset(all.as_mut_ptr());
+        let blocked = libc::pthread_sigmask(libc::SIG_BLOCK, all.as_ptr(), before.as_mut_ptr());
+        assert_eq!(blocked, 0);
+        body();
+        let restored = libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), ptr::null_mut());
+        assert_eq!(restored, 0);
+    }
+}
+
 pub(crate) fn own_pid() -> i32 {
     process::id() as i32
 }

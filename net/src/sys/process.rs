@@ -58,6 +58,7 @@ pub(crate) fn is_no_such_process(error: &io::Error) -> bool {
 pub(crate) fn exhausted_by_spawning(error: &io::Error) -> Option<&'static str> {
     match error.raw_os_error()? {
         libc::EAGAIN => Some("the limit of processes is reached (raise `ulimit -u`, or pids.max)"),
+        libc::ENOMEM => Some("the system has no memory left for another process"),
         _ => exhausted(error),
     }
 }

@@ -138,6 +138,10 @@ fn ours(signal: libc::c_int, previous: &libc::sigaction) -> libc::sigaction {
     }
     let mut action = default_action();
     action.sa_sigaction = OURS as libc::sighandler_t;
+    // The kernel stacks up the handlers of all signals that wait, and the stack for signals (std gives a
+    // thread 8 KiB) has room for two or three frames. So ours are one after another.
+    // SAFETY: the set is the action's own.
+    unsafe { libc::sigfillset(&mut action.sa_mask) };
     // What else these flags say of children stays so, and whoever ignores SIGCHLD says no less.
     let of_children = previous.sa_flags & (libc::SA_NOCLDSTOP | libc::SA_NOCLDWAIT);
     let ignores_children = signal == libc::SIGCHLD && previous.sa_sigaction == libc::SIG_IGN;

@@ -307,11 +307,13 @@ pub(crate) fn notify(name: RuntimeName) {
 /// Has a runtime notified of these signals; false if it is gone.
 pub(crate) fn listen(name: RuntimeName, signals: u64) -> bool {
     let Some(block) = block_of(name) else { return false };
-    let is_open = block.lock().owner == name;
-    if is_open {
-        block.listens.fetch_or(signals, Ordering::AcqRel);
+    // Under the lock: who closes the inbox after this finds the bits.
+    let inbox = block.lock();
+    if inbox.owner != name {
+        return false;
     }
-    is_open
+    block.listens.fetch_or(signals, Ordering::AcqRel);
+    true
 }
 
 /// Has a runtime notified of these signals no more; returns of which it was.
