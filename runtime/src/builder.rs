@@ -21,7 +21,7 @@ pub enum UnhandledPanic {
     Log,
     /// The same, and the process aborts.
     Abort,
-    /// `block_on` goes on with the panic.
+    /// `block_on`, or the turn in a host's loop, goes on with the panic.
     Resume,
 }
 
