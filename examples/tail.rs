@@ -3,7 +3,7 @@
 //! Type `cargo run -q --example tail -- FILE...` with the logs of some busy programs, and Ctrl-C at the end.
 //! As with `tail -F` it is the names that are followed. A file that is missing is waited for; one that
 //! is cut short is read from its beginning; one that has another put in its place, as logrotate does it,
-//! is read to its end first. The folders must be there, and stay.
+//! is read to its end first. The directories must be there, and stay.
 //!
 //! inotify(7) tells of changes. This library has no type for its descriptor: `AsyncFd` takes it as it
 //! comes from another crate.
@@ -90,7 +90,7 @@ async fn follow(paths: Vec<PathBuf>) -> io::Result<()> {
 /// A name that is followed.
 struct Name {
     path: PathBuf,
-    folder: WatchDescriptor,
+    directory: WatchDescriptor,
     /// What has the name, or had it last: whoever writes to it may go on for a while.
     current: Option<Current>,
     is_missing: bool,
@@ -106,14 +106,15 @@ struct Current {
 impl Name {
     fn new(path: PathBuf, watches: &mut Watches) -> io::Result<Name> {
         let here = Path::new(".").join(&path);
-        let folder = here.parent().unwrap_or(&here);
+        let directory = here.parent().unwrap_or(&here);
         let changes = WatchMask::CREATE | WatchMask::MOVE | WatchMask::DELETE | WatchMask::ATTRIB;
-        let folder = watches.add(folder, changes | WatchMask::ONLYDIR).map_err(about(folder))?;
-        Ok(Name { path, folder, current: None, is_missing: false })
+        let directory =
+            watches.add(directory, changes | WatchMask::ONLYDIR).map_err(about(directory))?;
+        Ok(Name { path, directory, current: None, is_missing: false })
     }
 
     fn is_meant_by(&self, event: &Event<&OsStr>) -> bool {
-        (event.wd == self.folder && event.name == self.path.file_name())
+        (event.wd == self.directory && event.name == self.path.file_name())
             || self.current.as_ref().is_some_and(|current| event.wd == current.watch)
             || event.mask.contains(EventMask::Q_OVERFLOW)
     }

@@ -38,6 +38,7 @@
 //! - [`join!`], [`try_join!`], [`select!`]: several futures in one task.
 //! - [`Handle`] and [`spawn_blocking`]: other threads. [`per_core`]: a runtime on each core.
 //! - [`epoll`]: the layer below, without the runtime.
+//! - [`guide::embedding`]: inside another program's loop, by [`Runtime::turn`].
 //!
 //! Sockets, timers, wakers and handles are `Send` and work on any thread. The one place where a waker may
 //! not be used is a signal handler: let a task wait for the [`signal`] instead, or write to an
@@ -63,6 +64,7 @@ struct Readme;
 mod macros;
 
 pub mod fs;
+pub mod guide;
 pub mod io;
 pub mod task;
 pub mod time;

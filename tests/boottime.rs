@@ -31,12 +31,15 @@ static REFUSED: AtomicBool = AtomicBool::new(false);
 static EPOLL_REFUSED: AtomicBool = AtomicBool::new(false);
 /// How many such timers were asked for, and epoll instances that were refused.
 static ASKED: AtomicU64 = AtomicU64::new(0);
+/// How often a clock was read.
+static READ: AtomicU64 = AtomicU64::new(0);
 
 // What makes `no_mangle` sound here: these have the names, the signatures and the meaning of libc's
 // functions.
 
 #[unsafe(no_mangle)]
 extern "C" fn clock_gettime(clock: c_int, time: *mut libc::timespec) -> c_int {
+    READ.fetch_add(1, Ordering::Relaxed);
     // SAFETY: the arguments are those of libc's function, whose place we take.
     let result = unsafe { libc::syscall(libc::SYS_clock_gettime, clock as c_long, time) };
     if result == 0 && clock == libc::CLOCK_BOOTTIME {
@@ -116,6 +119,31 @@ fn what_came_during_a_suspend_is_met_at_the_next_turn() {
         runtime::time::sleep(MS).await;
         assert!(sleep.is_elapsed());
         sleep.await;
+    });
+}
+
+#[test]
+fn a_suspend_is_seen_by_a_runtime_that_spins() {
+    let _alone = alone();
+    limited(|| {
+        let (polled, is_polled) = mpsc::channel();
+        let suspends = thread::spawn(move || {
+            is_polled.recv().unwrap();
+            // Nothing but a runtime that spins reads a clock that often.
+            let before = READ.load(Ordering::Relaxed);
+            while READ.load(Ordering::Relaxed) < before + 1_000 {
+                thread::yield_now();
+            }
+            SUSPENDED.store(3600, Ordering::Relaxed);
+        });
+        let runtime = runtime::Builder::new().spin(Duration::MAX).build().unwrap();
+        runtime.block_on(async {
+            let mut sleep = boottime::sleep(HOUR);
+            assert!(poll!(&mut sleep).is_pending());
+            polled.send(()).unwrap();
+            sleep.await;
+        });
+        suspends.join().unwrap();
     });
 }
 

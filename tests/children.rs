@@ -277,44 +277,46 @@ async fn descriptors_of_a_child() -> BTreeSet<String> {
 #[test]
 fn no_descriptor_of_ours_reaches_a_child() {
     let _alone = alone();
-    run(async {
-        // Whoever has started this test may have left it some.
-        let inherited = descriptors_of_a_child().await.len();
+    // On a thread that is gone at the end, and the spare pipe that it keeps with it: others count.
+    let limited = || run(with_a_descriptor_of_each_kind());
+    thread::spawn(limited).join().unwrap();
+}
 
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let client =
-            runtime::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let server = listener.accept().await.unwrap();
-        let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-        let pipe = runtime::net::unix::pipe::pipe().unwrap();
-        // Moves so much that it is spliced, and the thread keeps the pipe.
-        let ((a, b), (c, d)) = (UnixStream::pair().unwrap(), UnixStream::pair().unwrap());
-        let copied = runtime::spawn(async move { runtime::io::copy(&b, &c).await });
-        runtime::spawn(async move { a.write_all(&[7; 1 << 20]).await });
-        d.read_to_end(&mut Vec::new()).await.unwrap();
-        assert_eq!(copied.await.unwrap().unwrap(), 1 << 20);
-        let bare = (Epoll::new().unwrap(), EventFd::new().unwrap(), TimerFd::new().unwrap());
-        let pidfd = PidFd::open(std::process::id()).unwrap();
-        let blocked = BlockedSignals::new([SignalKind::user_defined2()]).unwrap();
-        let signals = (SignalFd::new(&blocked).unwrap(), signal(SignalKind::alarm()).unwrap());
-        let (cat, stdin, stdout) = running_cat(&mut cat());
-        sleep(Duration::from_nanos(1)).await;
-        let standard = (runtime::io::stdin(), runtime::io::stdout(), runtime::io::stderr());
+async fn with_a_descriptor_of_each_kind() {
+    // Whoever has started this test may have left it some.
+    let inherited = descriptors_of_a_child().await.len();
 
-        let theirs = descriptors_of_a_child().await;
-        assert_eq!(theirs.len(), inherited, "{theirs:?}");
-        drop((
-            listener, client, server, udp, pipe, d, bare, pidfd, signals, cat, stdin, stdout,
-            standard,
-        ));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = runtime::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let server = listener.accept().await.unwrap();
+    let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let pipe = runtime::net::unix::pipe::pipe().unwrap();
+    // Moves so much that it is spliced, and the thread keeps the pipe.
+    let ((a, b), (c, d)) = (UnixStream::pair().unwrap(), UnixStream::pair().unwrap());
+    let copied = runtime::spawn(async move { runtime::io::copy(&b, &c).await });
+    runtime::spawn(async move { a.write_all(&[7; 1 << 20]).await });
+    d.read_to_end(&mut Vec::new()).await.unwrap();
+    assert_eq!(copied.await.unwrap().unwrap(), 1 << 20);
+    let bare = (Epoll::new().unwrap(), EventFd::new().unwrap(), TimerFd::new().unwrap());
+    let pidfd = PidFd::open(std::process::id()).unwrap();
+    let blocked = BlockedSignals::new([SignalKind::user_defined2()]).unwrap();
+    let signals = (SignalFd::new(&blocked).unwrap(), signal(SignalKind::alarm()).unwrap());
+    let (cat, stdin, stdout) = running_cat(&mut cat());
+    sleep(Duration::from_nanos(1)).await;
+    let standard = (runtime::io::stdin(), runtime::io::stdout(), runtime::io::stderr());
 
-        // It would be seen.
-        // SAFETY: the descriptor is made here and nobody else's.
-        let leak = unsafe { OwnedFd::from_raw_fd(libc::eventfd(0, 0)) };
-        assert_eq!(descriptors_of_a_child().await.len(), inherited + 1);
-        drop(leak);
-        all_reaped().await;
-    });
+    let theirs = descriptors_of_a_child().await;
+    assert_eq!(theirs.len(), inherited, "{theirs:?}");
+    drop((
+        listener, client, server, udp, pipe, d, bare, pidfd, signals, cat, stdin, stdout, standard,
+    ));
+
+    // It would be seen.
+    // SAFETY: the descriptor is made here and nobody else's.
+    let leak = unsafe { OwnedFd::from_raw_fd(libc::eventfd(0, 0)) };
+    assert_eq!(descriptors_of_a_child().await.len(), inherited + 1);
+    drop(leak);
+    all_reaped().await;
 }
 
 /// What a child says of its signals, as a line of /proc/self/status.
@@ -370,21 +372,6 @@ fn what_we_block_is_not_blocked_in_a_child() {
         });
     });
     change_mask(libc::SIG_UNBLOCK, libc::SIGUSR1);
-}
-
-#[test]
-fn what_was_ignored_is_ignored_in_a_child_though_we_listen_for_it() {
-    let _alone = alone();
-    // SAFETY: SIG_IGN and SIG_DFL are no functions of ours.
-    unsafe { libc::signal(libc::SIGHUP, libc::SIG_IGN) };
-    run(async {
-        let listener = signal(SignalKind::hangup()).unwrap();
-        let ignored = signals_of_a_child(&mut own_status(), "SigIgn").await;
-        assert_eq!(ignored & bit(libc::SIGHUP), bit(libc::SIGHUP));
-        drop(listener);
-    });
-    // SAFETY: as above.
-    unsafe { libc::signal(libc::SIGHUP, libc::SIG_DFL) };
 }
 
 fn limit_descriptors(limit: u64) -> u64 {
@@ -493,16 +480,20 @@ fn on_an_older_kernel_nothing_is_started() {
 }
 
 #[test]
-fn at_the_limit_of_processes_the_error_names_it() {
+fn where_no_process_can_be_made_the_error_says_why() {
     let _alone = alone();
-    where_it_fails(libc::SYS_clone, None, libc::EAGAIN, || {
-        let mut command = Command::new("true");
-        // SAFETY: it makes no call; that it is there makes std fork, rather than spawn.
-        unsafe { command.pre_exec(|| Ok(())) };
-        let error = command.spawn().unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::WouldBlock);
-        assert!(error.to_string().contains("ulimit -u"), "{error}");
-    });
+    let reasons =
+        [(libc::EAGAIN, "ulimit -u"), (libc::ENOMEM, "no memory left for another process")];
+    for (errno, reason) in reasons {
+        where_it_fails(libc::SYS_clone, None, errno, || {
+            let mut command = Command::new("true");
+            // SAFETY: it makes no call; that it is there makes std fork, rather than spawn.
+            unsafe { command.pre_exec(|| Ok(())) };
+            let error = command.spawn().unwrap_err();
+            assert_eq!(error.kind(), io::Error::from_raw_os_error(errno).kind());
+            assert!(error.to_string().contains(reason), "{error}");
+        });
+    }
 }
 
 #[test]

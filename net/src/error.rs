@@ -32,10 +32,16 @@ pub(crate) fn explain_all<T: fmt::Display>(
     io::Error::new(error.kind(), Explained { text, error })
 }
 
-#[derive(Debug)]
 struct Explained {
     text: String,
     error: io::Error,
+}
+
+/// The text, for who reads it is a user whose `main` has returned it.
+impl fmt::Debug for Explained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.text, f)
+    }
 }
 
 impl fmt::Display for Explained {

@@ -17,6 +17,57 @@ macro_rules! has_fd {
     };
 }
 
+/// `ReadFd` of a type whose field `io` is the `Source` of a pipe's end.
+macro_rules! reads_file {
+    ($type:ident) => {
+        impl runtime_core::io::ReadFd for $type {
+            type Io = std::fs::File;
+
+            #[inline]
+            fn source(&self) -> &runtime_core::io::Source<std::fs::File> {
+                &self.io
+            }
+
+            #[inline]
+            fn read_once(&self, buf: &mut [u8]) -> std::io::Result<usize> {
+                std::io::Read::read(&mut self.io.get_ref(), buf)
+            }
+
+            #[inline]
+            fn read_once_vectored(
+                &self,
+                bufs: &mut [std::io::IoSliceMut<'_>],
+            ) -> std::io::Result<usize> {
+                std::io::Read::read_vectored(&mut self.io.get_ref(), bufs)
+            }
+        }
+    };
+}
+
+/// `WriteFd` of such a type.
+macro_rules! writes_file {
+    ($type:ident) => {
+        impl runtime_core::io::WriteFd for $type {
+            type Io = std::fs::File;
+
+            #[inline]
+            fn source(&self) -> &runtime_core::io::Source<std::fs::File> {
+                &self.io
+            }
+
+            #[inline]
+            fn write_once(&self, buf: &[u8]) -> std::io::Result<usize> {
+                std::io::Write::write(&mut self.io.get_ref(), buf)
+            }
+
+            #[inline]
+            fn write_once_vectored(&self, bufs: &[std::io::IoSlice<'_>]) -> std::io::Result<usize> {
+                std::io::Write::write_vectored(&mut self.io.get_ref(), bufs)
+            }
+        }
+    };
+}
+
 /// The traits of a socket for which the standard library has a type.
 macro_rules! std_socket {
     ($type:ident, $field:ident: $std:ty) => {
@@ -55,4 +106,4 @@ macro_rules! std_socket {
     };
 }
 
-pub(crate) use {has_fd, std_socket};
+pub(crate) use {has_fd, reads_file, std_socket, writes_file};

@@ -1,7 +1,7 @@
-//! Sockets and pipes for `epoll-runtime`, on the engine's public API alone.
+//! Sockets, pipes and child processes for `epoll-runtime`, on the engine's public API alone.
 //!
-//! Applications see this crate as `runtime::net`, and what moves bytes, with the standard streams, in
-//! `runtime::io`. Names, signatures and meaning are tokio's.
+//! Applications see this crate as `runtime::net`; what moves bytes, with the standard streams, in
+//! `runtime::io`; and children in `runtime::process`. Names, signatures and meaning are tokio's.
 //!
 //! - [`TcpListener`] and [`TcpStream`], and the stream's halves in [`tcp`]; [`TcpSocket`] where
 //!   options must be set before `bind` or `connect`.

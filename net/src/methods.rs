@@ -333,7 +333,8 @@ macro_rules! readiness_methods {
         ///
         /// # Errors
         ///
-        /// If the descriptor cannot be registered with the runtime.
+        /// If the descriptor cannot be registered with the runtime. That includes a wait for what a
+        /// file on a disk never reports, an error or urgent data: it is always readable and writable.
         ///
         /// # Cancel safety
         ///

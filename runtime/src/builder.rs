@@ -21,7 +21,8 @@ pub enum UnhandledPanic {
     Log,
     /// The same, and the process aborts.
     Abort,
-    /// `block_on` goes on with the panic.
+    /// `block_on`, or the host's [`turn`](Runtime::turn), goes on with the panic, and a later call with
+    /// the other tasks.
     Resume,
 }
 

@@ -196,7 +196,7 @@ impl Core {
             }
         }
         self.driving.set(true);
-        if self.hosted.get() && !self.is_of_parent() {
+        if self.hosted.get() {
             self.shared.block.unpark();
         }
         let _hand_back = HandBack(self);

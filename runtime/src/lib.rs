@@ -9,7 +9,9 @@
 //! - a **timer** is an entry in a heap of deadlines (`timer/`);
 //! - a **wakeup** from another thread is a bit, or a command, in an inbox that is never freed
 //!   (`wakeups/`);
-//! - the **loop** that ties them is `turn.rs`, on one page.
+//! - a **signal** is a record that a handler has left, and a bit in the same inbox (`signal/`);
+//! - the **loop** that ties them is `turn.rs`, on one page; how a host's loop takes its turns is
+//!   `embed.rs`.
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("epoll-runtime is for Linux: it stands on epoll, eventfd and timerfd");
@@ -60,15 +62,15 @@ pub mod io {
     pub use crate::reactor::{ReadFd, Source, WriteFd};
 }
 
+/// The layer below: epoll and the descriptors that bear events, safe, and usable without the
+/// runtime.
+///
+/// [`EventFd`](epoll::EventFd) is for wake-ups, [`TimerFd`](epoll::TimerFd) for time,
+/// [`SignalFd`](epoll::SignalFd) for signals, [`PidFd`](epoll::PidFd) for processes: each is waited
+/// for by an [`Epoll`](epoll::Epoll), or, on the runtime, by an [`AsyncFd`](io::AsyncFd). For a
+/// handful of descriptors, once in a while, [`poll`](epoll::poll()) and
+/// [`select`](epoll::select()) do without.
 pub mod epoll {
-    //! The layer below: epoll and the descriptors that bear events, safe, and usable without the
-    //! runtime.
-    //!
-    //! [`EventFd`] is for wake-ups, [`TimerFd`] for time, [`SignalFd`] for signals, [`PidFd`] for
-    //! processes: each is waited for by an [`Epoll`], or, on the runtime, by an
-    //! [`AsyncFd`](crate::io::AsyncFd). For a handful of descriptors, once in a while, [`poll()`]
-    //! and [`select()`] do without.
-
     pub use crate::sys::epoll::{Epoll, Event, Events, Flags};
     pub use crate::sys::eventfd::EventFd;
     pub use crate::sys::pidfd::PidFd;
@@ -79,12 +81,10 @@ pub mod epoll {
     pub use crate::sys::timerfd::TimerFd;
 }
 
-/// For this project's other crates.
+/// For the facade.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::rng::random_below;
-    pub use crate::signal::hides_an_ignored_signal;
     pub use crate::sys::context;
-    pub use crate::sys::sigmask::{child_may_inherit_mask, unblock_in_child};
     pub use crate::task::remote_join::try_spawn_blocking;
 }

@@ -105,16 +105,21 @@ impl Core {
     /// the root is done or a panic is to be passed on.
     fn run_batch(&self, root: &mut Root<'_>) -> (ControlFlow<()>, usize) {
         let mut batch = Batch { left: self.options.event_interval, running: None };
-        loop {
+        let flow = loop {
             // One net for the whole batch: a net for each poll costs 7 instructions more.
             match catch_unwind(AssertUnwindSafe(|| self.poll_tasks(&mut batch, root))) {
-                Ok(flow) => return (flow, (self.options.event_interval - batch.left) as usize),
+                Ok(flow) => break flow,
                 Err(panic) => match batch.running.take() {
                     Some((index, task)) => self.fail_task(index, task, Failure::Panicked(panic)),
                     None => resume_unwind(panic),
                 },
             }
-        }
+            if self.resume.borrow().is_some() {
+                // The next task may panic as well, and only one can be passed on.
+                break ControlFlow::Break(());
+            }
+        };
+        (flow, (self.options.event_interval - batch.left) as usize)
     }
 
     fn poll_tasks(&self, batch: &mut Batch, root: &mut Root<'_>) -> ControlFlow<()> {
@@ -188,25 +193,34 @@ impl Core {
         if spin.is_zero() || self.timers.clock.is_paused() {
             return Ok(ControlFlow::Continue(limit));
         }
-        let end = monotonic_ns().saturating_add(saturating_ns(spin));
-        let alarm = alarms.while_up().filter(|&alarm| alarm <= end);
+        let start = monotonic_ns();
+        let end = start.saturating_add(saturating_ns(spin));
         let waits_for_fds = !self.reactor.is_empty();
-        while monotonic_ns() < alarm.unwrap_or(end) {
-            if self.shared.block.is_notified() {
-                return Ok(ControlFlow::Break(0));
-            }
+        loop {
+            // First: who wakes us without end must not keep the events from us.
             if waits_for_fds {
                 let events = self.look()?;
                 if events > 0 {
                     return Ok(ControlFlow::Break(events));
                 }
             }
+            if self.shared.block.is_notified() {
+                return Ok(ControlFlow::Break(0));
+            }
+            // Asked for anew: a suspend brings the alarms near that count it.
+            let alarm = alarms.while_up();
+            let now = monotonic_ns();
+            if alarm.is_some_and(|alarm| alarm <= now) {
+                return Ok(ControlFlow::Break(0));
+            }
+            if now >= end {
+                let spent = Duration::from_nanos((now - start) as u64);
+                return Ok(match limit.map(|limit| limit.saturating_sub(spent)) {
+                    Some(Duration::ZERO) => ControlFlow::Break(0),
+                    rest => ControlFlow::Continue(rest),
+                });
+            }
             hint::spin_loop();
-        }
-        match limit.map(|limit| limit - spin) {
-            Some(Duration::ZERO) => Ok(ControlFlow::Break(0)),
-            _ if alarm.is_some() => Ok(ControlFlow::Break(0)),
-            rest => Ok(ControlFlow::Continue(rest)),
         }
     }
 

@@ -12,10 +12,9 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::Command;
 use std::thread;
 
-use runtime_core::__private::{child_may_inherit_mask, unblock_in_child};
 use runtime_core::epoll::{BlockedSignals, Epoll, EventFd, Events, Flags, PidFd, SignalFd};
 use runtime_core::io::AsyncFd;
-use runtime_core::signal::unix::{SignalInfo, SignalKind};
+use runtime_core::signal::unix::{SignalInfo, SignalKind, affects_children, restore_in_child};
 
 /// Functions, each with its name, and the signal that ends them, 0 for none.
 macro_rules! tests {
@@ -197,9 +196,9 @@ fn mask_of_a_child(prepare: impl FnOnce(&mut Command)) -> u64 {
 }
 
 fn with_our_help(child: &mut Command) {
-    assert!(child_may_inherit_mask());
+    assert!(affects_children());
     // SAFETY: it only makes system calls and touches nothing but an atomic.
-    unsafe { child.pre_exec(unblock_in_child) };
+    unsafe { child.pre_exec(restore_in_child) };
 }
 
 fn mask_of(kinds: &[SignalKind]) -> u64 {
@@ -236,9 +235,9 @@ fn a_thread_that_outlives_the_guard_has_no_deaf_children() {
 }
 
 fn without_a_guard_children_need_no_help() {
-    assert!(!child_may_inherit_mask());
+    assert!(!affects_children());
     drop(BlockedSignals::new([]).expect("none"));
-    assert!(!child_may_inherit_mask());
+    assert!(!affects_children());
     assert_eq!(mask_of_a_child(|_| ()), 0);
 }
 

@@ -1,4 +1,4 @@
-//! `DirBuilder`: folders with a mode.
+//! `DirBuilder`: directories with a mode.
 
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::job::run_at;
 
-/// How a folder is made.
+/// How a directory is made.
 ///
 /// As tokio's and [`std::fs::DirBuilder`].
 ///
@@ -28,7 +28,7 @@ impl Default for DirBuilder {
 }
 
 impl DirBuilder {
-    /// One folder, of the mode 0o777 less the umask.
+    /// One directory, of the mode 0o777 less the umask.
     pub fn new() -> DirBuilder {
         DirBuilder { recursive: false, mode: 0o777 }
     }
@@ -45,7 +45,7 @@ impl DirBuilder {
         self
     }
 
-    /// Makes the folder.
+    /// Makes the directory.
     ///
     /// # Errors
     ///
@@ -57,6 +57,6 @@ impl DirBuilder {
     pub async fn create(&self, path: impl AsRef<Path>) -> io::Result<()> {
         let mut builder = std::fs::DirBuilder::new();
         builder.recursive(self.recursive).mode(self.mode);
-        run_at("making the folder", path.as_ref(), move |path| builder.create(path)).await
+        run_at("making the directory", path.as_ref(), move |path| builder.create(path)).await
     }
 }

@@ -28,17 +28,17 @@
 //!
 //! ```
 //! # runtime::block_on(async {
-//! # let folder = std::env::temp_dir().join(format!("fs-doc-{}", std::process::id()));
-//! # runtime::fs::create_dir(&folder).await?;
+//! # let directory = std::env::temp_dir().join(format!("fs-doc-{}", std::process::id()));
+//! # runtime::fs::create_dir(&directory).await?;
 //! use runtime::fs;
 //!
-//! let (part, whole) = (folder.join("settings.part"), folder.join("settings"));
+//! let (part, whole) = (directory.join("settings.part"), directory.join("settings"));
 //! let mut file = fs::File::create(&part).await?;
 //! file.write_all(b"colour = blue\n").await?;
 //! file.sync_all().await?; // for it to be whole after a loss of power as well
 //! fs::rename(&part, &whole).await?;
 //! # assert_eq!(fs::read_to_string(&whole).await?, "colour = blue\n");
-//! # fs::remove_dir_all(&folder).await
+//! # fs::remove_dir_all(&directory).await
 //! # }).unwrap();
 //! ```
 //!

@@ -91,7 +91,7 @@ pub async fn copy(from: impl AsRef<Path>, to: impl AsRef<Path>) -> io::Result<u6
     run_between("copying", from.as_ref(), to.as_ref(), fs::copy).await
 }
 
-/// Gives a file or folder another name, in place of a file that may have had it.
+/// Gives a file or directory another name, in place of a file that may have had it.
 ///
 /// As tokio's and [`std::fs::rename`], and rename(2): nobody ever sees `to` missing, or in part.
 ///
@@ -122,7 +122,7 @@ pub async fn remove_file(path: impl AsRef<Path>) -> io::Result<()> {
     run_at("removing", path.as_ref(), fs::remove_file).await
 }
 
-/// Removes an empty folder.
+/// Removes an empty directory.
 ///
 /// As tokio's and [`std::fs::remove_dir`].
 ///
@@ -137,7 +137,7 @@ pub async fn remove_dir(path: impl AsRef<Path>) -> io::Result<()> {
     run_at("removing", path.as_ref(), fs::remove_dir).await
 }
 
-/// Removes a folder and all that is in it. Symbolic links are removed, not followed.
+/// Removes a directory and all that is in it. Symbolic links are removed, not followed.
 ///
 /// As tokio's and [`std::fs::remove_dir_all`].
 ///
@@ -152,7 +152,7 @@ pub async fn remove_dir_all(path: impl AsRef<Path>) -> io::Result<()> {
     run_at("removing", path.as_ref(), fs::remove_dir_all).await
 }
 
-/// Makes a folder.
+/// Makes a directory.
 ///
 /// As tokio's and [`std::fs::create_dir`]; [`DirBuilder`](super::DirBuilder) sets its mode.
 ///
@@ -164,25 +164,25 @@ pub async fn remove_dir_all(path: impl AsRef<Path>) -> io::Result<()> {
 ///
 /// It is made or not, perhaps after the drop.
 pub async fn create_dir(path: impl AsRef<Path>) -> io::Result<()> {
-    run_at("making the folder", path.as_ref(), fs::create_dir).await
+    run_at("making the directory", path.as_ref(), fs::create_dir).await
 }
 
-/// Makes a folder and those above it that are missing. That all are there already is fine.
+/// Makes a directory and those above it that are missing. That all are there already is fine.
 ///
 /// As tokio's and [`std::fs::create_dir_all`].
 ///
 /// # Errors
 ///
-/// The first of those of mkdir(2). The folders that were made before stay.
+/// The first of those of mkdir(2). The directories that were made before stay.
 ///
 /// # Cancel safety
 ///
 /// What has begun goes on to its end; calling it again is right in any case.
 pub async fn create_dir_all(path: impl AsRef<Path>) -> io::Result<()> {
-    run_at("making the folder", path.as_ref(), fs::create_dir_all).await
+    run_at("making the directory", path.as_ref(), fs::create_dir_all).await
 }
 
-/// What the file system knows of a file or folder; of a symbolic link, what it leads to.
+/// What the file system knows of a file or directory; of a symbolic link, what it leads to.
 ///
 /// As tokio's and [`std::fs::metadata`].
 ///
@@ -227,7 +227,7 @@ pub async fn try_exists(path: impl AsRef<Path>) -> io::Result<bool> {
     run_at("looking for", path.as_ref(), fs::exists).await
 }
 
-/// Sets the permissions of a file or folder.
+/// Sets the permissions of a file or directory.
 ///
 /// As tokio's and [`std::fs::set_permissions`].
 ///

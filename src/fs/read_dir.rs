@@ -1,4 +1,4 @@
-//! `read_dir`: what is in a folder, a job for many entries.
+//! `read_dir`: what is in a directory, a job for many entries.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -17,13 +17,13 @@ use crate::task::JoinHandle;
 /// How many entries a job reads.
 const CHUNK: usize = 128;
 
-/// The entries of a folder, without `.` and `..`, in no order.
+/// The entries of a directory, without `.` and `..`, in no order.
 ///
 /// As tokio's and [`std::fs::read_dir`].
 ///
 /// # Errors
 ///
-/// If it is no folder or may not be read.
+/// If it is no directory or may not be read.
 ///
 /// # Cancel safety
 ///
@@ -45,7 +45,7 @@ pub async fn read_dir(path: impl AsRef<Path>) -> io::Result<ReadDir> {
     Ok(ReadDir { state: State::Idle(listing.await?), path: path.to_owned() })
 }
 
-/// The entries of a folder; made by [`read_dir`].
+/// The entries of a directory; made by [`read_dir`].
 #[derive(Debug)]
 pub struct ReadDir {
     state: State,
@@ -113,7 +113,7 @@ impl ReadDir {
                 }
                 State::Reading(handle) => {
                     let read = job::outcome(ready!(Pin::new(handle).poll(cx)));
-                    // With the job its place in the folder is lost: the listing has ended.
+                    // With the job its place in the directory is lost: the listing has ended.
                     self.state = State::Idle(Listing::default());
                     self.state = State::Idle(read.map_err(|error| self.error(error))?);
                 }
@@ -126,7 +126,7 @@ impl ReadDir {
     }
 }
 
-/// An entry of a folder.
+/// An entry of a directory.
 ///
 /// As tokio's and [`std::fs::DirEntry`].
 #[derive(Debug)]
@@ -146,7 +146,7 @@ impl DirEntry {
         self.entry.path()
     }
 
-    /// The name within the folder.
+    /// The name within the directory.
     pub fn file_name(&self) -> OsString {
         self.entry.file_name()
     }
@@ -169,7 +169,7 @@ impl DirEntry {
         self.ask(|entry| entry.metadata()).await
     }
 
-    /// Whether it is a file, a folder, a symbolic link or something else. As a rule it is known already.
+    /// Whether it is a file, a directory, a symbolic link or something else. As a rule it is known already.
     ///
     /// # Errors
     ///

@@ -23,7 +23,7 @@ use runtime::task::yield_now;
 use runtime::time::{self, Instant, Sleep, sleep, timeout};
 use runtime::{Builder, Runtime, UnhandledPanic};
 
-use crate::support::{limited, run};
+use crate::support::limited;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -487,7 +487,8 @@ fn a_turn_of_another_runtime_inside_a_task() {
                 while !task.is_finished() {
                     inner.turn(None).unwrap();
                 }
-                // The outer one is current again, and its own loop.
+                // The outer one is current again, and this is its loop.
+                assert!(panics(|| runtime::block_on(async {})).contains("inside a runtime"));
                 runtime::spawn(async move { log.borrow_mut().push("outer") }).await.unwrap();
                 sleep(Duration::from_millis(1)).await;
                 rx.await.unwrap();
@@ -725,6 +726,30 @@ fn a_panic_to_be_passed_on_comes_out_of_the_turn() {
 }
 
 #[test]
+fn each_panic_to_be_passed_on_comes_out_of_a_turn_of_its_own() {
+    limited(|| {
+        let runtime = Builder::new().unhandled_panic(UnhandledPanic::Resume).build().unwrap();
+        for name in ["first", "second", "third"] {
+            drop(runtime.spawn(async move { panic!("{name}") }));
+        }
+        let task = runtime.spawn(async {});
+        for name in ["first", "second", "third"] {
+            assert!(is_readable(&runtime) && !task.is_finished());
+            assert_eq!(panics(|| drop(runtime.turn(None))), name);
+        }
+        settle(&runtime);
+        assert!(task.is_finished());
+
+        // Of two in one poll, the first.
+        let lost = ["fourth", "fifth"].map(|name| runtime.spawn(async move { panic!("{name}") }));
+        settle(&runtime);
+        drop(runtime.spawn(async move { drop(lost) }));
+        assert_eq!(panics(|| drop(runtime.turn(None))), "fourth");
+        settle(&runtime);
+    });
+}
+
+#[test]
 fn a_panic_of_block_on_leaves_a_runtime_that_can_be_hosted() {
     limited(|| {
         let runtime = hosted();
@@ -799,41 +824,53 @@ fn a_runtime_dropped_between_turns() {
 
 #[test]
 fn a_thread_that_wakes_without_end_keeps_no_events_away() {
-    run(async {
-        let (mut a, b) = UnixStream::pair().unwrap();
-        b.set_nonblocking(true).unwrap();
-        let over = Rc::new(Cell::new(false));
-        // Whenever the loop has run all that was ready, this thread has notified it anew.
-        let (flood, wakers) = mpsc::channel::<Waker>();
-        let (woken, wait) = mpsc::channel();
-        let thread = thread::spawn(move || {
-            for waker in wakers {
-                waker.wake();
-                woken.send(()).unwrap();
-            }
-        });
-        let flooded = runtime::spawn({
-            let over = over.clone();
-            let mut polls = 0;
-            poll_fn(move |cx| {
-                if over.get() {
-                    return Poll::Ready(());
-                }
-                polls += 1;
-                if polls == 10 {
-                    a.write_all(b"x").unwrap();
-                }
-                flood.send(cx.waker().clone()).unwrap();
-                wait.recv().unwrap();
-                Poll::Pending
-            })
-        });
-        let b = Source::new(b);
-        b.read_with(|mut stream| stream.read(&mut [0])).await.unwrap();
-        over.set(true);
-        flooded.await.unwrap();
-        thread.join().unwrap();
+    limited(|| Runtime::new().unwrap().block_on(flooded()));
+}
+
+#[test]
+fn nor_does_it_while_the_runtime_spins() {
+    limited(|| spinning().block_on(flooded()));
+}
+
+fn spinning() -> Runtime {
+    Builder::new().spin(Duration::from_millis(1)).build().unwrap()
+}
+
+/// Reads a byte beside a thread that wakes the runtime whenever it has run all that was ready.
+async fn flooded() {
+    let (mut a, b) = UnixStream::pair().unwrap();
+    b.set_nonblocking(true).unwrap();
+    let over = Rc::new(Cell::new(false));
+    let (flood, wakers) = mpsc::channel::<Waker>();
+    let (woken, wait) = mpsc::channel();
+    let thread = thread::spawn(move || {
+        for waker in wakers {
+            waker.wake();
+            woken.send(()).unwrap();
+        }
     });
+    let flooded = runtime::spawn({
+        let over = over.clone();
+        let mut polls = 0;
+        poll_fn(move |cx| {
+            if over.get() {
+                return Poll::Ready(());
+            }
+            polls += 1;
+            assert!(polls < 1000, "the byte waits behind the wakes");
+            if polls == 10 {
+                a.write_all(b"x").unwrap();
+            }
+            flood.send(cx.waker().clone()).unwrap();
+            wait.recv().unwrap();
+            Poll::Pending
+        })
+    });
+    let b = Source::new(b);
+    b.read_with(|mut stream| stream.read(&mut [0])).await.unwrap();
+    over.set(true);
+    flooded.await.unwrap();
+    thread.join().unwrap();
 }
 
 #[test]

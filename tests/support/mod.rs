@@ -1,5 +1,5 @@
-//! What the tests share: a time limit, so that a hang is a failure; random numbers; resources;
-//! system calls that fail.
+//! What the tests share: a time limit, so that a hang is a failure; random numbers; resources; forks;
+//! system calls that fail, or are forbidden.
 
 #![allow(dead_code)] // each test binary uses what it needs
 

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::{Child as StdChild, Command as StdCommand, ExitStatus, Output, Stdio};
 
 use runtime_core::epoll::PidFd;
+use runtime_core::signal::unix::affects_children;
 
 use super::{Child, reaper};
 use crate::error::explain;
@@ -31,7 +32,7 @@ pub struct Command {
     std: StdCommand,
     kill_on_drop: bool,
     /// Whether the child undoes, before it runs the program, what is done to signals here.
-    undoes_signals: bool,
+    restores_signals: bool,
 }
 
 impl Command {
@@ -218,16 +219,16 @@ impl Command {
         // kept until then: it is the one that the child's pidfd takes.
         let room = PidFd::open(std::process::id()).and_then(supports_waiting);
         let room = room.map_err(|error| self.explain(error))?;
-        if !self.undoes_signals && sys::signals_need_undoing() {
-            sys::undo_signals(&mut self.std);
-            self.undoes_signals = true;
+        if !self.restores_signals && affects_children() {
+            sys::restore_signals(&mut self.std);
+            self.restores_signals = true;
         }
         let child = with(&mut self.std).map_err(|error| self.explain(error))?;
         drop(room);
         Child::new(child, self.kill_on_drop)
     }
 
-    /// Starts the program, now, and waits until it has ended.
+    /// Starts the program (now, not at the first poll) and waits until it has ended.
     ///
     /// Pipes to the child are closed at once.
     ///
@@ -248,8 +249,8 @@ impl Command {
         }
     }
 
-    /// Starts the program, now, waits until it has ended, and collects what it writes to its standard
-    /// output and error, which become pipes, whatever they were before.
+    /// Starts the program (now, not at the first poll), waits until it has ended, and collects what it
+    /// writes to its standard output and error, which become pipes, whatever they were before.
     ///
     /// The standard input is inherited, if nothing else was said; that of std's `output` is not.
     ///
@@ -281,7 +282,7 @@ impl Command {
 
 impl From<StdCommand> for Command {
     fn from(std: StdCommand) -> Command {
-        Command { std, kill_on_drop: false, undoes_signals: false }
+        Command { std, kill_on_drop: false, restores_signals: false }
     }
 }
 

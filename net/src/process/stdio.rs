@@ -2,14 +2,14 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::process::{self, Stdio};
 use std::task::{Context, Poll};
 
 use runtime_core::io::{Interest, ReadFd, Ready, Source, WriteFd};
 
-use crate::fd_traits::has_fd;
+use crate::fd_traits::{has_fd, reads_file, writes_file};
 use crate::methods::{read_methods, readiness_methods, write_methods};
 use crate::sys;
 
@@ -71,30 +71,6 @@ macro_rules! stream {
     };
 }
 
-/// Reading from a pipe.
-macro_rules! reads {
-    ($stream:ident) => {
-        impl ReadFd for $stream {
-            type Io = File;
-
-            #[inline]
-            fn source(&self) -> &Source<File> {
-                &self.io
-            }
-
-            #[inline]
-            fn read_once(&self, buf: &mut [u8]) -> io::Result<usize> {
-                self.io.get_ref().read(buf)
-            }
-
-            #[inline]
-            fn read_once_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-                self.io.get_ref().read_vectored(bufs)
-            }
-        }
-    };
-}
-
 stream! {
     /// A child's standard input, to write to. The child reads the end of it when this is dropped.
     ChildStdin, write_methods, "write to"
@@ -108,24 +84,6 @@ stream! {
     ChildStderr, read_methods, "read from"
 }
 
-reads!(ChildStdout);
-reads!(ChildStderr);
-
-impl WriteFd for ChildStdin {
-    type Io = File;
-
-    #[inline]
-    fn source(&self) -> &Source<File> {
-        &self.io
-    }
-
-    #[inline]
-    fn write_once(&self, buf: &[u8]) -> io::Result<usize> {
-        self.io.get_ref().write(buf)
-    }
-
-    #[inline]
-    fn write_once_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.io.get_ref().write_vectored(bufs)
-    }
-}
+writes_file!(ChildStdin);
+reads_file!(ChildStdout);
+reads_file!(ChildStderr);

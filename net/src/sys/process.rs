@@ -5,7 +5,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command as StdCommand;
 
 use libc::c_int;
-use runtime_core::__private::{child_may_inherit_mask, hides_an_ignored_signal, unblock_in_child};
+use runtime_core::signal::unix::restore_in_child;
 
 use super::{check, exhausted};
 use crate::process::Command;
@@ -33,18 +33,12 @@ impl Command {
     }
 }
 
-/// Whether a child would inherit what the engine has done to signals: some are blocked, for
-/// `SignalFd`, or one that was ignored is listened for, which `execve` would make the default.
-pub(crate) fn signals_need_undoing() -> bool {
-    child_may_inherit_mask() || hides_an_ignored_signal()
-}
-
-/// Has the children of a command undo that. It also makes std start them by fork(2), whose handlers in
-/// the child give ignored signals back.
-pub(crate) fn undo_signals(command: &mut StdCommand) {
+/// Has the children of a command undo what the engine has done to signals. It also makes std start them
+/// by fork(2), whose handlers in the child give ignored signals back.
+pub(crate) fn restore_signals(command: &mut StdCommand) {
     // SAFETY: the function is made for a child before exec: it is async-signal-safe, and touches no
     // descriptor.
-    unsafe { command.pre_exec(unblock_in_child) };
+    unsafe { command.pre_exec(restore_in_child) };
 }
 
 /// [kill(2)] of a process group.
@@ -64,6 +58,7 @@ pub(crate) fn is_no_such_process(error: &io::Error) -> bool {
 pub(crate) fn exhausted_by_spawning(error: &io::Error) -> Option<&'static str> {
     match error.raw_os_error()? {
         libc::EAGAIN => Some("the limit of processes is reached (raise `ulimit -u`, or pids.max)"),
+        libc::ENOMEM => Some("the system has no memory left for another process"),
         _ => exhausted(error),
     }
 }

@@ -28,7 +28,7 @@
 
 use std::fmt;
 use std::fs::{self, File};
-use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
@@ -38,7 +38,7 @@ use std::task::{Context, Poll};
 use runtime_core::io::{Interest, ReadFd, Ready, Source, WriteFd};
 
 use crate::error::explain_making;
-use crate::fd_traits::has_fd;
+use crate::fd_traits::{has_fd, reads_file, writes_file};
 use crate::methods::{read_methods, readiness_methods, write_methods};
 use crate::sys;
 
@@ -363,40 +363,5 @@ macro_rules! end {
 end!(Sender, from ChildStdin);
 end!(Receiver, from ChildStdout, ChildStderr);
 
-impl WriteFd for Sender {
-    type Io = File;
-
-    #[inline]
-    fn source(&self) -> &Source<File> {
-        &self.io
-    }
-
-    #[inline]
-    fn write_once(&self, buf: &[u8]) -> io::Result<usize> {
-        self.io.get_ref().write(buf)
-    }
-
-    #[inline]
-    fn write_once_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.io.get_ref().write_vectored(bufs)
-    }
-}
-
-impl ReadFd for Receiver {
-    type Io = File;
-
-    #[inline]
-    fn source(&self) -> &Source<File> {
-        &self.io
-    }
-
-    #[inline]
-    fn read_once(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.io.get_ref().read(buf)
-    }
-
-    #[inline]
-    fn read_once_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        self.io.get_ref().read_vectored(bufs)
-    }
-}
+writes_file!(Sender);
+reads_file!(Receiver);

@@ -274,7 +274,8 @@ impl<T: AsFd> Source<T> {
     ///
     /// # Errors
     ///
-    /// That of registering.
+    /// That of registering. That includes a wait for what a
+    /// file on a disk never reports, an error or urgent data: it is always readable and writable.
     ///
     /// # Cancel safety
     ///

@@ -69,8 +69,8 @@ pub fn signal(kind: SignalKind) -> io::Result<Signal> {
 ///   handler meanwhile. So a second Ctrl-C ends a program that waited for one.
 /// - A child made by fork(2) has what was before from its beginning; listeners of its parent end there, and
 ///   it may have its own. So programs started by `runtime::process` go on to ignore what their parent was
-///   told to ignore, such as SIGHUP under nohup. (Those started by posix_spawn(3), which std's `Command` may
-///   use, do not if it is listened for.)
+///   told to ignore, such as SIGHUP under nohup. (For those started by posix_spawn(3), which std's `Command`
+///   may use, see [`affects_children`](super::unix::affects_children).)
 ///
 /// The kernel delivers a signal only if some thread does not block it; see `pthread_sigmask(3)`.
 #[must_use = "signals are heard of only as long as the listener is there"]

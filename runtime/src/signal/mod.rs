@@ -3,6 +3,7 @@
 //! A signal is noted by a handler and awaited by tasks, as many as like to. Nothing is left in the
 //! process when nobody listens.
 
+mod children;
 mod listener;
 mod registry;
 mod ring;
@@ -13,10 +14,10 @@ use self::unix::{SignalKind, signal};
 use crate::core::Core;
 
 pub(crate) use self::registry::close;
-pub use self::registry::hides_an_ignored_signal;
 
 /// Signals of every kind.
 pub mod unix {
+    pub use super::children::{affects_children, restore_in_child};
     pub use super::listener::{Signal, signal};
     pub use crate::sys::signal::{SignalInfo, SignalKind};
 }

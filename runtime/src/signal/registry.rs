@@ -14,8 +14,8 @@ use std::task::Waker;
 
 use crate::name::RuntimeName;
 use crate::sys;
-use crate::sys::sigaction::{Disposition, MAX_SIGNAL};
-use crate::sys::signal::{SignalInfo, SignalKind};
+use crate::sys::sigaction::Disposition;
+use crate::sys::signal::{MAX_SIGNAL, SignalInfo, SignalKind};
 use crate::wakeups;
 
 /// Records kept of each signal: 8 KiB, once somebody has listened for it.
@@ -202,8 +202,8 @@ pub(crate) fn close(home: RuntimeName) -> Vec<Waker> {
 }
 
 /// Whether a signal that this process ignores is listened for. A program that is started now would
-/// not inherit that it is ignored, unless by fork(3), which gives back before exec.
-pub fn hides_an_ignored_signal() -> bool {
+/// not inherit that it is ignored, unless by fork(2), whose hooks give it back before exec.
+pub(super) fn hides_an_ignored_signal() -> bool {
     let hides = |kind: &Kind| !kind.listeners.is_empty() && kind.disposition.was_ignored();
     HELD_OVER_FORKS.load(Ordering::Acquire) && lock().kinds.iter().any(hides)
 }

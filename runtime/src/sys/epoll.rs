@@ -134,6 +134,13 @@ impl Epoll {
                 wait_until(deadline, |left_ns| self.wait_ns(events, left_ns))
             }
         }
+        .map_err(|err| match err.raw_os_error() {
+            Some(libc::EINVAL) => context(
+                err,
+                "epoll_wait: the descriptor is not an epoll instance: give from_owned_fd one that is",
+            ),
+            _ => err,
+        })
     }
 
     /// [`add`](Epoll::add) with the kernel's bare error, for whoever acts on the errno.

@@ -69,10 +69,16 @@ pub(crate) fn explain_create(err: io::Error, call: &str) -> io::Error {
 }
 
 /// An operating system's error and what it means here.
-#[derive(Debug)]
 struct Context {
     sentence: Cow<'static, str>,
     source: io::Error,
+}
+
+/// The text, for who reads it is a user whose `main` has returned it.
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.to_string(), f)
+    }
 }
 
 impl fmt::Display for Context {
@@ -159,6 +165,8 @@ mod tests {
         let err = context(io::Error::from_raw_os_error(libc::EEXIST), "add: it is there");
         assert_eq!(err.kind(), io::ErrorKind::AlreadyExists);
         assert!(err.to_string().starts_with("add: it is there: "), "{err}");
+        let returned_by_main = format!("{err:?}");
+        assert!(returned_by_main.ends_with(&format!("error: {:?} }}", err.to_string())));
         let source = err.source().and_then(|e| e.downcast_ref::<io::Error>()).expect("a source");
         assert_eq!(source.raw_os_error(), Some(libc::EEXIST));
     }

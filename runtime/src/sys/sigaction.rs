@@ -6,11 +6,8 @@ use std::ptr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering};
 
-use super::signal::{SignalInfo, SignalKind};
+use super::signal::{MAX_SIGNAL, SignalInfo, SignalKind};
 use super::{context, cvt};
-
-/// Signals are numbered from 1 to this; index 0 stands for signal 1.
-pub(crate) const MAX_SIGNAL: usize = 64;
 
 /// What to do with signals that somebody listens for. Async-signal-safe.
 type Note = fn(&SignalInfo);

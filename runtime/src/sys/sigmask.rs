@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::signal::SignalKind;
+use super::signal::{MAX_SIGNAL, SignalKind};
 
 /// Signals that this thread does not take, so that they wait to be read from a
 /// [`SignalFd`](super::signalfd::SignalFd): `pthread_sigmask(3)`.
@@ -22,9 +22,10 @@ use super::signal::SignalKind;
 /// before would take Ctrl-C, and the process would end by it. The threads behind
 /// [`spawn_blocking`](crate::task::spawn_blocking) come when there is work, not with the runtime.
 ///
-/// A child has the mask of the thread that starts it, also one of
-/// [`std::process::Command`], and is then deaf to SIGTERM. `runtime::process::Command` unblocks in
-/// the child what was blocked here, and nothing else.
+/// A child has the mask of the thread that starts it, and is then deaf to SIGTERM.
+/// `runtime::process::Command` unblocks in the child what was blocked here, and nothing else. For
+/// [`std::process::Command`] there is
+/// [`restore_in_child`](crate::signal::unix::restore_in_child).
 ///
 /// # Examples
 ///
@@ -46,7 +47,7 @@ static EVER_BLOCKED: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
     /// How many guards of this thread block each signal, of those that only guards block.
-    static GUARDS: [Cell<u32>; SIGNALS] = const { [const { Cell::new(0) }; SIGNALS] };
+    static GUARDS: [Cell<u32>; MAX_SIGNAL] = const { [const { Cell::new(0) }; MAX_SIGNAL] };
 }
 
 impl BlockedSignals {
@@ -110,7 +111,7 @@ fn set_guards_of(signal: libc::c_int, count: u32) {
 }
 
 /// Whether a child may inherit a mask of ours, so that [`unblock_in_child`] has something to do.
-pub fn child_may_inherit_mask() -> bool {
+pub(crate) fn child_may_inherit_mask() -> bool {
     EVER_BLOCKED.load(Ordering::Relaxed) != 0
 }
 
@@ -120,12 +121,9 @@ pub fn child_may_inherit_mask() -> bool {
 /// # Errors
 ///
 /// None that is known.
-pub fn unblock_in_child() -> io::Result<()> {
+pub(crate) fn unblock_in_child() -> io::Result<()> {
     change_mask(libc::SIG_UNBLOCK, SignalSet(EVER_BLOCKED.load(Ordering::Relaxed))).map(drop)
 }
-
-/// The signals are numbered from 1 to this.
-const SIGNALS: usize = 64;
 
 /// A set of signals, the bit of each one below its number, as the kernel has it.
 #[derive(Clone, Copy)]
@@ -165,7 +163,7 @@ impl SignalSet {
     }
 
     fn numbers(self) -> impl Iterator<Item = libc::c_int> {
-        (1..=SIGNALS as libc::c_int).filter(move |signal| self.has(*signal))
+        (1..=MAX_SIGNAL as libc::c_int).filter(move |signal| self.has(*signal))
     }
 
     /// The set as libc has it. Async-signal-safe.
@@ -203,7 +201,7 @@ fn change_mask(how: libc::c_int, set: SignalSet) -> io::Result<SignalSet> {
         return Err(io::Error::from_raw_os_error(errno));
     }
     let mut blocked = SignalSet(0);
-    for signal in 1..=SIGNALS as libc::c_int {
+    for signal in 1..=MAX_SIGNAL as libc::c_int {
         // SAFETY: `before` is a set that the kernel has written.
         if unsafe { libc::sigismember(&before, signal) } == 1 {
             blocked.insert(signal);

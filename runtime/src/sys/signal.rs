@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// Signals are numbered from 1 to this; in tables index 0 stands for signal 1.
+pub(crate) const MAX_SIGNAL: usize = 64;
+
 /// A signal, by its number: `signal(7)`.
 ///
 /// As tokio's `SignalKind`, with the names of more signals.

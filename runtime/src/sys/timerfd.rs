@@ -6,7 +6,7 @@ use std::ptr;
 use std::time::Duration;
 
 use super::clock::{boottime_ns, monotonic_ns, saturating_ns, timespec};
-use super::{cvt, explain_create, owns_fd, read_counter};
+use super::{context, cvt, explain_create, owns_fd, read_counter};
 
 /// A timer whose descriptor is readable once it has expired: `timerfd_create(2)`.
 ///
@@ -146,7 +146,10 @@ impl TimerFd {
         let new =
             libc::itimerspec { it_interval: timespec(interval_ns), it_value: timespec(value_ns) };
         // SAFETY: `new` outlives the call, and the old value is not asked for.
-        cvt(unsafe { libc::timerfd_settime(self.fd.as_raw_fd(), flags, &new, ptr::null_mut()) })?;
+        cvt(unsafe { libc::timerfd_settime(self.fd.as_raw_fd(), flags, &new, ptr::null_mut()) })
+            .map_err(|err| {
+                context(err, "timerfd_settime: the descriptor is no timer: give from_owned_fd one")
+            })?;
         Ok(())
     }
 }

@@ -247,9 +247,10 @@ impl Core {
                 log();
                 process::abort();
             }
+            // The first of several is the one that tells.
+            UnhandledPanic::Resume if self.resume.borrow().is_some() => {}
             UnhandledPanic::Resume => {
-                let replaced = self.resume.replace(Some(payload));
-                self.drop_payload(replaced.map_or(Ok(()), Err));
+                self.resume.replace(Some(payload));
                 self.nudge();
                 return;
             }

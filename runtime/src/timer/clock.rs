@@ -138,7 +138,8 @@ fn with_clock<R>(call: &str, f: impl FnOnce(&Clock) -> R) -> R {
     }
 }
 
-/// Stops the runtime's clock: [`Instant::now`](crate::time::Instant::now) stands, and timers fire as the clock is moved.
+/// Stops the runtime's clock: [`Instant::now`](crate::time::Instant::now) stands, and timers fire as the
+/// clock is moved.
 ///
 /// For tests; as tokio's `time::pause`. When the runtime has nothing else to do, no task ready,
 /// nothing from the kernel and no blocking closure under way, the clock jumps to the next deadline

@@ -24,7 +24,6 @@ impl Deadlines {
     }
 
     /// Adds a deadline; the key is the caller's until it removes it.
-    #[inline]
     pub(super) fn insert(&self, deadline: i64, waker: &Waker) -> u32 {
         let waker = waker.clone();
         self.heap.borrow_mut().insert(deadline, waker)

@@ -397,6 +397,6 @@ fn an_epoll_is_given_away_and_taken_over() {
     epoll.wait(&mut events, LONG).expect("wait");
     let not_an_epoll = Epoll::from_owned_fd(event.into());
     let err = not_an_epoll.wait(&mut events, NOW).expect_err("an eventfd");
-    assert_eq!(err.kind(), ErrorKind::InvalidInput);
+    assert_explained(&err, ErrorKind::InvalidInput, libc::EINVAL, "from_owned_fd");
     assert!(events.is_empty(), "the earlier contents are dropped");
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use runtime_core::epoll::{Epoll, EventFd, Flags, TimerFd};
 
-use super::{LONG, NOW, reported};
+use super::{LONG, NOW, assert_explained, reported};
 
 /// Waits until `timer` has expired, which its descriptor has to tell.
 fn expired(timer: &TimerFd) -> u64 {
@@ -105,5 +105,5 @@ fn a_timerfd_is_given_away_and_taken_over() {
 
     let event = EventFd::new().expect("eventfd");
     let err = TimerFd::from_owned_fd(event.into()).disarm().expect_err("an eventfd");
-    assert_eq!(err.kind(), ErrorKind::InvalidInput);
+    assert_explained(&err, ErrorKind::InvalidInput, libc::EINVAL, "from_owned_fd");
 }

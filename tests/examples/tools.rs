@@ -1,119 +1,17 @@
-//! The examples that are command-line tools, run as a user runs them: with files, signals and terminals.
-//!
-//! `cargo test` builds them first; `cargo test --test command_line` does not, and takes what is there.
-#![allow(unsafe_code)]
-
-mod support;
+//! The examples that are command-line tools: with files, signals and terminals.
 
 use std::env;
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
 use std::ptr;
-use std::sync::mpsc::{self, Receiver};
-use std::thread;
-use std::time::Duration;
 
-use support::limited;
-
-/// More than anything here takes on a loaded machine.
-const LIMIT: Duration = Duration::from_secs(30);
-
-/// Where cargo has built an example.
-fn path(name: &str) -> PathBuf {
-    let test = env::current_exe().expect("the path of this test");
-    let built = test.parent().and_then(|deps| deps.parent()).expect("target/PROFILE");
-    built.join("examples").join(name)
-}
-
-fn command(name: &str) -> Command {
-    let mut command = Command::new(path(name));
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
-
-/// A tool that runs, and is killed when this is dropped.
-struct Tool {
-    child: Child,
-    stdin: Option<ChildStdin>,
-    stdout: Receiver<String>,
-    stderr: Receiver<String>,
-}
-
-impl Tool {
-    fn start(command: &mut Command) -> Tool {
-        let mut child = command.spawn().unwrap_or_else(|error| {
-            panic!("{command:?}: {error}; `cargo build --examples` makes it")
-        });
-        let stdin = child.stdin.take();
-        let stdout = lines(child.stdout.take().expect("it is piped"));
-        let stderr = lines(child.stderr.take().expect("it is piped"));
-        Tool { child, stdin, stdout, stderr }
-    }
-
-    /// The next lines that it prints are these.
-    #[track_caller]
-    fn prints(&self, lines: &[&str]) {
-        for line in lines {
-            assert_eq!(self.stdout.recv_timeout(LIMIT).expect(line), *line);
-        }
-    }
-
-    /// The next line on stderr begins and ends so.
-    #[track_caller]
-    fn says(&self, begin: &str, end: &str) {
-        let line = self.stderr.recv_timeout(LIMIT).expect(begin);
-        assert!(line.starts_with(begin) && line.ends_with(end), "{line}");
-    }
-
-    fn signal(&self, signal: libc::c_int) {
-        send_signal(&self.child, signal);
-    }
-
-    /// Waits for its end, and returns what it printed and said until then.
-    fn finish(mut self) -> (ExitStatus, Vec<String>, Vec<String>) {
-        drop(self.stdin.take());
-        let rest = |lines: &Receiver<String>| -> Vec<String> {
-            let next = || match lines.recv_timeout(LIMIT) {
-                Err(mpsc::RecvTimeoutError::Timeout) => panic!("it still runs after {LIMIT:?}"),
-                line => line.ok(),
-            };
-            std::iter::from_fn(next).collect()
-        };
-        let (printed, said) = (rest(&self.stdout), rest(&self.stderr));
-        (self.child.wait().expect("a child of ours"), printed, said)
-    }
-}
-
-fn send_signal(child: &Child, signal: libc::c_int) {
-    // SAFETY: it touches no memory, and nobody else has the number until the child is waited for.
-    let sent = unsafe { libc::kill(child.id() as libc::pid_t, signal) };
-    assert_eq!(sent, 0, "{}", io::Error::last_os_error());
-}
-
-impl Drop for Tool {
-    fn drop(&mut self) {
-        // Both fail only if it has been waited for.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn lines(pipe: impl Read + Send + 'static) -> Receiver<String> {
-    let (sender, lines) = mpsc::channel();
-    thread::spawn(move || {
-        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
-            if sender.send(line).is_err() {
-                return;
-            }
-        }
-    });
-    lines
-}
+use crate::program::{Program, command, path, send_signal};
+use crate::support::limited;
 
 /// A new empty folder, removed at the end.
 struct Folder(PathBuf);
@@ -145,8 +43,8 @@ impl Drop for Folder {
     }
 }
 
-fn tail(folder: &Folder, names: &[&str]) -> Tool {
-    Tool::start(command("tail").args(names).current_dir(&folder.0))
+fn tail(folder: &Folder, names: &[&str]) -> Program {
+    Program::of(command("tail").args(names).current_dir(&folder.0))
 }
 
 #[test]
@@ -240,7 +138,7 @@ fn tail_ends_when_nobody_reads() {
     let script = "\"$0\" log | head -n 1";
     let mut pipeline = Command::new("sh");
     pipeline.args(["-c", script]).arg(path("tail")).current_dir(&folder.0);
-    let pipeline = Tool::start(pipeline.stdout(Stdio::piped()).stderr(Stdio::piped()));
+    let pipeline = Program::of(pipeline.stdout(Stdio::piped()).stderr(Stdio::piped()));
     // Nothing more is written that could fail.
     let (status, printed, said) = pipeline.finish();
     assert!(status.success(), "{status}");
@@ -273,8 +171,8 @@ fn tail_says_what_it_cannot_follow() {
     }
 }
 
-fn scan(first: u16, last: u16) -> Tool {
-    Tool::start(command("scan").args(["127.0.0.1", &format!("{first}-{last}")]))
+fn scan(first: u16, last: u16) -> Program {
+    Program::of(command("scan").args(["127.0.0.1", &format!("{first}-{last}")]))
 }
 
 /// Three ports that are near each other, and listened to.
@@ -330,7 +228,7 @@ fn scan_at_a_terminal(with_ctrl_c: bool) -> String {
     let mut shown = vec![0];
     limited(|| master.read_exact(&mut shown)).unwrap();
     if with_ctrl_c {
-        send_signal(&child, libc::SIGINT);
+        send_signal(child.id(), libc::SIGINT);
     }
     // That a terminal hangs up is an error, EIO.
     let _ = limited(|| master.read_to_end(&mut shown));
@@ -376,14 +274,14 @@ fn scan_says_what_it_cannot_scan() {
         (&["localhost", "65536"], 2, "usage: scan HOST [PORT | FIRST-LAST]"),
         (&["not a name", "1"], 1, "scan: looking up `not a name`: "),
     ] {
-        let (status, _, said) = Tool::start(command("scan").args(args)).finish();
+        let (status, _, said) = Program::of(command("scan").args(args)).finish();
         assert_eq!(status.code(), Some(code), "{said:?}");
         assert!(said.len() == 1 && said[0].starts_with(text), "{said:?}");
     }
 }
 
-fn supervise(commands: &[&[&str]]) -> Tool {
-    Tool::start(command("supervisor").args(commands.join(&"--")))
+fn supervise(commands: &[&[&str]]) -> Program {
+    Program::of(command("supervisor").args(commands.join(&"--")))
 }
 
 /// It goes on after SIGHUP and ends at SIGTERM, and says so. What it waits for ignores the former, as
@@ -526,4 +424,14 @@ fn ask_takes_ctrl_c_at_a_terminal_for_no_answer() {
     let mut master = File::from(master);
     master.write_all(b"y but\x03").unwrap();
     assert_eq!(limited(|| child.wait()).unwrap().code(), Some(130));
+}
+
+#[test]
+fn number_says_on_ctrl_c_how_far_it_came() {
+    let mut number = Program::of(command("number").stdin(Stdio::piped()));
+    number.stdin.as_mut().unwrap().write_all(b"a\nb\nhalf a li").unwrap();
+    number.prints(&["     1  a", "     2  b"]);
+    number.signal(libc::SIGINT);
+    number.says("(2 lines)", "");
+    assert_eq!(number.finish().0.code(), Some(130));
 }

@@ -1,126 +1,21 @@
-//! The examples, run as a user runs them: what they print, and what their servers answer.
+//! The examples, run as a user runs them: what they print, what their servers answer, and how they end.
 //!
 //! `cargo test` builds them first; `cargo test --test examples` does not, and takes what is there.
+#![allow(unsafe_code)]
 
-use std::env;
-use std::fs;
+mod hosts;
+mod program;
+#[path = "../support/mod.rs"]
+mod support;
+mod tools;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::process::Command;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// More than anything here takes on a loaded machine.
-const LIMIT: Duration = Duration::from_secs(30);
-
-/// Where cargo has built an example.
-fn path(name: &str) -> PathBuf {
-    let test = env::current_exe().expect("the path of this test");
-    let built = test.parent().and_then(|deps| deps.parent()).expect("target/PROFILE");
-    built.join("examples").join(name)
-}
-
-/// An example that runs, and is killed when this is dropped.
-struct Program {
-    name: &'static str,
-    child: Child,
-    lines: Receiver<String>,
-}
-
-impl Program {
-    fn start(name: &'static str, args: &[&str]) -> Program {
-        let path = path(name);
-        let mut child = Command::new(&path)
-            .args(args)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| {
-                panic!("{}: {error}; `cargo build --examples` makes it", path.display())
-            });
-        let stdout = child.stdout.take().expect("it is piped");
-        let (sender, lines) = mpsc::channel();
-        thread::spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    return;
-                }
-            }
-        });
-        Program { name, child, lines }
-    }
-
-    /// Starts a server on a free port, and reads from its first line which one that is.
-    fn serve(name: &'static str, args: &[&str]) -> (Program, SocketAddr) {
-        let server = Program::start(name, &[&["127.0.0.1:0"], args].concat());
-        let line = server.lines.recv_timeout(LIMIT).expect("a server says where it listens");
-        let address = line.strip_prefix("listening on ").expect(&line);
-        let address = address.split(',').next().and_then(|address| address.parse().ok());
-        (server, address.unwrap_or_else(|| panic!("no address: {line}")))
-    }
-
-    /// Waits for its end, and returns what it printed.
-    fn finish(mut self) -> (ExitStatus, String) {
-        let deadline = Instant::now() + LIMIT;
-        let mut printed = String::new();
-        loop {
-            match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(line) => printed += &(line + "\n"),
-                Err(RecvTimeoutError::Disconnected) => break,
-                Err(RecvTimeoutError::Timeout) => {
-                    panic!("{} has been running for {LIMIT:?}, and printed: {printed}", self.name)
-                }
-            }
-        }
-        let status = self.child.wait().expect("a child of ours");
-        if !status.success() {
-            print!("{}", self.errors());
-        }
-        (status, printed)
-    }
-
-    /// Sends what Ctrl-C sends, once it listens for that.
-    fn interrupt(&self) {
-        let pid = self.child.id();
-        let deadline = Instant::now() + LIMIT;
-        let listens = || {
-            let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
-            let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
-            let caught = u64::from_str_radix(caught.expect("a line of it").trim(), 16);
-            caught.expect("a mask") & 1 << (libc::SIGINT - 1) != 0
-        };
-        while !listens() {
-            assert!(Instant::now() < deadline, "{} does not listen for Ctrl-C", self.name);
-            thread::sleep(Duration::from_millis(1));
-        }
-        let sent = Command::new("kill").args(["-INT", &pid.to_string()]).status().expect("kill");
-        assert!(sent.success(), "{sent}");
-    }
-
-    /// What it wrote to stderr. Only once it has ended: this reads to the end.
-    fn errors(&mut self) -> String {
-        let mut errors = String::new();
-        if let Some(mut stderr) = self.child.stderr.take() {
-            let _ = stderr.read_to_string(&mut errors);
-        }
-        errors
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        // Both fail only if it has been waited for.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        if thread::panicking() {
-            let errors = self.errors();
-            println!("{} wrote to stderr: {errors}", self.name);
-        }
-    }
-}
+use program::{LIMIT, Program, path, send_signal};
 
 fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).expect("the example listens there");
@@ -133,35 +28,29 @@ fn connect(address: SocketAddr) -> TcpStream {
 fn the_daemon_leaves_and_serves_until_it_is_told_to_end() {
     let (first, address) = Program::serve("daemon", &[]);
     // The first process ends, and nobody holds its output open any more.
-    let (status, printed) = first.finish();
-    assert!(status.success());
+    let printed = first.succeed();
     let id = printed.strip_prefix("serving; `kill ").and_then(|rest| rest.split('`').next());
-    let id: i32 = id.and_then(|id| id.parse().ok()).expect(&printed);
+    let id = id.and_then(|id| id.parse().ok()).expect(&printed);
 
     let mut stream = connect(address);
     let mut byte = [0];
-    stream.write_all(b"x").unwrap();
-    stream.read_exact(&mut byte).unwrap();
-    assert_eq!(byte, *b"x");
+    let echoed = stream.write_all(b"x").and_then(|()| stream.read_exact(&mut byte));
 
-    // SAFETY: the call takes numbers; that process is ours and has not ended.
-    #[allow(unsafe_code)]
-    let killed = unsafe { libc::kill(id, libc::SIGTERM) };
-    assert_eq!(killed, 0);
+    // Whatever came of that, or it would stay.
+    send_signal(id, libc::SIGTERM);
+    echoed.unwrap();
+    assert_eq!(byte, *b"x");
     assert_eq!(stream.read(&mut byte).unwrap(), 0, "it closes its connections as it ends");
 }
 
 #[test]
 fn hello() {
-    let (status, printed) = Program::start("hello", &[]).finish();
-    assert!(status.success(), "{status}");
-    assert_eq!(printed, "hello, world\n");
+    assert_eq!(Program::start("hello", &[]).succeed(), "hello, world\n");
 }
 
 #[test]
 fn timeout() {
-    let (status, printed) = Program::start("timeout", &[]).finish();
-    assert!(status.success(), "{status}");
+    let printed = Program::start("timeout", &[]).succeed();
     assert!(printed.ends_with("the answer is \"42\"\n"), "{printed}");
 }
 
@@ -176,8 +65,7 @@ fn number() {
 
 #[test]
 fn tour() {
-    let (status, printed) = Program::start("tour", &[]).finish();
-    assert!(status.success(), "{status}: {printed}");
+    let printed = Program::start("tour", &[]).succeed();
     for name in [
         "round trips",
         "round trips per second",
@@ -202,8 +90,7 @@ fn tour() {
 fn tour_ends_at_ctrl_c() {
     let tour = Program::start("tour", &[]);
     tour.interrupt();
-    let (status, printed) = tour.finish();
-    assert!(status.success(), "{status}: {printed}");
+    let printed = tour.succeed();
     assert!(printed.contains(", until Ctrl-C:"), "{printed}");
     assert!(printed.contains("round trips per second"), "{printed}");
 }
@@ -277,9 +164,8 @@ fn proxy_without_a_server_closes() {
 }
 
 /// Both say how many of 2000 connections each core has served.
-fn connections_per_core(example: &'static str) -> Vec<u32> {
-    let (status, printed) = Program::start(example, &[]).finish();
-    assert!(status.success(), "{status}: {printed}");
+fn connections_per_core(example: &str) -> Vec<u32> {
+    let printed = Program::start(example, &[]).succeed();
     let lines = printed.lines().enumerate().map(|(index, line)| {
         let (core, served) = line.split_once(": ").expect(line);
         assert!(core.starts_with(&format!("core {index} on processor ")), "{line}");
@@ -319,24 +205,21 @@ fn async_loop() {
 }
 
 /// It echoes while a program runs, and ends with it, or, by SIGTERM, upon Ctrl-C.
-fn assert_serves_meanwhile(example: &'static str) {
+fn assert_serves_meanwhile(example: &str) {
     let (server, address) = Program::serve(example, &["sleep", "60"]);
     assert_echoes(address);
     let client = connect(address);
     let deadline = Instant::now() + LIMIT;
-    while server.lines.recv_timeout(LIMIT).expect("a line each second") != "1 clients" {
+    while server.stdout.recv_timeout(LIMIT).expect("a line each second") != "1 clients" {
         assert!(Instant::now() < deadline, "who has gone is still counted");
     }
-    let id = server.child.id().to_string();
-    assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
-    let (status, printed) = server.finish();
-    assert!(status.success(), "{status}");
+    server.signal(libc::SIGINT);
+    let printed = server.succeed();
     assert!(printed.ends_with("sleep has ended: signal: 15 (SIGTERM)\n"), "{printed}");
     drop(client);
 
     let (server, _) = Program::serve(example, &["true"]);
-    let (status, printed) = server.finish();
-    assert!(status.success(), "{status}");
+    let printed = server.succeed();
     assert!(printed.ends_with("true has ended: exit status: 0\n"), "{printed}");
 }
 
