@@ -78,6 +78,8 @@ impl Cursor {
             match file.seek(SeekFrom::Current(-(self.unread.len() as i64))) {
                 Ok(_) => self.unread = 0..0,
                 Err(error) if error.kind() == io::ErrorKind::NotSeekable => {}
+                // Before the start of the file: a clone has moved it, and what was read is not behind it.
+                Err(error) if error.kind() == io::ErrorKind::InvalidInput => self.unread = 0..0,
                 Err(error) => return Err(error),
             }
         }

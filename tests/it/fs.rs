@@ -459,6 +459,21 @@ fn to_all_but_the_next_read_the_position_is_where_it_was() {
 }
 
 #[test]
+fn a_clone_may_move_the_position_back_while_something_is_unread() {
+    let folder = Folder::new();
+    let path = folder.with("file", "one two three");
+    run_with_one_thread(async {
+        let mut file = open_both(&path).await;
+        let mut clone = file.try_clone().await.unwrap();
+        abandon(file.read(&mut [0; 7])).await;
+        clone.rewind().await.unwrap();
+        file.write_all(b"ONE").await.unwrap();
+        assert_eq!(fs::read(&path).await.unwrap(), b"ONE two three");
+        assert_eq!(clone.stream_position().await.unwrap(), 3);
+    });
+}
+
+#[test]
 fn a_dropped_write_goes_on_and_nothing_overtakes_it() {
     run(async {
         let (sender, receiver) = pipe::pipe().unwrap();

@@ -81,7 +81,7 @@ impl SignalKind {
     }
 
     /// The signal's number.
-    pub const fn as_raw_value(self) -> libc::c_int {
+    pub const fn as_raw_value(&self) -> libc::c_int {
         self.0
     }
 }
