@@ -143,10 +143,15 @@ fn pair() -> (Source<UnixStream>, UnixStream) {
     (Source::new(a), b)
 }
 
+fn some_runtime(random: &mut Random) -> Runtime {
+    let spin = Duration::from_micros(random.below(2) as u64 * 20);
+    Builder::new().event_interval(random.up_to(64) as u32).spin(spin).build().unwrap()
+}
+
 impl World {
     fn new(kind: Kind, seed: u64) -> World {
         let mut random = Random::new(seed);
-        let runtime = Builder::new().event_interval(random.up_to(64) as u32).build().unwrap();
+        let runtime = some_runtime(&mut random);
         let host = Host::new(kind, &runtime);
         let soon = Instant::now();
         World { random, runtime, host, waiters: Vec::new(), soon }
@@ -373,7 +378,7 @@ impl World {
         self.host.epoll.delete(&self.runtime).unwrap();
         let kept = self.random.below(2) == 0;
         let waiters = std::mem::take(&mut self.waiters);
-        let runtime = Runtime::new().unwrap();
+        let runtime = some_runtime(&mut self.random);
         self.host = Host::new(self.host.kind, &runtime);
         let gone = std::mem::replace(&mut self.runtime, runtime);
         if kept {
