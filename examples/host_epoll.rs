@@ -27,6 +27,8 @@ fn main() -> io::Result<()> {
 
     let epoll = Epoll::new()?;
     for (index, guest) in guests.iter().enumerate() {
+        // Makes the descriptor, which could not say why it cannot be.
+        guest.prepare()?;
         epoll.add(guest, Flags::IN | Flags::ET, index as u64)?;
     }
     let timer = TimerFd::new()?;

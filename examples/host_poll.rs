@@ -25,6 +25,8 @@ struct Counts {
 fn main() -> io::Result<()> {
     let address = env::args().nth(1).unwrap_or_else(|| "127.0.0.1:7000".to_string());
     let runtime = Runtime::new()?;
+    // Makes the descriptor that is waited for below, which could not say why it cannot be.
+    runtime.prepare()?;
     let listener = runtime.block_on(TcpListener::bind(address))?;
     println!("listening on {}", listener.local_addr()?);
     let counts = Rc::new(Counts::default());

@@ -28,6 +28,8 @@ async fn host() -> io::Result<()> {
     tokio::spawn(server(listener));
 
     let guest = Runtime::new()?;
+    // Makes the descriptor that is waited for below, which could not say why it cannot be.
+    guest.prepare()?;
     let client = guest.spawn(client(address));
     drive(&guest, &client).await?;
     println!("{} answers", guest.block_on(client)??);

@@ -9,7 +9,8 @@
 //! killed, and so is everyone on a second Ctrl-C.
 
 use std::env;
-use std::io;
+use std::fmt::Display;
+use std::io::{self, Write};
 use std::process::{ExitCode, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -47,10 +48,16 @@ async fn supervise(command: Vec<String>) -> bool {
     match keep_running(&command).await {
         Ok(()) => true,
         Err(error) => {
-            eprintln!("{name}: {error}");
+            say(name, error);
             false
         }
     }
+}
+
+/// A line of ours among those of the programs: in one write, or theirs would come between its parts.
+fn say(name: &str, what: impl Display) {
+    // Who closes our stderr does not want to know.
+    let _ = io::stderr().write_all(format!("{name}: {what}\n").as_bytes());
 }
 
 async fn keep_running(command: &[String]) -> io::Result<()> {
@@ -66,10 +73,11 @@ async fn keep_running(command: &[String]) -> io::Result<()> {
             .process_group(0)
             .kill_on_drop(true)
             .spawn()?;
-        eprintln!("{name}: started as process {}", child.id().expect("it was not waited for"));
+        let id = child.id().expect("it was not waited for");
+        say(name, format_args!("started as process {id}"));
         let (status, is_told_to_end) = attend(&mut child, &mut orders).await?;
         if is_told_to_end || status.success() {
-            eprintln!("{name}: ended, {status}");
+            say(name, format_args!("ended, {status}"));
             return Ok(());
         }
         failures = if start.elapsed() < RECOVERY { failures + 1 } else { 1 };
@@ -77,7 +85,7 @@ async fn keep_running(command: &[String]) -> io::Result<()> {
             return Err(io::Error::other(format!("{status}; given up after {failures} failures")));
         }
         let pause = PAUSE_MIN * 2_u32.pow(failures - 1);
-        eprintln!("{name}: {status}; again in {pause:?}");
+        say(name, format_args!("{status}; again in {pause:?}"));
         runtime::select! {
             () = sleep(pause) => {}
             order = orders.next() => if order != SignalKind::hangup() { return Ok(()) }

@@ -4,8 +4,7 @@
 //! runtime and inbox block remembers the era it was made in; in a later one handles only close their
 //! descriptors, wakes go nowhere, and a new runtime takes a fresh block.
 
-use std::sync::Once;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use crate::{context, sys};
 
@@ -24,8 +23,13 @@ pub(crate) fn era() -> u32 {
 
 /// Counts eras from now on.
 pub(crate) fn watch() {
-    static WATCH: Once = Once::new();
-    WATCH.call_once(|| sys::fork::on_fork_in_child(begin_era));
+    // Not a `Once`, which a fork might find taken: the child would wait for a thread that it does not have.
+    // So two threads may both come here; that a fork then counts twice does no harm.
+    static WATCHED: AtomicBool = AtomicBool::new(false);
+    if !WATCHED.load(Ordering::Acquire) {
+        sys::fork::on_fork_in_child(begin_era);
+        WATCHED.store(true, Ordering::Release);
+    }
 }
 
 /// Call this in the child after `fork()` to use this library there.

@@ -81,7 +81,7 @@ pub mod epoll {
     pub use crate::sys::timerfd::TimerFd;
 }
 
-/// For this project's other crates.
+/// For the facade.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::rng::random_below;

@@ -1,12 +1,13 @@
 //! `File`: an open file, read and written by the blocking pool.
 
 use std::fmt;
-use std::fs::{File as StdFile, Metadata, Permissions};
+use std::fs::{File as StdFile, FileTimes, Metadata, Permissions};
 use std::io::{self, SeekFrom};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use super::OpenOptions;
 use super::cursor::{Cursor, uninterrupted};
@@ -490,6 +491,32 @@ impl File {
     /// They are set or not; the next operation waits for it. An error is lost.
     pub async fn set_permissions(&self, perm: Permissions) -> io::Result<()> {
         self.change(move |file| file.set_permissions(perm)).await
+    }
+
+    /// Sets when the file was last read and changed, or one of these.
+    ///
+    /// # Errors
+    ///
+    /// Those of futimens(2), and that of a dropped operation before.
+    ///
+    /// # Cancel safety
+    ///
+    /// They are set or not; the next operation waits for it. An error is lost.
+    pub async fn set_times(&self, times: FileTimes) -> io::Result<()> {
+        self.change(move |file| file.set_times(times)).await
+    }
+
+    /// Sets when the file was last changed. As [`set_times`](Self::set_times).
+    ///
+    /// # Errors
+    ///
+    /// As [`set_times`](Self::set_times).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`set_times`](Self::set_times).
+    pub async fn set_modified(&self, time: SystemTime) -> io::Result<()> {
+        self.set_times(FileTimes::new().set_modified(time)).await
     }
 
     /// A further `File` for the same open file: they share the position, but each knows nothing of what

@@ -64,6 +64,8 @@ mod open_options;
 mod paths;
 mod read_dir;
 
+pub use std::fs::FileTimes;
+
 pub use self::dir_builder::DirBuilder;
 pub use self::file::File;
 pub use self::open_options::OpenOptions;

@@ -12,8 +12,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
 use std::task::Poll;
 use std::thread;
+use std::time::{Duration, UNIX_EPOCH};
 
-use runtime::fs::{self, DirBuilder, File, OpenOptions};
+use runtime::fs::{self, DirBuilder, File, FileTimes, OpenOptions};
 use runtime::net::unix::pipe;
 use runtime::{Builder, Handle, JoinHandle, spawn_blocking};
 
@@ -275,6 +276,13 @@ fn a_file_is_read_written_and_moved_in() {
         permissions.set_mode(0o640);
         file.set_permissions(permissions).await.unwrap();
         assert_eq!(fs::metadata(&path).await.unwrap().permissions().mode() & 0o777, 0o640);
+
+        let (read, changed) = (UNIX_EPOCH + Duration::from_secs(1), UNIX_EPOCH);
+        file.set_times(FileTimes::new().set_accessed(read)).await.unwrap();
+        file.set_modified(changed).await.unwrap();
+        let metadata = file.metadata().await.unwrap();
+        assert_eq!((metadata.accessed().unwrap(), metadata.modified().unwrap()), (read, changed));
+
         assert_eq!(file.into_std().await.stream_position().unwrap(), 3);
         assert!(clone.try_into_std().is_ok());
     });

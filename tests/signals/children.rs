@@ -1,4 +1,5 @@
-//! What children have of it: those that run other programs, and those that fork(2) leaves with a copy.
+//! What children have of their parent's listeners: those that run other programs, and those that fork(2)
+//! leaves with a copy.
 
 use std::fs;
 use std::os::unix::process::{CommandExt, ExitStatusExt};

@@ -228,7 +228,7 @@ impl Command {
         Child::new(child, self.kill_on_drop)
     }
 
-    /// Starts the program, now, and waits until it has ended.
+    /// Starts the program (now, not at the first poll) and waits until it has ended.
     ///
     /// Pipes to the child are closed at once.
     ///
@@ -249,8 +249,8 @@ impl Command {
         }
     }
 
-    /// Starts the program, now, waits until it has ended, and collects what it writes to its standard
-    /// output and error, which become pipes, whatever they were before.
+    /// Starts the program (now, not at the first poll), waits until it has ended, and collects what it
+    /// writes to its standard output and error, which become pipes, whatever they were before.
     ///
     /// The standard input is inherited, if nothing else was said; that of std's `output` is not.
     ///

@@ -1,5 +1,6 @@
 //! Children that are not reaped yet: waiting for them, and what becomes of those that nobody waits for.
 
+use std::collections::LinkedList;
 use std::io;
 use std::mem;
 use std::process::{self, ExitStatus};
@@ -61,7 +62,10 @@ impl Unreaped {
 }
 
 /// Children that were abandoned where there was no runtime, or whose runtime has gone since.
-static ORPHANS: Mutex<Vec<Unreaped>> = Mutex::new(Vec::new());
+///
+/// A list, so that nothing is allocated under the lock: who allocates may have to wait for a fork to end,
+/// and its child would find the lock held by a thread that it does not have.
+static ORPHANS: Mutex<LinkedList<Unreaped>> = Mutex::new(LinkedList::new());
 
 /// Has a child reaped that nobody waits for any more: by the current runtime or, without one, by
 /// `home`.
@@ -98,7 +102,8 @@ impl Abandoned {
 impl Drop for Abandoned {
     fn drop(&mut self) {
         if let Some(child) = self.0.take().filter(Unreaped::is_left) {
-            ORPHANS.lock().unwrap_or_else(PoisonError::into_inner).push(child);
+            let mut orphan = LinkedList::from([child]);
+            ORPHANS.lock().unwrap_or_else(PoisonError::into_inner).append(&mut orphan);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a program that is started inherits of all this, and how it is undone.
+//! What a program that is started inherits of what is done to signals here, and how it is undone.
 
 use std::io;
 

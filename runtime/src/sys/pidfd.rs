@@ -9,7 +9,7 @@ use std::ptr;
 use super::signal::SignalKind;
 use super::{context, cvt, explain_create, owns_fd, retry};
 
-/// A process by a descriptor that is readable once the process has ended: `pidfd_open(2)`.
+/// A process as a descriptor, which is readable once the process has ended: `pidfd_open(2)`.
 ///
 /// A process id is another's soon after its process was waited for; the descriptor stays with the
 /// one process. Any process can be opened, watched with [`Flags::IN`](super::epoll::Flags::IN),
@@ -41,7 +41,7 @@ pub struct PidFd {
 }
 
 impl PidFd {
-    /// The process whose id is `pid` now; close-on-exec.
+    /// Opens the process whose id is `pid` now; close-on-exec.
     ///
     /// Whose id that is, is certain for a child that has not been waited for. Another's may have
     /// ended, and its id be a third one's, since it was learned.

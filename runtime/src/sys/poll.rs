@@ -24,7 +24,7 @@ pub struct PollFd<'fd> {
 }
 
 impl<'fd> PollFd<'fd> {
-    /// Waits for `flags` of `fd`. Errors and hang-ups are told unasked.
+    /// An entry that waits for `flags` of `fd`. Errors and hang-ups are told unasked.
     ///
     /// `ET`, `ONESHOT`, `EXCLUSIVE` and `WAKEUP` are epoll's alone, and are left out.
     pub fn new<Fd: AsFd + ?Sized>(fd: &'fd Fd, flags: Flags) -> PollFd<'fd> {

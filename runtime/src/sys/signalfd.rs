@@ -8,7 +8,7 @@ use super::sigmask::BlockedSignals;
 use super::signal::SignalInfo;
 use super::{cvt, explain_create, owns_fd, retry};
 
-/// Blocked signals by a descriptor that is readable while one of them waits: `signalfd(2)`.
+/// Blocked signals as a descriptor, which is readable while one of them waits: `signalfd(2)`.
 ///
 /// The signals must be blocked, or they have their usual effect and never come here. Hence it is
 /// made from the guard that blocks them, which is to live as long; who it has to be made before,
@@ -47,7 +47,7 @@ pub struct SignalFd {
 }
 
 impl SignalFd {
-    /// The signals that `blocked` blocks; close-on-exec and non-blocking.
+    /// Makes the descriptor of the signals that `blocked` blocks; close-on-exec and non-blocking.
     ///
     /// # Errors
     ///

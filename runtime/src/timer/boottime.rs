@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::clock::{self, Clock};
 use super::delay::Delay;
 use super::instant::instant_methods;
+use super::sleep::sleep_methods;
 use super::{Boottime, now};
 use crate::sys::clock::saturating_ns;
 
@@ -113,33 +114,4 @@ pub struct Sleep {
     delay: Delay<Boottime>,
 }
 
-impl Sleep {
-    /// When it ends.
-    pub fn deadline(&self) -> Instant {
-        Instant::from_nanos(self.delay.deadline())
-    }
-
-    /// Whether it has ended.
-    pub fn is_elapsed(&self) -> bool {
-        self.delay.is_elapsed()
-    }
-
-    /// Moves the deadline, also after it has passed. No allocation.
-    pub fn reset(self: Pin<&mut Self>, deadline: Instant) {
-        self.get_mut().delay.reset(deadline.nanos());
-    }
-}
-
-impl Future for Sleep {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        Pin::new(&mut self.get_mut().delay).poll(cx)
-    }
-}
-
-impl fmt::Debug for Sleep {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sleep").field("deadline", &self.deadline()).finish_non_exhaustive()
-    }
-}
+sleep_methods!();

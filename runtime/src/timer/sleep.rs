@@ -1,4 +1,4 @@
-//! `Sleep`: the future that waits for an [`Instant`].
+//! `Sleep`: the future that waits for an [`Instant`], and the methods of all such futures.
 
 use std::fmt;
 use std::future::Future;
@@ -55,33 +55,41 @@ pub struct Sleep {
     delay: Delay<Monotonic>,
 }
 
-impl Sleep {
-    /// When it ends.
-    pub fn deadline(&self) -> Instant {
-        Instant::from_nanos(self.delay.deadline())
-    }
+/// What a `Sleep` on any clock has, over its `delay`.
+macro_rules! sleep_methods {
+    () => {
+        impl Sleep {
+            /// When it ends.
+            pub fn deadline(&self) -> Instant {
+                Instant::from_nanos(self.delay.deadline())
+            }
 
-    /// Whether it has ended.
-    pub fn is_elapsed(&self) -> bool {
-        self.delay.is_elapsed()
-    }
+            /// Whether it has ended.
+            pub fn is_elapsed(&self) -> bool {
+                self.delay.is_elapsed()
+            }
 
-    /// Moves the deadline, also after it has passed. No allocation.
-    pub fn reset(self: Pin<&mut Self>, deadline: Instant) {
-        self.get_mut().delay.reset(deadline.nanos());
-    }
+            /// Moves the deadline, also after it has passed. No allocation.
+            pub fn reset(self: Pin<&mut Self>, deadline: Instant) {
+                self.get_mut().delay.reset(deadline.nanos());
+            }
+        }
+
+        impl Future for Sleep {
+            type Output = ();
+
+            fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+                Pin::new(&mut self.get_mut().delay).poll(cx)
+            }
+        }
+
+        impl fmt::Debug for Sleep {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct("Sleep").field("deadline", &self.deadline()).finish_non_exhaustive()
+            }
+        }
+    };
 }
+pub(super) use sleep_methods;
 
-impl Future for Sleep {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        Pin::new(&mut self.get_mut().delay).poll(cx)
-    }
-}
-
-impl fmt::Debug for Sleep {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sleep").field("deadline", &self.deadline()).finish_non_exhaustive()
-    }
-}
+sleep_methods!();

@@ -254,7 +254,12 @@ pub(crate) fn claim() -> (&'static Block, RuntimeName) {
     let slot = USED.fetch_add(1, Ordering::AcqRel);
     assert!((slot as usize) < SLOTS, "65,536 runtimes are alive: drop some before making another");
     let (bucket, _) = place(slot as usize);
-    TABLE[bucket].get_or_init(|| (0..1 << bucket).map(|_| Block::new()).collect());
+    if TABLE[bucket].get().is_none() {
+        // Made before the cell is asked to take it: who allocates may have to wait for a fork to end, and
+        // its child would find the cell taken by a thread that it does not have. A loser's go.
+        let blocks = (0..1 << bucket).map(|_| Block::new()).collect();
+        let _ = TABLE[bucket].set(blocks);
+    }
     let block = block(slot as u16).expect("its bucket was just filled");
     block.claim.store(claim_of(era, TAKEN), Ordering::Relaxed);
     (block, install(block, slot as u16))
