@@ -394,7 +394,7 @@ impl World {
 /// Another thread wakes a task again and again, each time when the last wake has been served and at a
 /// moment of its own: while the host still turns, or just goes to sleep, or sleeps.
 fn wake_at_any_moment(kind: Kind) {
-    let rounds = env("ROUNDS", 5_000) as u32;
+    let rounds = env("WAKES", 5_000) as u32;
     let seed = env("SEED", 0x5eed);
     println!("{kind:?}: SEED={seed}");
     limited(|| {
