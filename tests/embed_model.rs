@@ -143,10 +143,15 @@ fn pair() -> (Source<UnixStream>, UnixStream) {
     (Source::new(a), b)
 }
 
+fn some_runtime(random: &mut Random) -> Runtime {
+    let spin = Duration::from_micros(random.below(2) as u64 * 20);
+    Builder::new().event_interval(random.up_to(64) as u32).spin(spin).build().unwrap()
+}
+
 impl World {
     fn new(kind: Kind, seed: u64) -> World {
         let mut random = Random::new(seed);
-        let runtime = Builder::new().event_interval(random.up_to(64) as u32).build().unwrap();
+        let runtime = some_runtime(&mut random);
         let host = Host::new(kind, &runtime);
         let soon = Instant::now();
         World { random, runtime, host, waiters: Vec::new(), soon }
@@ -373,7 +378,7 @@ impl World {
         self.host.epoll.delete(&self.runtime).unwrap();
         let kept = self.random.below(2) == 0;
         let waiters = std::mem::take(&mut self.waiters);
-        let runtime = Runtime::new().unwrap();
+        let runtime = some_runtime(&mut self.random);
         self.host = Host::new(self.host.kind, &runtime);
         let gone = std::mem::replace(&mut self.runtime, runtime);
         if kept {
@@ -389,7 +394,7 @@ impl World {
 /// Another thread wakes a task again and again, each time when the last wake has been served and at a
 /// moment of its own: while the host still turns, or just goes to sleep, or sleeps.
 fn wake_at_any_moment(kind: Kind) {
-    let rounds = env("ROUNDS", 5_000) as u32;
+    let rounds = env("WAKES", 5_000) as u32;
     let seed = env("SEED", 0x5eed);
     println!("{kind:?}: SEED={seed}");
     limited(|| {

@@ -38,6 +38,9 @@ impl Turn {
     ///
     /// The descriptor is then readable anew, so a host need not ask; one that turns again at once spares
     /// itself a look at the descriptor.
+    ///
+    /// False is no promise: what the kernel has got since this turn looked, and deadlines that have come
+    /// since, make the descriptor readable too.
     pub fn more(&self) -> bool {
         self.more
     }

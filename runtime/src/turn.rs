@@ -106,6 +106,10 @@ impl Core {
     fn run_batch(&self, root: &mut Root<'_>) -> (ControlFlow<()>, usize) {
         let mut batch = Batch { left: self.options.event_interval, running: None };
         let flow = loop {
+            if self.resume.borrow().is_some() {
+                // The next task may panic as well, and only one panic can be passed on.
+                break ControlFlow::Break(());
+            }
             // One net for the whole batch: a net for each poll costs 7 instructions more.
             match catch_unwind(AssertUnwindSafe(|| self.poll_tasks(&mut batch, root))) {
                 Ok(flow) => break flow,
@@ -113,10 +117,6 @@ impl Core {
                     Some((index, task)) => self.fail_task(index, task, Failure::Panicked(panic)),
                     None => resume_unwind(panic),
                 },
-            }
-            if self.resume.borrow().is_some() {
-                // The next task may panic as well, and only one can be passed on.
-                break ControlFlow::Break(());
             }
         };
         (flow, (self.options.event_interval - batch.left) as usize)

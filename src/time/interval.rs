@@ -65,8 +65,9 @@ pub fn interval_at(start: Instant, period: Duration) -> Interval {
 /// Skip    0   250 300 400 500     the missed one is left out, the others are where they were
 /// ```
 ///
-/// As tokio's enum of the same name, but its default is `Burst`, which surprises its users: after a laptop
-/// slept for an hour, a tick each second comes 3,600 times in a row. Here the default is `Skip`.
+/// As tokio's enum of the same name, but its default is `Burst`, which surprises its users: after the
+/// process was stopped (SIGSTOP) for an hour, a tick each second comes 3,600 times in a row. Here the default
+/// is `Skip`. A suspend of the machine does not count: see [`boottime`](crate::time::boottime).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum MissedTickBehavior {
     /// Makes up for missed ticks one after the other, until the count is right again.

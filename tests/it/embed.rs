@@ -746,6 +746,15 @@ fn each_panic_to_be_passed_on_comes_out_of_a_turn_of_its_own() {
         drop(runtime.spawn(async move { drop(lost) }));
         assert_eq!(panics(|| drop(runtime.turn(None))), "fourth");
         settle(&runtime);
+
+        // One that is nobody's from between turns on, and one of the next task.
+        let lost = runtime.spawn(async { panic!("sixth") });
+        settle(&runtime);
+        drop(runtime.spawn(async { panic!("seventh") }));
+        drop(lost);
+        assert_eq!(panics(|| drop(runtime.turn(None))), "sixth");
+        assert_eq!(panics(|| drop(runtime.turn(None))), "seventh");
+        settle(&runtime);
     });
 }
 
