@@ -15,7 +15,8 @@ use runtime::{Handle, block_on};
 
 use crate::support::{poll_once, turns};
 use crate::system::{
-    DEFAULT, action, fork, kill, kill_thread, own_pid, raise, thread_id, wait, with_all_blocked,
+    DEFAULT, action, fork, has_pending, kill, kill_thread, own_pid, raise, thread_id, wait,
+    with_all_blocked,
 };
 
 /// A hundred thousand, from another process and from threads, of two kinds: one of which somebody always
@@ -144,5 +145,9 @@ pub(crate) fn no_operation_is_interrupted() {
         }
         over.store(true, Ordering::Relaxed);
         rain.join().unwrap();
+        // Or it would strike when nobody listens any more.
+        while has_pending(pool) {
+            thread::yield_now();
+        }
     });
 }

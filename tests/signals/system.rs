@@ -70,6 +70,13 @@ pub(crate) fn wait_until_asleep(thread: i32) {
     }
 }
 
+/// Whether a signal was sent to the thread, and it has not come to handling it.
+pub(crate) fn has_pending(thread: i32) -> bool {
+    let status = fs::read_to_string(format!("/proc/self/task/{thread}/status")).unwrap();
+    let signals = status.lines().find_map(|line| line.strip_prefix("SigPnd:\t"));
+    signals.unwrap().bytes().any(|digit| digit != b'0')
+}
+
 /// What is to be done with a signal, in full.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) struct Action {
