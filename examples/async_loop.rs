@@ -15,8 +15,8 @@ use runtime::time::{Instant, interval_at};
 #[runtime::main]
 async fn main() -> io::Result<()> {
     let mut args = env::args().skip(1);
-    let address = args.next().expect("an address to listen on");
-    let program = args.next().expect("a program to run meanwhile");
+    let address = args.next().expect("usage: async_loop ADDRESS PROGRAM [ARGUMENT...]");
+    let program = args.next().expect("usage: async_loop ADDRESS PROGRAM [ARGUMENT...]");
 
     let listener = TcpListener::bind(address).await?;
     println!("listening on {}", listener.local_addr()?);

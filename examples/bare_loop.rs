@@ -25,8 +25,8 @@ const FIRST_CLIENT: u64 = 4;
 
 fn main() -> io::Result<()> {
     let mut args = env::args().skip(1);
-    let address = args.next().expect("an address to listen on");
-    let program = args.next().expect("a program to run meanwhile");
+    let address = args.next().expect("usage: bare_loop ADDRESS PROGRAM [ARGUMENT...]");
+    let program = args.next().expect("usage: bare_loop ADDRESS PROGRAM [ARGUMENT...]");
 
     let listener = TcpListener::bind(address)?;
     // A client may be gone between the event and `accept`, which would then wait for another.

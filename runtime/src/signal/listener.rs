@@ -106,7 +106,7 @@ impl Signal {
     }
 
     /// Waits for the next signal, and says who sent it, and with which value: each one that was
-    /// delivered, the oldest first.
+    /// delivered, the oldest first. (Two that different threads take at the same time may change places.)
     ///
     /// The kernel itself keeps only one signal of a kind for a process that has not looked yet, except
     /// for real-time signals and sigqueue(3). The last 256 of a kind are kept here; of a longer burst the
