@@ -16,7 +16,7 @@ use crate::task::Failure;
 use crate::task::cell::BoxedTask;
 use crate::task::scheduler::{Next, ROOT};
 use crate::task::waker;
-use crate::timer::{Alarms, Idle};
+use crate::timer::Alarms;
 use crate::wakeups::{ASLEEP_IN_EPOLL, ASLEEP_ON_FUTEX, Command};
 
 /// The future given to `block_on`, which lies on that call's stack.
@@ -51,6 +51,9 @@ pub(crate) struct Done {
 impl Core {
     /// Takes what other threads left, runs a batch of tasks, looks at the kernel, fires timers.
     /// Sleeps in the kernel only if no task is ready.
+    ///
+    /// The steps are inlined here by force: a host's turn has them too, and as calls they cost a round
+    /// trip with a sleep in it 50 instructions more.
     pub(crate) fn turn(&self, root: &mut Root<'_>) -> io::Result<()> {
         self.check_own_process()?;
         self.take_inbox();
@@ -77,6 +80,7 @@ impl Core {
 
     /// Tasks woken and commands sent by other threads. Of commands a batch as large as of polls: else
     /// threads that send faster than they are carried out would keep the tasks here from running.
+    #[inline(always)]
     fn take_inbox(&self) {
         if self.shared.block.is_notified() {
             let sent = self.shared.block.take(|index| self.scheduler.wake(index));
@@ -122,6 +126,7 @@ impl Core {
         (flow, (self.options.event_interval - batch.left) as usize)
     }
 
+    #[inline(always)]
     fn poll_tasks(&self, batch: &mut Batch, root: &mut Root<'_>) -> ControlFlow<()> {
         while batch.left > 0 {
             let Some(next) = self.scheduler.next() else { break };
@@ -161,17 +166,24 @@ impl Core {
 
     /// Takes the events that are there; if nothing is ready it waits for them, or for a deadline.
     /// Returns how many came.
+    #[inline(always)]
     fn look_or_sleep(&self, limit: Option<Duration>) -> io::Result<usize> {
         if self.has_work() || limit == Some(Duration::ZERO) {
             return self.look();
         }
-        match self.timers.when_idle(limit, || self.shared.pool.in_flight() > 0) {
-            Idle::SleepUntil(alarms) => match self.spin(alarms, limit)? {
-                ControlFlow::Break(events) => Ok(events),
-                ControlFlow::Continue(limit) => self.sleep(alarms, limit),
-            },
-            Idle::Jump(ns) => self.jump_unless_events_come(ns),
+        if let Some(ns) = self.timers.jump(limit, || self.shared.pool.in_flight() > 0) {
+            return self.jump_unless_events_come(ns);
         }
+        let alarms = self.timers.alarms();
+        let limit = if self.options.spin.is_zero() {
+            limit
+        } else {
+            match self.spin(alarms, limit)? {
+                ControlFlow::Break(events) => return Ok(events),
+                ControlFlow::Continue(limit) => limit,
+            }
+        };
+        self.sleep(alarms, limit)
     }
 
     /// Takes the events that are there and wakes who waits for them.
@@ -225,6 +237,7 @@ impl Core {
     }
 
     /// Sleeps until an event, a wake from another thread, or an alarm, and no longer than `limit`.
+    #[inline]
     fn sleep(&self, alarms: Alarms, limit: Option<Duration>) -> io::Result<usize> {
         let block = self.shared.block;
         // A deadline alone brings the epoll instance about: the kernel rounds a futex's time-outs
@@ -266,6 +279,7 @@ impl Core {
     /// # Errors
     ///
     /// When this process is a fork of the one whose runtime this is.
+    #[inline]
     pub(crate) fn check_own_process(&self) -> io::Result<()> {
         if self.is_of_parent() {
             return Err(io::Error::other(

@@ -76,7 +76,12 @@ impl Driver {
     }
 
     /// Has the timerfds end the next wait. If that fails, the time-out to wait with comes back.
+    #[inline]
     pub(crate) fn arm(&self, alarms: Alarms) -> Option<Duration> {
+        if alarms.any() { self.arm_any(alarms) } else { None }
+    }
+
+    fn arm_any(&self, alarms: Alarms) -> Option<Duration> {
         let arm_boottime = |deadline| self.boottime().and_then(|timer| timer.arm(deadline)).is_ok();
         let deadline = match alarms.boottime {
             Some(deadline) if !arm_boottime(deadline) => alarms.on_monotonic(),

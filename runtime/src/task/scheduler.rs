@@ -201,7 +201,7 @@ impl Scheduler {
     }
 
     /// Puts a task back that is not done. If it was aborted meanwhile, it comes up again.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn put_back(&self, index: u32, task: BoxedTask) {
         let tasks = &mut *self.tasks.borrow_mut();
         let entry = &mut tasks.entries[index as usize];

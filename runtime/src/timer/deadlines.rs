@@ -68,14 +68,17 @@ impl Deadlines {
     }
 
     /// The earliest that ever comes: the end of the range does not.
+    #[inline]
     pub(super) fn next_to_come(&self) -> Option<i64> {
         self.next().filter(|&next| next < i64::MAX)
     }
 
     /// When the kernel is to end a sleep for them, on its clock, which `hand` follows.
+    #[inline]
     pub(super) fn alarm(&self, hand: &Hand) -> Option<i64> {
+        let next = self.next_to_come()?;
         let soonest = self.last_fired.get().saturating_add(SLACK_NS);
-        self.next_to_come().map(|next| hand.real(next).max(soonest))
+        Some(hand.real(next).max(soonest))
     }
 
     /// Wakes everybody whose deadline has come.

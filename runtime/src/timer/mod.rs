@@ -92,14 +92,6 @@ fn now<K: Kind>() -> i64 {
     })
 }
 
-/// What a runtime with nothing to run does next.
-pub(crate) enum Idle {
-    /// Sleep, at most until then.
-    SleepUntil(Alarms),
-    /// Move the test clock ahead, by so many nanoseconds.
-    Jump(i64),
-}
-
 /// When the kernel is to end a sleep, by each of its clocks.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Alarms {
@@ -154,33 +146,31 @@ impl Timers {
         }
     }
 
-    /// What to do when no task is ready, for at most `limit`; `is_blocking` says whether blocking work
-    /// is under way.
-    pub(crate) fn when_idle(
+    /// How far the test clock moves, if it is the one that does, during a sleep that would last for
+    /// `limit`; `is_blocking` says whether blocking work is under way, which it waits for.
+    #[inline]
+    pub(crate) fn jump(
         &self,
         limit: Option<Duration>,
         is_blocking: impl FnOnce() -> bool,
-    ) -> Idle {
-        match self.jump(limit) {
-            Some(ns) if !is_blocking() => Idle::Jump(ns),
-            _ => Idle::SleepUntil(self.alarms()),
+    ) -> Option<i64> {
+        if !self.clock.jumps() || is_blocking() {
+            return None;
         }
+        self.until_next(limit)
     }
 
-    /// How far the test clock moves during a sleep that would last for `limit`.
-    fn jump(&self, limit: Option<Duration>) -> Option<i64> {
+    fn until_next(&self, limit: Option<Duration>) -> Option<i64> {
         fn left<K: Kind>(timers: &Timers) -> Option<i64> {
             let next = K::deadlines(timers).next_to_come()?;
             Some(next.saturating_sub(K::now(&timers.clock)).max(0))
-        }
-        if !self.clock.jumps() {
-            return None;
         }
         let lefts = [left::<Monotonic>(self), left::<Boottime>(self), limit.map(saturating_ns)];
         lefts.into_iter().flatten().min()
     }
 
     /// When timers want to be woken. Nobody knows while the clock is paused.
+    #[inline]
     pub(crate) fn alarms(&self) -> Alarms {
         if self.clock.is_paused() {
             return Alarms::default();
