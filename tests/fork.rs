@@ -11,7 +11,7 @@ use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::Poll;
@@ -370,6 +370,35 @@ fn the_child_drops_a_runtime_whose_locks_other_threads_hold() {
         for thread in threads {
             thread.join().expect("no panic");
         }
+    });
+}
+
+#[test]
+fn the_child_drops_a_runtime_whose_tasks_other_threads_await() {
+    let _alone = one_at_a_time();
+    limited(|| {
+        let mut runtime = Some(Runtime::new().expect("a runtime"));
+        let over = Arc::new(AtomicBool::new(false));
+        let (spawned, is_spawned) = mpsc::channel();
+        let thread = thread::spawn({
+            let handle = runtime.as_ref().expect("there").handle().clone();
+            let over = over.clone();
+            move || {
+                let mut task = handle.spawn(pending::<()>());
+                spawned.send(()).expect("it is waited for");
+                // In and out of the lock on what the task leaves for its handle.
+                while !over.load(Ordering::Relaxed) {
+                    assert!(poll_once(Pin::new(&mut task)).is_pending());
+                }
+            }
+        });
+        is_spawned.recv().expect("it is spawned");
+        runtime.as_ref().expect("there").block_on(yield_now());
+        for _ in 0..100 {
+            assert_fine(in_child(|| drop(runtime.take())));
+        }
+        over.store(true, Ordering::Relaxed);
+        thread.join().expect("no panic");
     });
 }
 

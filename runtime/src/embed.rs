@@ -219,11 +219,12 @@ impl Core {
         let mut sum = Turn { tasks_polled: 0, events_taken: 0, more: true };
         // A panic that is to be passed on ends it too.
         while sum.more && self.resume.borrow().is_none() {
+            let had_work = self.has_work() || self.shared.block.is_notified();
             let turn = self.turn_and_count(Some(Duration::ZERO))?;
             sum.tasks_polled += turn.tasks_polled;
             sum.events_taken += turn.events_taken;
-            // What ran may have made an event: one more look.
-            sum.more = turn.more || turn.tasks_polled + turn.events_taken > 0;
+            // What ran may have made an event, also what another thread had asked for: one more look.
+            sum.more = turn.more || had_work || turn.tasks_polled + turn.events_taken > 0;
         }
         Ok(sum)
     }

@@ -697,6 +697,29 @@ fn run_until_stalled_runs_all_that_is_ready() {
 }
 
 #[test]
+fn run_until_stalled_looks_for_what_another_thread_waits_for() {
+    limited(|| {
+        let runtime = Runtime::new().unwrap();
+        let (a, mut b) = UnixStream::pair().unwrap();
+        a.set_nonblocking(true).unwrap();
+        b.write_all(b"x").unwrap();
+        let a = Source::new(a);
+        let flag = Arc::new(Flag::default());
+        let waker = Waker::from(flag.clone());
+        let handle = runtime.handle().clone();
+        let _a = thread::spawn(move || {
+            let _guard = handle.enter();
+            assert!(a.poll_read_ready(&mut Context::from_waker(&waker)).is_pending());
+            a
+        })
+        .join()
+        .unwrap();
+        runtime.run_until_stalled();
+        assert!(flag.is_set());
+    });
+}
+
+#[test]
 fn a_panic_to_be_passed_on_comes_out_of_the_turn() {
     limited(|| {
         let runtime = Builder::new().unhandled_panic(UnhandledPanic::Resume).build().unwrap();
