@@ -99,6 +99,25 @@ fn tail_reads_a_file_that_was_renamed_until_another_has_its_name() {
 }
 
 #[test]
+fn tail_follows_a_file_that_a_link_does_not_lead_to_any_more() {
+    let folder = Folder::new("link");
+    let link = |to: &str| {
+        std::os::unix::fs::symlink(to, folder.0.join("new")).unwrap();
+        folder.rename("new", "current");
+    };
+    folder.write("log.1", "one\n");
+    folder.write("log.2", "two\n");
+    link("log.1");
+    let tail = tail(&folder, &["current", "log.1"]);
+    tail.prints(&["==> current <==", "one", "", "==> log.1 <==", "one"]);
+    link("log.2");
+    tail.says("tail: current: another file has its place", "");
+    tail.prints(&["", "==> current <==", "two"]);
+    folder.append("log.1", "three\n");
+    tail.prints(&["", "==> log.1 <==", "three"]);
+}
+
+#[test]
 fn tail_waits_for_a_file_that_is_missing() {
     let folder = Folder::new("missing");
     folder.write("here", "one\n");
