@@ -6,7 +6,8 @@
 //!
 //! Up to 500 connections are attempted at once, all of them in one task.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::env;
 use std::future::pending;
 use std::io::{self, ErrorKind, IsTerminal};
@@ -66,6 +67,10 @@ async fn run(host: &str, ports: RangeInclusive<u16>) -> io::Result<()> {
     };
     erase(&bar).await?;
     outcome?;
+    // Ctrl-C may leave some behind a port that has not answered.
+    for port in tally.unprinted.take() {
+        stdout().write_all(format!("{port}\n").as_bytes()).await?;
+    }
     let Tally { open, closed, silent, .. } = &tally;
     let (open, closed, silent) = (open.get(), closed.get(), silent.get());
     let seconds = start.elapsed().as_secs_f32();
@@ -78,6 +83,8 @@ async fn run(host: &str, ports: RangeInclusive<u16>) -> io::Result<()> {
 struct Tally {
     ports: usize,
     open: Cell<usize>,
+    /// Those of the open ones.
+    unprinted: RefCell<BTreeSet<u16>>,
     closed: Cell<usize>,
     silent: Cell<usize>,
 }
@@ -97,6 +104,7 @@ async fn scan(
         if let Some(port) = result? {
             erase(bar).await?;
             stdout.write_all(format!("{port}\n").as_bytes()).await?;
+            tally.unprinted.borrow_mut().remove(&port);
         }
     }
     Ok(())
@@ -118,6 +126,9 @@ async fn probe(host: IpAddr, port: u16, tally: &Tally) -> io::Result<Option<u16>
         Err(_elapsed) => (false, &tally.silent),
     };
     counter.set(counter.get() + 1);
+    if is_open {
+        tally.unprinted.borrow_mut().insert(port);
+    }
     Ok(is_open.then_some(port))
 }
 
@@ -127,7 +138,7 @@ async fn show_bar(bar: &Option<Stderr>, tally: &Tally) -> io::Result<()> {
     let mut frames = interval(Duration::from_millis(100));
     loop {
         frames.tick().await;
-        let Tally { ports, open, closed, silent } = tally;
+        let Tally { ports, open, closed, silent, .. } = tally;
         let done = open.get() + closed.get() + silent.get();
         let (filled, open) = ("#".repeat(30 * done / ports), open.get());
         let frame = format!("\r[{filled:<30}] {done} of {ports} ports, {open} open");

@@ -109,10 +109,17 @@ async fn attend(child: &mut Child, orders: &mut Orders) -> io::Result<(ExitStatu
 
 /// Waits for a child that has been told to end, but not for ever.
 async fn end(child: &mut Child, orders: &mut Orders) -> io::Result<ExitStatus> {
-    runtime::select! {
-        status = child.wait() => return status,
-        () = sleep(GRACE) => {}
-        _ = orders.next() => {}
+    let mut grace = sleep(GRACE);
+    loop {
+        runtime::select! {
+            status = child.wait() => return status,
+            () = &mut grace => break,
+            order = orders.next() => match order == SignalKind::hangup() {
+                // No second request: a terminal that goes sends it, and systemd may with SIGTERM.
+                true => child.signal_group(order)?,
+                false => break,
+            },
+        }
     }
     child.signal_group(SignalKind::kill())?;
     child.wait().await

@@ -83,6 +83,13 @@ async fn follow(paths: Vec<PathBuf>) -> io::Result<()> {
                     name.print_news(&mut output).await?;
                 }
             }
+            let left: Vec<_> = names.iter_mut().filter_map(|name| name.left.take()).collect();
+            for watch in left {
+                // A link to it may be followed too, and the kernel gives the same file the same watch.
+                if !names.iter().any(|name| name.is_watched_by(&watch)) {
+                    let _ = watches.remove(watch); // fails if the kernel did so with the file
+                }
+            }
         }
     }
 }
@@ -93,6 +100,8 @@ struct Name {
     directory: WatchDescriptor,
     /// What has the name, or had it last: whoever writes to it may go on for a while.
     current: Option<Current>,
+    /// The watch of what had it before, to be removed.
+    left: Option<WatchDescriptor>,
     is_missing: bool,
 }
 
@@ -110,13 +119,17 @@ impl Name {
         let changes = WatchMask::CREATE | WatchMask::MOVE | WatchMask::DELETE | WatchMask::ATTRIB;
         let directory =
             watches.add(directory, changes | WatchMask::ONLYDIR).map_err(about(directory))?;
-        Ok(Name { path, directory, current: None, is_missing: false })
+        Ok(Name { path, directory, current: None, left: None, is_missing: false })
     }
 
     fn is_meant_by(&self, event: &Event<&OsStr>) -> bool {
         (event.wd == self.directory && event.name == self.path.file_name())
-            || self.current.as_ref().is_some_and(|current| event.wd == current.watch)
+            || self.is_watched_by(&event.wd)
             || event.mask.contains(EventMask::Q_OVERFLOW)
+    }
+
+    fn is_watched_by(&self, watch: &WatchDescriptor) -> bool {
+        self.current.as_ref().is_some_and(|current| current.watch == *watch)
     }
 
     /// Whether the current file still has the name. No other gets its number while it is open.
@@ -136,7 +149,7 @@ impl Name {
             Ok(file) => {
                 if let Some(old) = self.current.replace(file) {
                     eprintln!("tail: {path}: another file has its place");
-                    let _ = watches.remove(old.watch); // fails if the kernel did so with the file
+                    self.left = Some(old.watch);
                 } else if was_missing {
                     eprintln!("tail: {path}: here it is");
                 }

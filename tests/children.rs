@@ -374,6 +374,28 @@ fn what_we_block_is_not_blocked_in_a_child() {
     change_mask(libc::SIG_UNBLOCK, libc::SIGUSR1);
 }
 
+#[test]
+fn what_a_function_before_exec_blocks_stays_blocked() {
+    let _alone = alone();
+    limited(|| {
+        runtime::block_on(async {
+            let _blocked = BlockedSignals::new([SignalKind::terminate()]).unwrap();
+            let mut command = own_status();
+            // SAFETY: it makes no call but pthread_sigmask, and one that panics only if that fails.
+            unsafe {
+                command.pre_exec(|| {
+                    change_mask(libc::SIG_BLOCK, libc::SIGTERM);
+                    Ok(())
+                })
+            };
+            for _ in 0..2 {
+                let theirs = signals_of_a_child(&mut command, "SigBlk").await;
+                assert_eq!(theirs, bit(libc::SIGTERM));
+            }
+        });
+    });
+}
+
 fn limit_descriptors(limit: u64) -> u64 {
     let mut limits = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: `limits` outlives the call.

@@ -99,6 +99,25 @@ fn tail_reads_a_file_that_was_renamed_until_another_has_its_name() {
 }
 
 #[test]
+fn tail_follows_a_file_that_a_link_does_not_lead_to_any_more() {
+    let folder = Folder::new("link");
+    let link = |to: &str| {
+        std::os::unix::fs::symlink(to, folder.0.join("new")).unwrap();
+        folder.rename("new", "current");
+    };
+    folder.write("log.1", "one\n");
+    folder.write("log.2", "two\n");
+    link("log.1");
+    let tail = tail(&folder, &["current", "log.1"]);
+    tail.prints(&["==> current <==", "one", "", "==> log.1 <==", "one"]);
+    link("log.2");
+    tail.says("tail: current: another file has its place", "");
+    tail.prints(&["", "==> current <==", "two"]);
+    folder.append("log.1", "three\n");
+    tail.prints(&["", "==> log.1 <==", "three"]);
+}
+
+#[test]
 fn tail_waits_for_a_file_that_is_missing() {
     let folder = Folder::new("missing");
     folder.write("here", "one\n");
@@ -250,6 +269,43 @@ fn scan_shows_a_bar_at_a_terminal_and_takes_it_away() {
     }
 }
 
+#[test]
+fn scan_prints_on_ctrl_c_all_that_it_has_found() {
+    let listeners = three_listeners();
+    // The first does not answer, and those behind it have to wait for their turn to be printed.
+    let _in_queue = fill_backlog(&listeners[0]);
+    let [first, last] = [0, 2].map(|at| listeners[at].local_addr().unwrap().port());
+    let (master, terminal) = open_pty();
+    let mut scan = command("scan");
+    scan.args(["127.0.0.1", &format!("{first}-{last}")]).stderr(terminal);
+    let child = scan.spawn().unwrap();
+    drop(scan); // and with it our copy of the terminal's other end
+
+    let mut master = File::from(master);
+    let mut shown = vec![];
+    let found = |shown: &[u8]| {
+        let words = String::from_utf8_lossy(shown);
+        let (_, count) = words.strip_suffix(" open")?.rsplit_once(' ')?;
+        count.parse::<usize>().ok()
+    };
+    limited(|| {
+        while found(&shown).is_none_or(|count| count < 2) {
+            let mut byte = [0];
+            master.read_exact(&mut byte).unwrap();
+            shown.push(byte[0]);
+        }
+    });
+    send_signal(child.id(), libc::SIGINT);
+    // That a terminal hangs up is an error, EIO.
+    let _ = limited(|| master.read_to_end(&mut shown));
+    let output = limited(|| child.wait_with_output()).unwrap();
+    let shown = String::from_utf8(shown).unwrap();
+    let (_, summary) = shown.rsplit_once("\r\x1b[K").expect(&shown);
+    let ports = String::from_utf8(output.stdout).unwrap();
+    let counts = format!("{} open, ", ports.lines().count());
+    assert!(summary.starts_with(&counts), "{shown:?}: {ports:?}");
+}
+
 fn open_pty() -> (OwnedFd, OwnedFd) {
     let (mut master, mut slave) = (0, 0);
     // SAFETY: both are written, nothing else is asked for, and what the call makes is ours.
@@ -364,6 +420,23 @@ fn supervisor_kills_at_a_second_request() {
     let (status, _, said) = supervisor.finish();
     assert!(status.success(), "{status}: {said:?}");
     assert_eq!(said[1..], ["sh: ended, signal: 9 (SIGKILL)"]);
+}
+
+#[test]
+fn supervisor_passes_a_hangup_on_while_it_waits_for_the_end() {
+    let script = "
+        trap 'echo term' TERM
+        trap 'echo hup; exit 0' HUP
+        echo ready
+        while :; do sleep 0.01; done";
+    let supervisor = supervise(&[&["sh", "-c", script]]);
+    supervisor.prints(&["ready"]);
+    supervisor.signal(libc::SIGTERM);
+    supervisor.prints(&["term"]);
+    supervisor.signal(libc::SIGHUP);
+    let (status, printed, said) = supervisor.finish();
+    assert!(status.success(), "{status}: {said:?}");
+    assert_eq!(printed, ["hup"], "{said:?}");
 }
 
 fn ask(seconds: &str) -> Command {

@@ -219,9 +219,8 @@ impl Command {
         // kept until then: it is the one that the child's pidfd takes.
         let room = PidFd::open(std::process::id()).and_then(supports_waiting);
         let room = room.map_err(|error| self.explain(error))?;
-        if !self.restores_signals && affects_children() {
-            sys::restore_signals(&mut self.std);
-            self.restores_signals = true;
+        if affects_children() {
+            self.restore_signals();
         }
         let child = with(&mut self.std).map_err(|error| self.explain(error))?;
         drop(room);
@@ -265,6 +264,14 @@ impl Command {
         self.std.stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = self.spawn();
         async { child?.wait_with_output().await }
+    }
+
+    /// Has the children undo, from now on, what is done to signals here.
+    pub(crate) fn restore_signals(&mut self) {
+        if !self.restores_signals {
+            sys::restore_signals(&mut self.std);
+            self.restores_signals = true;
+        }
     }
 
     fn explain(&self, error: io::Error) -> io::Error {

@@ -71,8 +71,8 @@
 //!
 //! Of signals, what the program itself has blocked or ignored. What this library does with them is undone
 //! in the child: those that a [`BlockedSignals`] blocks are not blocked, and one that is ignored stays so
-//! while it is listened for. Only then is the child started by fork(2), as [`Command::pre_exec`] makes it
-//! too; else posix_spawn(3) does, which copies nothing of this process.
+//! while it is listened for. That takes a fork(2), as [`Command::pre_exec`], [`Command::uid`] and
+//! [`Command::gid`] do; else it is posix_spawn(3) as a rule, which copies nothing of this process.
 //!
 //! [`BlockedSignals`]: runtime_core::epoll::BlockedSignals
 

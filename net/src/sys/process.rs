@@ -27,6 +27,8 @@ impl Command {
     where
         F: FnMut() -> io::Result<()> + Send + Sync + 'static,
     {
+        // Before it, as it may block signals for the child on purpose.
+        self.restore_signals();
         // SAFETY: the caller answers for `f` as this function's contract, which is std's, says.
         unsafe { self.as_std_mut().pre_exec(f) };
         self
