@@ -68,7 +68,8 @@ impl Runtime {
 
     /// One turn of the loop, for a host that has a loop of its own: takes events, fires timers, polls
     /// what is ready. It waits only if nothing is, and at most for `timeout`: with `Some(Duration::ZERO)`
-    /// never, with `None` as long as it takes. It may return sooner, with nothing done.
+    /// never, with `None` as long as it takes. It may return sooner, with nothing done. (Before Linux 5.11
+    /// the kernel counts in milliseconds: a wait may then be up to one longer.)
     ///
     /// Its work is bounded: at most 256 events, the timers that are due, 64 commands of other threads and
     /// 64 polls ([`Builder::event_interval`](crate::Builder::event_interval)). How long a poll takes is up

@@ -67,7 +67,7 @@ pub fn signal(kind: SignalKind) -> io::Result<Signal> {
 ///   later is expected to call ours, as such libraries do.
 /// - When the last listener of a kind goes, what was before is put back, unless somebody has replaced our
 ///   handler meanwhile. So a second Ctrl-C ends a program that waited for one.
-///   A signal that is on its way to another thread at that moment does what it did before.
+///   A signal that is on its way to another thread at that moment may do what it did before.
 /// - A child made by fork(2) has what was before from its beginning; listeners of its parent end there, and
 ///   it may have its own. So programs started by `runtime::process` go on to ignore what their parent was
 ///   told to ignore, such as SIGHUP under nohup. (For those started by posix_spawn(3), which std's `Command`
