@@ -260,6 +260,9 @@ pub(crate) fn ours_put_back_by_others_does_the_default() {
 
 pub(crate) fn ours_put_back_by_others_goes_on_after_a_stop() {
     let child = fork(true, || {
+        // Nothing stops in a group without a parent in its session, as a program's in the background may be.
+        // SAFETY: the call takes numbers.
+        assert_eq!(unsafe { libc::setpgid(0, 0) }, 0);
         block_on(async {
             have_ours_put_back(libc::SIGTSTP, IGNORE);
             let ours = action(libc::SIGTSTP);
