@@ -34,6 +34,12 @@ pub(crate) fn poll<R>(
     polled
 }
 
+/// Counts the operation that gave `result`.
+pub(crate) fn spend_for<R>(result: R) -> R {
+    spend();
+    result
+}
+
 /// Counts an operation that went through. Below zero, if it has spent the last unit itself, is no more
 /// budget than zero.
 #[inline]

@@ -82,7 +82,7 @@ impl<T: AsFd> Source<T> {
         mut op: impl FnMut(&T) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
         self.registration
-            .poll_op(Wanted::READ, &mut { SHARED }, cx, || op(&self.io).map(Done::with))
+            .poll_op(Wanted::READ, &mut { SHARED }, cx, &mut || op(&self.io).map(Done::with))
     }
 
     /// As [`poll_read_with`](Source::poll_read_with), to write.
@@ -97,7 +97,7 @@ impl<T: AsFd> Source<T> {
         mut op: impl FnMut(&T) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
         self.registration
-            .poll_op(Wanted::WRITE, &mut { SHARED }, cx, || op(&self.io).map(Done::with))
+            .poll_op(Wanted::WRITE, &mut { SHARED }, cx, &mut || op(&self.io).map(Done::with))
     }
 
     /// As [`poll_read_with`](Source::poll_read_with), for TCP streams: `op` asks for at most `len`
@@ -171,8 +171,8 @@ impl<T: AsFd> Source<T> {
         cx: &mut Context<'_>,
         mut op: impl FnMut(&T) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
-        let op = || op(&self.io).map(Done::with);
-        self.registration.poll_op(Wanted::EXCLUSIVE_READ, &mut { SHARED }, cx, op)
+        let mut op = || op(&self.io).map(Done::with);
+        self.registration.poll_op(Wanted::EXCLUSIVE_READ, &mut { SHARED }, cx, &mut op)
     }
 
     /// Writes by `op`, waiting for writability as long as it says `WouldBlock`.
