@@ -7,7 +7,9 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::task::{Context, Poll};
 
 use crate::reactor::readiness::{Interest, Ready};
-use crate::reactor::registration::{Done, Operation, Readiness, Registration, Wanted};
+use crate::reactor::registration::{
+    Done, Operation, Readiness, Registration, ToRead, ToWrite, Wanted,
+};
 use crate::reactor::waiters::SHARED;
 
 /// A nonblocking descriptor, waited for by the runtime on first need.
@@ -135,7 +137,7 @@ impl<T: AsFd> Source<T> {
     where
         F: FnMut(&T) -> io::Result<R>,
     {
-        Operation::new(&self.registration, Wanted::READ, move || op(&self.io).map(Done::with))
+        Operation::new(&self.registration, ToRead, move || op(&self.io).map(Done::with))
     }
 
     /// As [`read_with`](Source::read_with), for a listener of which several runtimes have a duplicate
@@ -189,7 +191,7 @@ impl<T: AsFd> Source<T> {
     where
         F: FnMut(&T) -> io::Result<R>,
     {
-        Operation::new(&self.registration, Wanted::WRITE, move || op(&self.io).map(Done::with))
+        Operation::new(&self.registration, ToWrite, move || op(&self.io).map(Done::with))
     }
 
     /// As [`read_with`](Source::read_with), for TCP streams; see
@@ -207,7 +209,7 @@ impl<T: AsFd> Source<T> {
     where
         F: FnMut(&T) -> io::Result<usize>,
     {
-        Operation::new(&self.registration, Wanted::READ, move || {
+        Operation::new(&self.registration, ToRead, move || {
             op(&self.io).map(|n| of_stream(n, len))
         })
     }
