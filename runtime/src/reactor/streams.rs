@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use crate::reactor::registration::{Done, Wanted};
+use crate::reactor::registration::{Attempt, Done, Wanted};
 use crate::reactor::source::Source;
 use crate::reactor::waiters::{Ticket, UNUSED};
 
@@ -96,7 +96,7 @@ pub trait ReadFd: AsFd {
     /// Nothing is lost.
     #[inline]
     fn reading<'a>(&'a self, buf: &'a mut [u8]) -> Reading<'a, Self> {
-        Reading { stream: self, buf, ticket: UNUSED }
+        Reading { read: Read { stream: self, buf }, ticket: UNUSED }
     }
 
     /// As [`reading`](Self::reading), for futures written by hand. The wait stays with the descriptor when
@@ -183,7 +183,7 @@ pub trait WriteFd: AsFd {
     /// Nothing is written by a future that is dropped before it is ready.
     #[inline]
     fn writing<'a>(&'a self, buf: &'a [u8]) -> Writing<'a, Self> {
-        Writing { stream: self, buf, ticket: UNUSED }
+        Writing { write: Write { stream: self, buf }, ticket: UNUSED }
     }
 
     /// Writes all of `buf`.
@@ -198,7 +198,7 @@ pub trait WriteFd: AsFd {
     /// Not cancel safe: part of `buf` may have been written, and how much is not known.
     #[inline]
     fn writing_all<'a>(&'a self, buf: &'a [u8]) -> WritingAll<'a, Self> {
-        WritingAll { write: self.writing(buf) }
+        WritingAll { writing: self.writing(buf) }
     }
 
     /// As [`writing`](Self::writing), for futures written by hand. The wait stays as
@@ -230,16 +230,14 @@ pub trait WriteFd: AsFd {
 /// A read until it is done; made by [`ReadFd::reading`].
 #[must_use = "futures do nothing unless polled"]
 pub struct Reading<'a, S: ReadFd + ?Sized> {
-    stream: &'a S,
-    buf: &'a mut [u8],
+    read: Read<'a, S>,
     ticket: Ticket,
 }
 
 /// A write until it is done; made by [`WriteFd::writing`].
 #[must_use = "futures do nothing unless polled"]
 pub struct Writing<'a, S: WriteFd + ?Sized> {
-    stream: &'a S,
-    buf: &'a [u8],
+    write: Write<'a, S>,
     ticket: Ticket,
 }
 
@@ -247,7 +245,33 @@ pub struct Writing<'a, S: WriteFd + ?Sized> {
 #[must_use = "futures do nothing unless polled"]
 pub struct WritingAll<'a, S: WriteFd + ?Sized> {
     /// The next write, of what is left.
-    write: Writing<'a, S>,
+    writing: Writing<'a, S>,
+}
+
+struct Read<'a, S: ?Sized> {
+    stream: &'a S,
+    buf: &'a mut [u8],
+}
+
+struct Write<'a, S: ?Sized> {
+    stream: &'a S,
+    buf: &'a [u8],
+}
+
+impl<S: ReadFd + ?Sized> Attempt<usize> for Read<'_, S> {
+    #[inline]
+    fn attempt(&mut self) -> io::Result<Done<usize>> {
+        let read = self.stream.read_once(self.buf)?;
+        let drained = S::SHORT_READ_DRAINS && 0 < read && read < self.buf.len();
+        Ok(Done { value: read, drained })
+    }
+}
+
+impl<S: WriteFd + ?Sized> Attempt<usize> for Write<'_, S> {
+    #[inline]
+    fn attempt(&mut self) -> io::Result<Done<usize>> {
+        self.stream.write_once(self.buf).map(Done::with)
+    }
 }
 
 impl<S: ReadFd + ?Sized> Future for Reading<'_, S> {
@@ -255,15 +279,11 @@ impl<S: ReadFd + ?Sized> Future for Reading<'_, S> {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let Reading { stream, buf, ticket } = self.get_mut();
-        if buf.is_empty() {
+        let Reading { read, ticket } = self.get_mut();
+        if read.buf.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        let mut read = || {
-            let read = stream.read_once(buf)?;
-            Ok(Done { value: read, drained: S::SHORT_READ_DRAINS && 0 < read && read < buf.len() })
-        };
-        stream.source().registration().poll_op(Wanted::READ, ticket, cx, &mut read)
+        read.stream.source().registration().poll_op(Wanted::READ, ticket, cx, read)
     }
 }
 
@@ -272,9 +292,8 @@ impl<S: WriteFd + ?Sized> Future for Writing<'_, S> {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let Writing { stream, buf, ticket } = self.get_mut();
-        let mut write = || stream.write_once(buf).map(Done::with);
-        stream.source().registration().poll_op(Wanted::WRITE, ticket, cx, &mut write)
+        let Writing { write, ticket } = self.get_mut();
+        write.stream.source().registration().poll_op(Wanted::WRITE, ticket, cx, write)
     }
 }
 
@@ -283,11 +302,11 @@ impl<S: WriteFd + ?Sized> Future for WritingAll<'_, S> {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let write = &mut self.get_mut().write;
-        while !write.buf.is_empty() {
-            match ready!(Pin::new(&mut *write).poll(cx))? {
+        let writing = &mut self.get_mut().writing;
+        while !writing.write.buf.is_empty() {
+            match ready!(Pin::new(&mut *writing).poll(cx))? {
                 0 => return Poll::Ready(Err(wrote_nothing())),
-                written => write.buf = &write.buf[written..],
+                written => writing.write.buf = &writing.write.buf[written..],
             }
         }
         Poll::Ready(Ok(()))
@@ -302,14 +321,14 @@ fn wrote_nothing() -> io::Error {
 impl<S: ReadFd + ?Sized> Drop for Reading<'_, S> {
     #[inline]
     fn drop(&mut self) {
-        self.stream.source().registration().forget(self.ticket);
+        self.read.stream.source().registration().forget(self.ticket);
     }
 }
 
 impl<S: WriteFd + ?Sized> Drop for Writing<'_, S> {
     #[inline]
     fn drop(&mut self) {
-        self.stream.source().registration().forget(self.ticket);
+        self.write.stream.source().registration().forget(self.ticket);
     }
 }
 
@@ -325,9 +344,9 @@ macro_rules! debug {
     };
 }
 
-debug!(Reading: ReadFd, "room", |this| this.buf.len());
-debug!(Writing: WriteFd, "bytes", |this| this.buf.len());
-debug!(WritingAll: WriteFd, "bytes", |this| this.write.buf.len());
+debug!(Reading: ReadFd, "room", |this| this.read.buf.len());
+debug!(Writing: WriteFd, "bytes", |this| this.write.buf.len());
+debug!(WritingAll: WriteFd, "bytes", |this| this.writing.write.buf.len());
 
 /// What points to a stream is one.
 macro_rules! by_pointer {
