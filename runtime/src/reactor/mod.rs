@@ -400,9 +400,15 @@ impl Reactor {
     fn dispatch_one(&self, core: &Core, driver: &Driver, event: Event) {
         let lone = {
             let table = &mut *self.table.borrow_mut();
-            let Some(entry) = table.named(event.token()) else { return };
-            entry.ready |= Ready::of(event.flags());
-            entry.exact |= event.flags().intersects(RARE);
+            let Some(entry) = table.named(event.token()) else {
+                // Of an entry that is gone, or of a descriptor of the driver's own.
+                return driver.take_own(event.token());
+            };
+            entry.ready |= Ready::of_directions(event.flags());
+            if event.flags().intersects(RARE) {
+                entry.ready |= Ready::of_rare(event.flags());
+                entry.exact = true;
+            }
             entry.tick = entry.tick.wrapping_add(1);
             entry.waiters.take_lone(entry.ready)
         };
