@@ -82,7 +82,9 @@ fn spin_until(mut done: impl FnMut() -> io::Result<bool>) -> io::Result<()> {
             Err(error) => return Err(error),
         }
         tries = tries.wrapping_add(1);
-        if tries % 0x10000 == 0 && start.get_or_insert_with(Instant::now).elapsed() > PATIENCE {
+        if tries.is_multiple_of(0x10000)
+            && start.get_or_insert_with(Instant::now).elapsed() > PATIENCE
+        {
             return Err(io::ErrorKind::TimedOut.into());
         }
     }
