@@ -7,6 +7,7 @@
 mod servers;
 mod tasks;
 mod timers;
+mod wakes;
 
 use std::io;
 
@@ -25,13 +26,19 @@ async fn run(executor: &LocalExecutor<'_>, workload: Workload) -> io::Result<()>
         Spawn { count } => tasks::spawns(executor, count).await,
         SpawnHundred { count } => tasks::spawns_by_the_hundred(executor, count).await,
         Yield { tasks, count } => tasks::yields(executor, tasks, count).await,
+        WakeTask { count } => tasks::wakes(executor, count).await,
+        Channel { count } => tasks::channel(executor, count).await,
         Timeout { pending, count } => timers::timeouts(executor, pending, count).await,
+        Sleeps { count } => timers::sleeps(executor, count).await,
+        WakeParked { count } => wakes::parked(executor, count).await,
+        WakeBusy { count } => wakes::busy(executor, count).await,
+        WakeSpinning { .. } => cannot("it has no mode that spins instead of sleeping"),
+        Tasks { count } => tasks::memory(executor, count).await,
         Echo { buffer } => servers::echo(executor, buffer as usize).await?,
         EchoTimeout { buffer } => servers::echo_with_timeout(executor, buffer as usize).await?,
         Udp => servers::udp().await?,
         Proxy { upstream } => servers::proxy(executor, upstream as u16).await?,
         Http => servers::http(executor).await?,
-        _ => cannot("not written yet"),
     }
     Ok(())
 }

@@ -1,19 +1,18 @@
 //! Workloads that serve.
 
-use std::convert::Infallible;
 use std::io;
 use std::net::{Ipv4Addr, Shutdown};
-use std::time::Duration;
 
-use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Request, Response};
-use program::listening;
+use program::http::hello;
+use program::{CHUNK, DATAGRAM, TIMEOUT, listening};
 use smol::net::{TcpListener, TcpStream, UdpSocket};
 use smol::prelude::*;
-use smol::{LocalExecutor, Timer, future};
+use smol::{LocalExecutor, future};
 use smol_hyper::rt::FuturesIo;
+
+use crate::timers::timeout;
 
 async fn listen() -> io::Result<TcpListener> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
@@ -55,11 +54,7 @@ pub(crate) async fn echo_with_timeout(
         let connection = async move {
             let mut buffer = vec![0; buffer];
             loop {
-                let too_late = async {
-                    Timer::after(Duration::from_secs(30)).await;
-                    Err(io::ErrorKind::TimedOut.into())
-                };
-                let n = stream.read(&mut buffer).or(too_late).await?;
+                let n = timeout(TIMEOUT, stream.read(&mut buffer)).await?;
                 if n == 0 {
                     return io::Result::Ok(());
                 }
@@ -73,7 +68,7 @@ pub(crate) async fn echo_with_timeout(
 pub(crate) async fn udp() -> io::Result<()> {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     listening(socket.local_addr()?.port());
-    let mut buffer = vec![0; 2048];
+    let mut buffer = vec![0; DATAGRAM];
     loop {
         let (n, from) = socket.recv_from(&mut buffer).await?;
         socket.send_to(&buffer[..n], from).await?;
@@ -96,8 +91,14 @@ pub(crate) async fn proxy(executor: &LocalExecutor<'_>, upstream: u16) -> io::Re
 }
 
 async fn pass_on(mut from: TcpStream, mut to: TcpStream) -> io::Result<()> {
-    smol::io::copy(&mut from, &mut to).await?;
-    to.shutdown(Shutdown::Write)
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        let n = from.read(&mut chunk).await?;
+        if n == 0 {
+            return to.shutdown(Shutdown::Write);
+        }
+        to.write_all(&chunk[..n]).await?;
+    }
 }
 
 pub(crate) async fn http(executor: &LocalExecutor<'_>) -> io::Result<()> {
@@ -106,8 +107,4 @@ pub(crate) async fn http(executor: &LocalExecutor<'_>) -> io::Result<()> {
         let stream = FuturesIo::new(accept(&listener).await?);
         executor.spawn(http1::Builder::new().serve_connection(stream, service_fn(hello))).detach();
     }
-}
-
-async fn hello(_: Request<Incoming>) -> Result<Response<String>, Infallible> {
-    Ok(Response::new("hello".to_owned()))
 }

@@ -1,6 +1,7 @@
 //! Workloads of tasks alone.
 
 use program::Meter;
+use program::tasks::{Idle, Memory, all_begun, answer, ask, channels, play};
 use smol::LocalExecutor;
 use smol::future::yield_now;
 
@@ -40,4 +41,32 @@ pub(crate) async fn yields(executor: &LocalExecutor<'_>, tasks: u64, count: u64)
         task.await;
     }
     meter.stop();
+}
+
+pub(crate) async fn wakes(executor: &LocalExecutor<'_>, count: u64) {
+    let meter = Meter::start();
+    let players = [0, 1].map(|side| executor.spawn(play(side, count)));
+    for player in players {
+        player.await;
+    }
+    meter.stop();
+}
+
+pub(crate) async fn channel(executor: &LocalExecutor<'_>, count: u64) {
+    let (asks, answers) = channels();
+    let meter = Meter::start();
+    let answering = executor.spawn(answer(answers));
+    executor.spawn(ask(asks, count)).await;
+    answering.await;
+    meter.stop();
+}
+
+pub(crate) async fn memory(executor: &LocalExecutor<'_>, count: u64) {
+    executor.spawn(async {}).await;
+    let memory = Memory::before();
+    for number in 0..count {
+        executor.spawn(Idle::new(number)).detach();
+    }
+    all_begun(count).await;
+    memory.after(count);
 }

@@ -6,10 +6,11 @@
 mod servers;
 mod tasks;
 mod timers;
+mod wakes;
 
 use std::io;
 
-use program::{Workload, cannot};
+use program::Workload;
 use zruntime::LocalRuntime;
 
 fn main() -> io::Result<()> {
@@ -24,13 +25,19 @@ async fn run(runtime: &LocalRuntime, workload: Workload) -> io::Result<()> {
         Spawn { count } => tasks::spawns(runtime, count).await?,
         SpawnHundred { count } => tasks::spawns_by_the_hundred(runtime, count).await?,
         Yield { tasks, count } => tasks::yields(runtime, tasks, count).await?,
-        Timeout { pending, count } => timers::timeouts(runtime, pending, count).await,
+        WakeTask { count } => tasks::wakes(runtime, count).await?,
+        Channel { count } => tasks::channel(runtime, count).await?,
+        Timeout { pending, count } => timers::timeouts(runtime, pending, count).await?,
+        Sleeps { count } => timers::sleeps(runtime, count).await?,
+        WakeParked { count } => wakes::parked(runtime, count).await?,
+        WakeBusy { count } => wakes::busy(runtime, count).await?,
+        WakeSpinning { count } => wakes::spinning(runtime, count).await?,
+        Tasks { count } => tasks::memory(runtime, count).await?,
         Echo { buffer } => servers::echo(runtime, buffer as usize).await?,
         EchoTimeout { buffer } => servers::echo_with_timeout(runtime, buffer as usize).await?,
         Udp => servers::udp(runtime).await?,
         Proxy { upstream } => servers::proxy(runtime, upstream as u16).await?,
         Http => servers::http(runtime).await?,
-        _ => cannot("not written yet"),
     }
     Ok(())
 }

@@ -1,17 +1,14 @@
 //! Workloads that serve.
 
-use std::convert::Infallible;
 use std::io;
 use std::net::{Ipv4Addr, Shutdown};
-use std::time::Duration;
 
 use futures_lite::future;
-use futures_lite::io::{AsyncReadExt, AsyncWriteExt, copy};
-use hyper::body::Incoming;
+use futures_lite::io::{AsyncReadExt, AsyncWriteExt};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Request, Response};
-use program::listening;
+use program::http::hello;
+use program::{CHUNK, DATAGRAM, TIMEOUT, listening};
 use smol_hyper::rt::FuturesIo;
 use zruntime::LocalRuntime;
 use zruntime::net::{TcpListener, TcpStream, UdpSocket};
@@ -55,7 +52,7 @@ pub(crate) async fn echo_with_timeout(runtime: &LocalRuntime, buffer: usize) -> 
             let mut buffer = vec![0; buffer];
             loop {
                 let read = stream.read(&mut buffer);
-                let n = clock.timeout(Duration::from_secs(30), read).await??;
+                let n = clock.timeout(TIMEOUT, read).await??;
                 if n == 0 {
                     return io::Result::Ok(());
                 }
@@ -69,7 +66,7 @@ pub(crate) async fn echo_with_timeout(runtime: &LocalRuntime, buffer: usize) -> 
 pub(crate) async fn udp(runtime: &LocalRuntime) -> io::Result<()> {
     let socket = UdpSocket::bind(runtime, (Ipv4Addr::LOCALHOST, 0))?;
     listening(socket.local_addr()?.port());
-    let mut buffer = vec![0; 2048];
+    let mut buffer = vec![0; DATAGRAM];
     loop {
         let (n, from) = socket.recv_from(&mut buffer).await?;
         socket.send_to(&buffer[..n], from).await?;
@@ -90,9 +87,15 @@ pub(crate) async fn proxy(runtime: &LocalRuntime, upstream: u16) -> io::Result<(
     }
 }
 
-async fn pass_on(from: &TcpStream, to: &TcpStream) -> io::Result<()> {
-    copy(from, to).await?;
-    to.shutdown(Shutdown::Write)
+async fn pass_on(mut from: &TcpStream, mut to: &TcpStream) -> io::Result<()> {
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        let n = from.read(&mut chunk).await?;
+        if n == 0 {
+            return to.shutdown(Shutdown::Write);
+        }
+        to.write_all(&chunk[..n]).await?;
+    }
 }
 
 pub(crate) async fn http(runtime: &LocalRuntime) -> io::Result<()> {
@@ -102,8 +105,4 @@ pub(crate) async fn http(runtime: &LocalRuntime) -> io::Result<()> {
         let connection = http1::Builder::new().serve_connection(stream, service_fn(hello));
         runtime.spawn("connection", connection).detach();
     }
-}
-
-async fn hello(_: Request<Incoming>) -> Result<Response<String>, Infallible> {
-    Ok(Response::new("hello".to_owned()))
 }

@@ -4,6 +4,7 @@ use std::io;
 
 use futures_lite::future::yield_now;
 use program::Meter;
+use program::tasks::{Idle, Memory, all_begun, answer, ask, channels, play};
 use zruntime::LocalRuntime;
 
 pub(crate) async fn spawns(runtime: &LocalRuntime, count: u64) -> io::Result<()> {
@@ -44,5 +45,36 @@ pub(crate) async fn yields(runtime: &LocalRuntime, tasks: u64, count: u64) -> io
         task.await?;
     }
     meter.stop();
+    Ok(())
+}
+
+pub(crate) async fn wakes(runtime: &LocalRuntime, count: u64) -> io::Result<()> {
+    let meter = Meter::start();
+    let players = [0, 1].map(|side| runtime.spawn("player", play(side, count)));
+    for player in players {
+        player.await?;
+    }
+    meter.stop();
+    Ok(())
+}
+
+pub(crate) async fn channel(runtime: &LocalRuntime, count: u64) -> io::Result<()> {
+    let (asks, answers) = channels();
+    let meter = Meter::start();
+    let answering = runtime.spawn("answers", answer(answers));
+    runtime.spawn("asks", ask(asks, count)).await?;
+    answering.await?;
+    meter.stop();
+    Ok(())
+}
+
+pub(crate) async fn memory(runtime: &LocalRuntime, count: u64) -> io::Result<()> {
+    runtime.spawn("ready", async {}).await?;
+    let memory = Memory::before();
+    for number in 0..count {
+        runtime.spawn("idle", Idle::new(number)).detach();
+    }
+    all_begun(count).await;
+    memory.after(count);
     Ok(())
 }

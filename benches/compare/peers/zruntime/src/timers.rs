@@ -1,20 +1,51 @@
 //! Workloads of timers.
 
-use std::time::Duration;
+use std::io;
+use std::time::Instant;
 
-use futures_lite::future::yield_now;
-use program::Meter;
+use program::tasks::{all_begun, begun, give_way};
+use program::timers::{expect, hours, moments, print_lateness, woke};
+use program::{Meter, TIMEOUT};
 use zruntime::LocalRuntime;
 
-pub(crate) async fn timeouts(runtime: &LocalRuntime, pending: u64, count: u64) {
-    for _ in 0..pending {
-        runtime.spawn("sleeps", runtime.sleep(Duration::from_secs(3600))).detach();
+pub(crate) async fn timeouts(runtime: &LocalRuntime, pending: u64, count: u64) -> io::Result<()> {
+    for duration in hours(pending) {
+        let clock = runtime.clone();
+        let sleeper = async move {
+            begun();
+            clock.sleep(duration).await;
+        };
+        runtime.spawn("sleeper", sleeper).detach();
     }
-    yield_now().await;
+    all_begun(pending).await;
+    let clock = runtime.clone();
+    let setting = async move {
+        let meter = Meter::start();
+        for _ in 0..count {
+            clock.timeout(TIMEOUT, give_way()).await.expect("it gives way but once");
+        }
+        meter.stop();
+    };
+    runtime.spawn("setting", setting).await
+}
+
+pub(crate) async fn sleeps(runtime: &LocalRuntime, count: u64) -> io::Result<()> {
+    expect(count);
     let meter = Meter::start();
-    for _ in 0..count {
-        let limited = runtime.timeout(Duration::from_secs(30), yield_now());
-        limited.await.expect("it yields but once");
+    let sleepers: Vec<_> = moments(count)
+        .map(|duration| {
+            let clock = runtime.clone();
+            runtime.spawn("sleeper", async move {
+                let deadline = Instant::now() + duration;
+                clock.sleep(duration).await;
+                woke(deadline);
+            })
+        })
+        .collect();
+    for sleeper in sleepers {
+        sleeper.await?;
     }
     meter.stop();
+    print_lateness(count);
+    Ok(())
 }
