@@ -42,7 +42,7 @@ pub use self::async_fd::{AsyncFd, AsyncFdReadyGuard, AsyncFdReadyMutGuard};
 pub use self::async_fd::{AsyncFdTryNewError, TryIoError};
 pub use self::readiness::{Interest, Ready};
 pub use self::source::Source;
-pub use self::streams::{ReadFd, WriteFd};
+pub use self::streams::{ReadFd, Reading, WriteFd, Writing, WritingAll};
 
 use self::driver::Driver;
 use self::readiness::RARE;
