@@ -16,6 +16,8 @@ mod programs;
 mod results;
 mod rounds;
 mod stats;
+#[expect(dead_code, reason = "plots come next")]
+mod svg;
 mod tables;
 mod units;
 mod workloads;

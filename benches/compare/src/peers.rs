@@ -23,6 +23,8 @@ pub(crate) const PEERS: &[Peer] = &[
     peer("runtime", "peer-runtime", None),
     peer("tokio", "peer-tokio", None),
     peer("tokio-local", "peer-tokio", Some("local")),
+    peer("smol", "peer-smol", None),
+    peer("zruntime", "peer-zruntime", None),
 ];
 
 impl Peer {
