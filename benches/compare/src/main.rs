@@ -16,10 +16,10 @@ mod programs;
 mod results;
 mod rounds;
 mod stats;
-#[expect(dead_code, reason = "plots come next")]
 mod svg;
 mod tables;
 mod units;
+mod waits;
 mod workloads;
 
 use anyhow::{Result, bail};
@@ -33,6 +33,7 @@ use crate::workloads::{Counted, ROWS, Row};
 /// What the command line asks for.
 struct Wanted {
     rows: Vec<&'static Row>,
+    waits: bool,
     peers: Vec<&'static Peer>,
     rounds: usize,
     quick: bool,
@@ -50,6 +51,11 @@ fn main() -> Result<()> {
         if let Some(store) = &wanted.store {
             store.keep(&results)?;
         }
+    }
+    if wanted.waits {
+        let store = Store::new(env!("CARGO_MANIFEST_DIR"));
+        waits::measure(&store, wanted.rounds)?;
+        println!("{}", waits::tables(&store)?.unwrap_or_default());
     }
     Ok(())
 }
@@ -93,6 +99,7 @@ fn wanted() -> Result<Wanted> {
     use lexopt::prelude::*;
     let mut wanted = Wanted {
         rows: Vec::new(),
+        waits: false,
         peers: PEERS.iter().collect(),
         rounds: 21,
         quick: false,
@@ -107,12 +114,14 @@ fn wanted() -> Result<Wanted> {
                 let names = args.value()?.string()?;
                 wanted.peers = names.split(',').map(peers::named).collect::<Result<_>>()?;
             }
+            Value(name) if name == waits::NAME => wanted.waits = true,
             Value(name) => wanted.rows.push(workloads::named(&name.string()?)?),
             _ => return Err(arg.unexpected().into()),
         }
     }
-    if wanted.rows.is_empty() {
+    if wanted.rows.is_empty() && !wanted.waits {
         wanted.rows = ROWS.iter().collect();
+        wanted.waits = true;
     }
     if wanted.rounds == 0 {
         bail!("--rounds 0 measures nothing: ask for one at least");
