@@ -28,7 +28,7 @@ use crate::machine::Machine;
 use crate::peers::{PEERS, Peer};
 use crate::programs::{CLIENT_PROCESSOR, Program, pin};
 use crate::results::{Entry, Profile, Results, Store};
-use crate::workloads::{Counted, ROWS, Row};
+use crate::workloads::{ROWS, Row};
 
 /// What the command line asks for.
 struct Wanted {
