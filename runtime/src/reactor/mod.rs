@@ -42,7 +42,7 @@ pub use self::async_fd::{AsyncFd, AsyncFdReadyGuard, AsyncFdReadyMutGuard};
 pub use self::async_fd::{AsyncFdTryNewError, TryIoError};
 pub use self::readiness::{Interest, Ready};
 pub use self::source::Source;
-pub use self::streams::{ReadFd, WriteFd};
+pub use self::streams::{ReadFd, Reading, WriteFd, Writing, WritingAll};
 
 use self::driver::Driver;
 use self::readiness::RARE;
@@ -461,12 +461,18 @@ impl Reactor {
 }
 
 impl Core {
-    /// The entry of an fd that another thread has deregistered.
-    pub(crate) fn release_source(&self, index: u32) {
-        let entry = self.reactor.entries.borrow_mut().try_remove(index as usize);
-        self.shared.block.forget_released(index);
+    /// Frees the entries of the fds that other threads have deregistered.
+    pub(crate) fn release_sources(&self) {
+        let mut waiting = Vec::new();
+        {
+            let mut entries = self.reactor.entries.borrow_mut();
+            for index in self.shared.block.take_released() {
+                let entry = entries.try_remove(index as usize);
+                waiting.extend(entry.map(|mut entry| entry.waiters.take(Ready::ALL)));
+            }
+        }
         // Of a registration that lost to another: who waits asks anew, and finds that one.
-        for waker in entry.into_iter().flat_map(|mut entry| entry.waiters.take(Ready::ALL)) {
+        for waker in waiting.into_iter().flatten() {
             self.wake(waker);
         }
     }

@@ -111,6 +111,18 @@ pub(crate) struct Done<R> {
     pub(crate) drained: bool,
 }
 
+/// What is tried, and tried again when the descriptor is ready.
+pub(crate) trait Attempt<R> {
+    fn attempt(&mut self) -> io::Result<Done<R>>;
+}
+
+impl<R, F: FnMut() -> io::Result<Done<R>>> Attempt<R> for F {
+    #[inline]
+    fn attempt(&mut self) -> io::Result<Done<R>> {
+        self()
+    }
+}
+
 impl<R> Done<R> {
     /// It proves nothing: the next operation may find more.
     pub(crate) fn with(value: R) -> Done<R> {
@@ -191,7 +203,7 @@ impl Registration {
         wanted: Wanted,
         ticket: &mut Ticket,
         cx: &mut Context<'_>,
-        op: &mut impl FnMut() -> io::Result<Done<R>>,
+        op: &mut impl Attempt<R>,
     ) -> Poll<io::Result<R>> {
         if !coop::has_budget_remaining() {
             return self.poll_op_on(wanted, ticket, cx, op, None);
@@ -202,7 +214,7 @@ impl Registration {
                 Begun::Unclear => return Tried::Failed(None),
                 Begun::Ready => {}
             }
-            match op() {
+            match op.attempt() {
                 Ok(Done { value, drained }) => {
                     if drained {
                         core.reactor.drained(index);
@@ -230,7 +242,7 @@ impl Registration {
         wanted: Wanted,
         ticket: &mut Ticket,
         cx: &mut Context<'_>,
-        op: &mut dyn FnMut() -> io::Result<Done<R>>,
+        op: &mut dyn Attempt<R>,
         failed: Option<io::Error>,
     ) -> Poll<io::Result<R>> {
         match failed {
@@ -245,14 +257,14 @@ impl Registration {
         wanted: Wanted,
         ticket: &mut Ticket,
         cx: &mut Context<'_>,
-        op: &mut dyn FnMut() -> io::Result<Done<R>>,
+        op: &mut dyn Attempt<R>,
         mut failed: Option<io::Error>,
     ) -> Poll<io::Result<R>> {
         loop {
             let result = match failed.take() {
                 Some(error) => Err(error),
                 None if self.is_blocked(wanted, ticket) => Err(io::ErrorKind::WouldBlock.into()),
-                None => op(),
+                None => op.attempt(),
             };
             match result {
                 Ok(Done { value, drained }) => {

@@ -51,6 +51,11 @@ impl<T: AsFd> Source<T> {
         Source { registration: Registration::new(io.as_fd().as_raw_fd()), io }
     }
 
+    #[inline]
+    pub(super) fn registration(&self) -> &Registration {
+        &self.registration
+    }
+
     /// The descriptor's owner.
     #[inline]
     pub fn get_ref(&self) -> &T {

@@ -89,7 +89,7 @@ impl Pattern {
     }
 
     pub(crate) fn turns(self, descriptors: usize, count: usize) -> Turns {
-        // Enough for the caches to have met every descriptor that they will meet.
+        // The first events find nothing in the caches, nor the processor at its speed.
         let warm_up = count / 4;
         let mut state = 0x2545_F491_4F6C_DD1D_u64;
         let next = |_| match self {
