@@ -443,12 +443,18 @@ impl Reactor {
 }
 
 impl Core {
-    /// The entry of an fd that another thread has deregistered.
-    pub(crate) fn release_source(&self, index: u32) {
-        let removed = self.reactor.table.borrow_mut().remove(index);
-        self.shared.block.forget_released(index);
+    /// Frees the entries of the fds that other threads have deregistered.
+    pub(crate) fn release_sources(&self) {
+        let mut waiting = Vec::new();
+        {
+            let table = &mut *self.reactor.table.borrow_mut();
+            for index in self.shared.block.take_released() {
+                let removed = table.remove(index);
+                waiting.extend(removed.map(|(_, mut waiters)| waiters.take(Ready::ALL)));
+            }
+        }
         // Of a registration that lost to another: who waits asks anew, and finds that one.
-        for waker in removed.into_iter().flat_map(|(_, mut waiters)| waiters.take(Ready::ALL)) {
+        for waker in waiting.into_iter().flatten() {
             self.wake(waker);
         }
     }

@@ -1,0 +1,37 @@
+//! The programs on tokio's current_thread runtime and, with `on=local`, on its LocalRuntime.
+
+mod flavor;
+mod servers;
+mod tasks;
+mod timers;
+mod wakes;
+
+use std::io;
+
+use program::{Workload, cannot};
+
+use crate::flavor::block_on;
+
+fn main() -> io::Result<()> {
+    use Workload::*;
+    match Workload::of_this_program() {
+        Empty => block_on(async {}),
+        Spawn { count } => block_on(tasks::spawns(count)),
+        SpawnHundred { count } => block_on(tasks::spawns_by_the_hundred(count)),
+        Yield { tasks, count } => block_on(tasks::yields(tasks, count)),
+        WakeTask { count } => block_on(tasks::wakes(count)),
+        Channel { count } => block_on(tasks::channel(count)),
+        Tasks { count } => block_on(tasks::idle(count)),
+        Timeout { pending, count } => block_on(timers::timeouts(pending, count)),
+        Sleeps { count } => block_on(timers::sleeps(count)),
+        WakeParked { count } => block_on(wakes::parked(count)),
+        WakeBusy { count } => block_on(wakes::busy(count)),
+        WakeSpinning { .. } => cannot("it has no mode that spins instead of sleeping"),
+        Echo { buffer } => block_on(servers::echo(buffer as usize))?,
+        EchoTimeout { buffer } => block_on(servers::echo_with_timeouts(buffer as usize))?,
+        Udp => block_on(servers::udp())?,
+        Proxy { upstream } => block_on(servers::proxy(upstream as u16))?,
+        Http => block_on(servers::http())?,
+    }
+    Ok(())
+}
