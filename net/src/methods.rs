@@ -49,12 +49,11 @@ macro_rules! read_methods {
         ///
         /// Nothing is lost.
         #[inline]
-        pub async fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
-            if buf.is_empty() {
-                return Ok(0);
-            }
-            let asked = $crate::methods::asked::<Self>(buf.len());
-            ReadFd::source(self).read_stream(asked, |_| self.read_once(buf)).await
+        pub fn read<'b>(
+            &'b self,
+            buf: &'b mut [u8],
+        ) -> impl Future<Output = io::Result<usize>> {
+            ReadFd::reading(self, buf)
         }
 
         /// As [`read`](Self::read), into several buffers: one is filled before the next is begun. At
@@ -213,8 +212,8 @@ macro_rules! write_methods {
         ///
         /// Nothing is written by a future that is dropped before it is ready.
         #[inline]
-        pub async fn write(&self, buf: &[u8]) -> io::Result<usize> {
-            WriteFd::source(self).write_with(|_| self.write_once(buf)).await
+        pub fn write<'b>(&'b self, buf: &'b [u8]) -> impl Future<Output = io::Result<usize>> {
+            WriteFd::writing(self, buf)
         }
 
         /// As [`write`](Self::write), from several buffers, one after another.
@@ -239,14 +238,9 @@ macro_rules! write_methods {
         /// # Cancel safety
         ///
         /// Not cancel safe: part of `buf` may have been written, and how much is not known.
-        pub async fn write_all(&self, mut buf: &[u8]) -> io::Result<()> {
-            while !buf.is_empty() {
-                match self.write(buf).await? {
-                    0 => return Err($crate::methods::wrote_nothing()),
-                    written => buf = &buf[written..],
-                }
-            }
-            Ok(())
+        #[inline]
+        pub fn write_all<'b>(&'b self, buf: &'b [u8]) -> impl Future<Output = io::Result<()>> {
+            WriteFd::writing_all(self, buf)
         }
 
         /// Does nothing, as nothing is buffered here.

@@ -2,6 +2,8 @@
 
 use anyhow::{Context, Result};
 
+use crate::machine::version_of;
+
 /// A runtime, or one of its flavors.
 pub(crate) struct Peer {
     /// As the tables name it, and the command line.
@@ -21,7 +23,26 @@ pub(crate) const PEERS: &[Peer] = &[
     peer("runtime", "peer-runtime", None),
     peer("tokio", "peer-tokio", None),
     peer("tokio-local", "peer-tokio", Some("local")),
+    peer("smol", "peer-smol", None),
+    peer("zruntime", "peer-zruntime", None),
 ];
+
+impl Peer {
+    /// What its programs are built on, as crates are named.
+    pub(crate) fn library(&self) -> Option<&'static str> {
+        match self.package.strip_prefix("peer-") {
+            Some("raw") => None,
+            Some("runtime") => Some("epoll-runtime"),
+            library => library,
+        }
+    }
+
+    /// The version of that, as the lock file has it.
+    pub(crate) fn version(&self) -> String {
+        let lock = include_str!("../Cargo.lock");
+        self.library().and_then(|library| version_of(library, lock)).unwrap_or_default()
+    }
+}
 
 /// # Errors
 ///

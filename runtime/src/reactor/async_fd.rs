@@ -249,7 +249,7 @@ impl<T: AsRawFd> AsyncFd<T> {
         &self,
         interest: Interest,
         mut op: F,
-    ) -> Operation<'_, impl FnMut() -> io::Result<Done<R>>>
+    ) -> Operation<'_, Wanted, impl FnMut() -> io::Result<Done<R>>>
     where
         F: FnMut(&T) -> io::Result<R>,
     {

@@ -42,16 +42,15 @@ pub use self::async_fd::{AsyncFd, AsyncFdReadyGuard, AsyncFdReadyMutGuard};
 pub use self::async_fd::{AsyncFdTryNewError, TryIoError};
 pub use self::readiness::{Interest, Ready};
 pub use self::source::Source;
-pub use self::streams::{ReadFd, WriteFd};
+pub use self::streams::{ReadFd, Reading, WriteFd, Writing, WritingAll};
 
 use self::driver::Driver;
 use self::readiness::RARE;
-use self::registration::{Done, Wanted};
+use self::registration::Wanted;
 use self::waiters::{FOREIGN, Ticket, UNUSED, Waiters};
 use crate::core::Core;
 use crate::name::Name;
 use crate::sys::epoll::{Event, Flags, explain_add};
-use crate::sys::retry;
 
 /// Tickets are handed out from chunks, each of which is one runtime's.
 const TICKETS: Ticket = 1 << 16;
@@ -71,11 +70,31 @@ struct Entry {
     waiters: Waiters,
 }
 
-/// What came of an operation.
-enum Tried<R> {
-    Done(io::Result<R>),
+impl Entry {
+    /// Whether the last word of the kernel on a watched direction was `EAGAIN`.
+    #[inline]
+    fn is_blocked(&self, wanted: Wanted) -> bool {
+        self.armed.contains(wanted.flags()) && !self.ready.intersects(wanted.mask())
+    }
+
+    /// Takes back a ticket whose waiter an event has taken: there is nothing left to forget. A foreign one
+    /// may be on its way still.
+    #[inline]
+    fn settle(&self, ticket: &mut Ticket) {
+        if *ticket > UNUSED && *ticket < FOREIGN && self.waiters.is_empty() {
+            *ticket = UNUSED;
+        }
+    }
+}
+
+/// What an operation finds before it is tried.
+enum Begun {
+    /// It may go through.
+    Ready,
     /// It would block, and a waiter is there.
     Waits,
+    /// It would block, and the waiter takes more than a look.
+    Unclear,
 }
 
 pub(crate) struct Reactor {
@@ -258,52 +277,32 @@ impl Reactor {
         self.entries.borrow().contains(index as usize)
     }
 
-    /// Tries an operation, unless the last word of the kernel was `EAGAIN`, and leaves a waiter if it
-    /// would block. The entry is the caller's: `op`, which is foreign code, cannot make it go.
+    /// Looks whether an operation is worth a try, and leaves a waiter if it is not. The entry is the
+    /// caller's, here and below: no foreign code can make it go.
     #[inline]
-    fn try_op<R>(
-        &self,
-        core: &Core,
-        index: u32,
-        wanted: Wanted,
-        ticket: &mut Ticket,
-        waker: &Waker,
-        op: &mut impl FnMut() -> io::Result<Done<R>>,
-    ) -> Tried<R> {
-        loop {
-            if !self.is_blocked(index, wanted, ticket) {
-                match retry(&mut *op) {
-                    Ok(Done { value, drained }) => {
-                        if drained {
-                            self.drained(index);
-                        }
-                        return Tried::Done(Ok(value));
-                    }
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                        self.would_block(index, wanted.mask());
-                    }
-                    Err(error) => return Tried::Done(Err(error)),
-                }
-            }
-            match self.poll_wait(core, index, wanted, ticket, waker) {
-                Poll::Pending => return Tried::Waits,
-                Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(error)) => return Tried::Done(Err(error)),
-            }
+    fn begin(&self, index: u32, wanted: Wanted, ticket: &mut Ticket, waker: &Waker) -> Begun {
+        let entry = &mut self.entries.borrow_mut()[index as usize];
+        entry.settle(ticket);
+        if !entry.is_blocked(wanted) {
+            return Begun::Ready;
         }
+        if *ticket != UNUSED {
+            return Begun::Unclear;
+        }
+        let next = self.ticket.get();
+        if next % TICKETS == 0 || !entry.waiters.put_alone(next, wanted.mask(), waker) {
+            return Begun::Unclear;
+        }
+        self.ticket.set(next + 1);
+        *ticket = next;
+        Begun::Waits
     }
 
-    /// Whether the last word of the kernel on a watched direction was `EAGAIN`.
     #[inline]
     fn is_blocked(&self, index: u32, wanted: Wanted, ticket: &mut Ticket) -> bool {
-        let entries = self.entries.borrow();
-        let entry = &entries[index as usize];
-        if *ticket > UNUSED && *ticket < FOREIGN && entry.waiters.is_empty() {
-            // An event has taken the waiter: there is nothing left to forget. A foreign one may be
-            // on its way still.
-            *ticket = UNUSED;
-        }
-        entry.armed.contains(wanted.flags()) && !entry.ready.intersects(wanted.mask())
+        let entry = &self.entries.borrow()[index as usize];
+        entry.settle(ticket);
+        entry.is_blocked(wanted)
     }
 
     /// Leaves a waiter, unless there is readiness that nobody has used up.
@@ -462,12 +461,18 @@ impl Reactor {
 }
 
 impl Core {
-    /// The entry of an fd that another thread has deregistered.
-    pub(crate) fn release_source(&self, index: u32) {
-        let entry = self.reactor.entries.borrow_mut().try_remove(index as usize);
-        self.shared.block.forget_released(index);
+    /// Frees the entries of the fds that other threads have deregistered.
+    pub(crate) fn release_sources(&self) {
+        let mut waiting = Vec::new();
+        {
+            let mut entries = self.reactor.entries.borrow_mut();
+            for index in self.shared.block.take_released() {
+                let entry = entries.try_remove(index as usize);
+                waiting.extend(entry.map(|mut entry| entry.waiters.take(Ready::ALL)));
+            }
+        }
         // Of a registration that lost to another: who waits asks anew, and finds that one.
-        for waker in entry.into_iter().flat_map(|mut entry| entry.waiters.take(Ready::ALL)) {
+        for waker in waiting.into_iter().flatten() {
             self.wake(waker);
         }
     }

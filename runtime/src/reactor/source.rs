@@ -7,7 +7,9 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::task::{Context, Poll};
 
 use crate::reactor::readiness::{Interest, Ready};
-use crate::reactor::registration::{Done, Operation, Readiness, Registration, Wanted};
+use crate::reactor::registration::{
+    Done, Operation, Readiness, Registration, ToRead, ToWrite, Wanted,
+};
 use crate::reactor::waiters::SHARED;
 
 /// A nonblocking descriptor, waited for by the runtime on first need.
@@ -49,6 +51,11 @@ impl<T: AsFd> Source<T> {
         Source { registration: Registration::new(io.as_fd().as_raw_fd()), io }
     }
 
+    #[inline]
+    pub(super) fn registration(&self) -> &Registration {
+        &self.registration
+    }
+
     /// The descriptor's owner.
     #[inline]
     pub fn get_ref(&self) -> &T {
@@ -82,7 +89,7 @@ impl<T: AsFd> Source<T> {
         mut op: impl FnMut(&T) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
         self.registration
-            .poll_op(Wanted::READ, &mut { SHARED }, cx, || op(&self.io).map(Done::with))
+            .poll_op(Wanted::READ, &mut { SHARED }, cx, &mut || op(&self.io).map(Done::with))
     }
 
     /// As [`poll_read_with`](Source::poll_read_with), to write.
@@ -97,7 +104,7 @@ impl<T: AsFd> Source<T> {
         mut op: impl FnMut(&T) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
         self.registration
-            .poll_op(Wanted::WRITE, &mut { SHARED }, cx, || op(&self.io).map(Done::with))
+            .poll_op(Wanted::WRITE, &mut { SHARED }, cx, &mut || op(&self.io).map(Done::with))
     }
 
     /// As [`poll_read_with`](Source::poll_read_with), for TCP streams: `op` asks for at most `len`
@@ -135,7 +142,7 @@ impl<T: AsFd> Source<T> {
     where
         F: FnMut(&T) -> io::Result<R>,
     {
-        Operation::new(&self.registration, Wanted::READ, move || op(&self.io).map(Done::with))
+        Operation::new(&self.registration, ToRead, move || op(&self.io).map(Done::with))
     }
 
     /// As [`read_with`](Source::read_with), for a listener of which several runtimes have a duplicate
@@ -171,8 +178,8 @@ impl<T: AsFd> Source<T> {
         cx: &mut Context<'_>,
         mut op: impl FnMut(&T) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
-        let op = || op(&self.io).map(Done::with);
-        self.registration.poll_op(Wanted::EXCLUSIVE_READ, &mut { SHARED }, cx, op)
+        let mut op = || op(&self.io).map(Done::with);
+        self.registration.poll_op(Wanted::EXCLUSIVE_READ, &mut { SHARED }, cx, &mut op)
     }
 
     /// Writes by `op`, waiting for writability as long as it says `WouldBlock`.
@@ -189,7 +196,7 @@ impl<T: AsFd> Source<T> {
     where
         F: FnMut(&T) -> io::Result<R>,
     {
-        Operation::new(&self.registration, Wanted::WRITE, move || op(&self.io).map(Done::with))
+        Operation::new(&self.registration, ToWrite, move || op(&self.io).map(Done::with))
     }
 
     /// As [`read_with`](Source::read_with), for TCP streams; see
@@ -207,7 +214,7 @@ impl<T: AsFd> Source<T> {
     where
         F: FnMut(&T) -> io::Result<usize>,
     {
-        Operation::new(&self.registration, Wanted::READ, move || {
+        Operation::new(&self.registration, ToRead, move || {
             op(&self.io).map(|n| of_stream(n, len))
         })
     }
