@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use monoio::{IoUringDriver, LegacyDriver, RuntimeBuilder};
-use program::flavor;
+use program::{cannot, flavor};
 
 /// What the command line says; io_uring is monoio's own first choice.
 pub(crate) fn is_epoll() -> bool {
@@ -16,6 +16,9 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
         builder.build().expect("an epoll instance").block_on(future)
     } else {
         let builder = RuntimeBuilder::<IoUringDriver>::new().enable_timer();
-        builder.build().expect("a ring").block_on(future)
+        match builder.build() {
+            Ok(mut runtime) => runtime.block_on(future),
+            Err(error) => cannot(&format!("there is no ring for it: {error}")),
+        }
     }
 }
