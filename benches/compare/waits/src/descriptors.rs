@@ -9,7 +9,6 @@ pub(crate) struct Descriptors(Vec<File>);
 
 impl Descriptors {
     pub(crate) fn new(count: usize) -> io::Result<Descriptors> {
-        raise_limit()?;
         (0..count).map(|_| eventfd()).collect::<io::Result<_>>().map(Descriptors)
     }
 
@@ -52,22 +51,6 @@ fn eventfd() -> io::Result<File> {
     }
     // SAFETY: the descriptor is new, and nobody else's.
     Ok(unsafe { File::from_raw_fd(fd) })
-}
-
-/// The soft limit of descriptors becomes the hard one.
-fn raise_limit() -> io::Result<()> {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: `limit` outlives both calls.
-    unsafe {
-        if libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        limit.rlim_cur = limit.rlim_max;
-        if libc::setrlimit(libc::RLIMIT_NOFILE, &limit) < 0 {
-            return Err(io::Error::last_os_error());
-        }
-    }
-    Ok(())
 }
 
 /// Which descriptor is active at each event.
