@@ -6,6 +6,8 @@
 use std::ffi::{CStr, c_int, c_void};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use crate::in_wait;
+
 /// A function of libc: its calls so far, and where the real one is.
 struct Function {
     name: &'static CStr,
@@ -19,7 +21,9 @@ impl Function {
     }
 
     fn count(&self) -> usize {
-        self.calls.fetch_add(1, Ordering::Relaxed);
+        if !in_wait::ACTING.load(Ordering::Relaxed) {
+            self.calls.fetch_add(1, Ordering::Relaxed);
+        }
         match self.address.load(Ordering::Relaxed) {
             0 => self.look_up(),
             address => address,
@@ -67,7 +71,11 @@ macro_rules! counted {
 }
 
 counted! {
-    epoll_wait(fd: c_int, events: *mut libc::epoll_event, max: c_int, timeout: c_int) -> c_int;
+    // What `in_wait.rs` makes of `epoll_wait`.
+    epoll_pwait(
+        fd: c_int, events: *mut libc::epoll_event, max: c_int, timeout: c_int,
+        mask: *const libc::sigset_t
+    ) -> c_int;
     epoll_ctl(fd: c_int, op: c_int, target: c_int, event: *mut libc::epoll_event) -> c_int;
     timerfd_settime(
         fd: c_int, flags: c_int, new: *const libc::itimerspec, old: *mut libc::itimerspec

@@ -1,4 +1,5 @@
-//! Request and reply: the servers that are measured, and the client that keeps them busy.
+//! Request and reply: the servers that are measured, and the clients that keep them busy.
+#![allow(dead_code, reason = "each benchmark uses a part")]
 
 pub(crate) mod client;
 pub(crate) mod server;

@@ -1,8 +1,6 @@
-//! What the benchmarks share: counting instructions with callgrind, medians, pinning to a processor.
+//! What the benchmarks share: medians, pinning to a processor.
 #![allow(unsafe_code)]
 #![allow(dead_code, reason = "each benchmark uses a part")]
-
-pub(crate) mod callgrind;
 
 use std::time::Duration;
 

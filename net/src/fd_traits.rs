@@ -4,6 +4,7 @@
 macro_rules! has_fd {
     ($type:ty, $field:ident) => {
         impl std::os::fd::AsFd for $type {
+            #[inline]
             fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
                 std::os::fd::AsFd::as_fd(self.$field.get_ref())
             }

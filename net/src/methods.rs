@@ -49,10 +49,7 @@ macro_rules! read_methods {
         ///
         /// Nothing is lost.
         #[inline]
-        pub fn read<'b>(
-            &'b self,
-            buf: &'b mut [u8],
-        ) -> impl Future<Output = io::Result<usize>> {
+        pub fn read<'b>(&'b self, buf: &'b mut [u8]) -> impl Future<Output = io::Result<usize>> {
             ReadFd::reading(self, buf)
         }
 

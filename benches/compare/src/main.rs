@@ -1,17 +1,21 @@
 //! Runs the same programs on every runtime in turn, and shows what they cost side by side.
 //!
 //! ```text
-//! cargo run --release                                everything
-//! cargo run --release -- echo-64                     one workload
-//! cargo run --release -- --tables                    the tables and plots of what has been measured
-//! cargo run --release -- --rounds 5 --peers raw,tokio,runtime yield-100 echo-1
-//! cargo run --release -- --quick                     does it all work?
+//! cargo run --release                          everything
+//! cargo run --release -- echo-64               one workload; waits and build are further ones
+//! cargo run --release -- --tables              the tables and plots anew, of what has been measured
+//! cargo run --release -- --quick               does it all work? One short round, shown and not kept
+//! cargo run --release -- --rounds 6 --peers raw,tokio,runtime echo-1 yield-100        (nor is this)
 //! ```
+//!
+//! `--into FOLDER` keeps the results, tables and plots of any run there.
 
 mod client;
 mod counts;
+mod document;
 mod machine;
 mod peers;
+mod plot;
 mod programs;
 mod results;
 mod rounds;
@@ -19,8 +23,11 @@ mod stats;
 mod svg;
 mod tables;
 mod units;
+mod verdicts;
 mod waits;
 mod workloads;
+
+use std::time::Instant;
 
 use anyhow::{Result, bail};
 
@@ -28,7 +35,12 @@ use crate::machine::Machine;
 use crate::peers::{PEERS, Peer};
 use crate::programs::{CLIENT_PROCESSOR, Program, pin};
 use crate::results::{Entry, Profile, Results, Store};
-use crate::workloads::{Counted, ROWS, Row};
+use crate::workloads::{ROWS, Row};
+
+/// Enough for the interval tests among the verdicts.
+const ROUNDS: usize = 21;
+/// A quick run does this part of a row's operations.
+const QUICK: u64 = 20;
 
 /// What the command line asks for.
 struct Wanted {
@@ -37,17 +49,31 @@ struct Wanted {
     peers: Vec<&'static Peer>,
     rounds: usize,
     quick: bool,
-    tables: bool,
+    only_tables: bool,
+    /// Where the results are kept, if they are worth it.
     store: Option<Store>,
 }
 
 fn main() -> Result<()> {
     let wanted = wanted()?;
     programs::raise_file_limit()?;
-    let programs = Programs::build(&wanted)?;
+    if !wanted.only_tables {
+        measure_all(&wanted)?;
+    }
+    if let Some(store) = &wanted.store {
+        document::rebuild(store, "")?;
+        eprintln!("{} is made anew", store.document().display());
+    }
+    Ok(())
+}
+
+fn measure_all(wanted: &Wanted) -> Result<()> {
+    let programs = Programs::build(wanted)?;
     for row in &wanted.rows {
-        let results = measure(row, &programs, &wanted);
-        println!("{}", tables::table(row.title, row.headline, &results));
+        let start = Instant::now();
+        let results = measure(row, &programs, wanted);
+        eprintln!("{}: {:.0?}", row.name, start.elapsed());
+        println!("{}", document::section(row, &results));
         if let Some(store) = &wanted.store {
             store.keep(&results)?;
         }
@@ -90,7 +116,8 @@ fn measure(row: &Row, programs: &Programs, wanted: &Wanted) -> Results {
         })
         .collect();
     let _ = pin(CLIENT_PROCESSOR);
-    rounds::measure(row, programs, wanted.rounds, row.count, &mut entries);
+    let count = if wanted.quick { row.in_short(QUICK) } else { row.count };
+    rounds::measure(row, programs, wanted.rounds, count, &mut entries);
     counts::count(row, programs, &mut entries);
     Results { row: row.name.into(), machine: Machine::of_this_run(), entries }
 }
@@ -101,11 +128,12 @@ fn wanted() -> Result<Wanted> {
         rows: Vec::new(),
         waits: false,
         peers: PEERS.iter().collect(),
-        rounds: 21,
+        rounds: ROUNDS,
         quick: false,
-        tables: false,
-        store: None,
+        only_tables: false,
+        store: Some(Store::new(env!("CARGO_MANIFEST_DIR"))),
     };
+    let mut folder = None;
     let mut args = lexopt::Parser::from_env();
     while let Some(arg) = args.next()? {
         match arg {
@@ -113,11 +141,21 @@ fn wanted() -> Result<Wanted> {
             Long("peers") => {
                 let names = args.value()?.string()?;
                 wanted.peers = names.split(',').map(peers::named).collect::<Result<_>>()?;
+                wanted.store = None;
             }
+            Long("quick") => {
+                (wanted.quick, wanted.rounds) = (true, 1);
+                wanted.store = None;
+            }
+            Long("tables") => wanted.only_tables = true,
+            Long("into") => folder = Some(args.value()?),
             Value(name) if name == waits::NAME => wanted.waits = true,
             Value(name) => wanted.rows.push(workloads::named(&name.string()?)?),
             _ => return Err(arg.unexpected().into()),
         }
+    }
+    if let Some(folder) = folder {
+        wanted.store = Some(Store::new(folder));
     }
     if wanted.rows.is_empty() && !wanted.waits {
         wanted.rows = ROWS.iter().collect();

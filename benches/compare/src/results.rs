@@ -14,6 +14,9 @@ use crate::stats::{Median, median, ratio};
 #[derive(Clone, Debug)]
 pub(crate) struct Store(PathBuf);
 
+/// Of all rows that have been run, by name.
+pub(crate) type All = BTreeMap<String, Results>;
+
 /// The figures of one row.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Results {
@@ -93,11 +96,6 @@ impl Entry {
     pub(crate) fn value(&self, figure: &str) -> Option<f64> {
         Some(self.median(figure)?.value)
     }
-
-    /// Why there is no such figure.
-    pub(crate) fn reason(&self, figure: &str) -> Option<&str> {
-        self.cannot.as_deref().or(self.missing.get(figure).map(String::as_str))
-    }
 }
 
 impl Store {
@@ -121,18 +119,18 @@ impl Store {
         write(&self.result(&results.row), &(serde_json::to_string_pretty(results)? + "\n"))
     }
 
-    /// `None` if the row has not been run yet.
-    pub(crate) fn load(&self, row: &str) -> Result<Option<Results>> {
-        let path = self.result(row);
-        if !path.exists() {
-            return Ok(None);
+    /// Of those of the rows that have been run.
+    pub(crate) fn load<'a>(&self, rows: impl IntoIterator<Item = &'a str>) -> Result<All> {
+        let mut all = All::new();
+        for row in rows {
+            let path = self.result(row);
+            if path.exists() {
+                let results = serde_json::from_str(&fs::read_to_string(&path)?);
+                let what = || format!("{} is not as this program writes it", path.display());
+                all.insert(row.to_owned(), results.with_context(what)?);
+            }
         }
-        let text = fs::read_to_string(&path)?;
-        let results = serde_json::from_str(&text);
-        Ok(Some(
-            results
-                .with_context(|| format!("{} is not as this program writes it", path.display()))?,
-        ))
+        Ok(all)
     }
 }
 

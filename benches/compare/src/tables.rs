@@ -43,9 +43,14 @@ const FIGURES: [Figure; 17] = [
     figure("crates", "crates", Unit::Whole, true),
     figure("cpu_s", "CPU of a release build", Unit::Seconds, true),
     figure("debug_cpu_s", "of a debug build", Unit::Seconds, true),
-    figure("binary_bytes", "program", Unit::Bytes, true),
+    figure("program_bytes", "program", Unit::Bytes, true),
     figure("stripped_bytes", "stripped", Unit::Bytes, true),
 ];
+
+/// How a figure's numbers are written.
+pub(crate) fn unit(name: &str) -> Unit {
+    FIGURES.iter().find(|figure| figure.name == name).map_or(Unit::Whole, |figure| figure.unit)
+}
 
 /// The table of one row.
 pub(crate) fn table(title: &str, headline: &str, results: &Results) -> String {
@@ -82,12 +87,11 @@ pub(crate) fn table(title: &str, headline: &str, results: &Results) -> String {
     if !notes.is_empty() {
         text += "\n";
     }
-    text += &behind_in_words(results);
-    let _ = writeln!(text, " {} rounds.", results.rounds());
+    let _ = writeln!(text, "{}", behind_in_words(results));
     text
 }
 
-fn bold(yes: bool, text: &str) -> String {
+pub(crate) fn bold(yes: bool, text: &str) -> String {
     if yes { format!("**{text}**") } else { text.to_owned() }
 }
 
@@ -136,7 +140,11 @@ fn figure_column(figure: &'static Figure, profile: Profile) -> Column {
         heading: in_profile(figure.heading, profile),
         show: Box::new(move |results, entry| {
             let entry = results.entry(&entry.peer, profile)?;
-            Some(figure.unit.show_median(entry.median(figure.name)?))
+            let median = entry.median(figure.name)?;
+            Some(match figure.judged {
+                true => figure.unit.show_median(median),
+                false => figure.unit.show(median.value),
+            })
         }),
         reason: Box::new(move |results, entry| {
             let entry = results.entry(&entry.peer, profile)?;
@@ -231,4 +239,77 @@ pub(crate) fn behind_in_words(results: &Results) -> String {
     let said: Vec<_> =
         peers.iter().map(|(peer, hows)| format!("{peer} ({})", hows.join(", "))).collect();
     format!("We are behind {}.", said.join("; "))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::machine::Machine;
+
+    pub(crate) fn entry(peer: &str, figures: &[(&str, &[f64])]) -> Entry {
+        let figures = figures.iter().map(|(name, values)| ((*name).into(), values.to_vec()));
+        Entry { peer: peer.into(), figures: figures.collect(), ..Entry::default() }
+    }
+
+    pub(crate) fn results(entries: impl Into<Vec<Entry>>) -> Results {
+        Results { row: "test".into(), machine: Machine::default(), entries: entries.into() }
+    }
+
+    #[test]
+    fn behind_is_what_no_accident_explains() {
+        let ours = entry(OURS, &[("cpu_ns", &[1.1; 7])]);
+        let noisy = [0.9, 1.3, 1.0, 1.2, 0.8, 1.3, 1.3];
+        let others = [
+            entry("ahead", &[("cpu_ns", &[1.0; 7])]),
+            entry("even", &[("cpu_ns", &noisy)]),
+            entry("behind", &[("cpu_ns", &[1.2; 7])]),
+        ];
+        let results = results([&[ours], &others[..]].concat());
+        let peers: Vec<_> = behind(&results).into_iter().map(|behind| behind.peer).collect();
+        assert_eq!(peers, ["ahead"]);
+        assert_eq!(behind_in_words(&results), "We are behind ahead (CPU 1.10 times).");
+    }
+
+    #[test]
+    fn counts_need_no_rounds() {
+        let ours =
+            entry(OURS, &[("instructions", &[600.0]), ("calls", &[2.02]), ("wall_ns", &[2.0])]);
+        let raw =
+            entry("raw", &[("instructions", &[46.0]), ("calls", &[2.016]), ("wall_ns", &[1.0])]);
+        let said = behind_in_words(&results([ours, raw]));
+        assert_eq!(said, "We are behind raw (user instructions 600 to 46).");
+    }
+
+    #[test]
+    fn nobody_ahead_is_said_as_well_as_nothing_known() {
+        let ours = entry(OURS, &[("bytes", &[92.0])]);
+        let tokio = entry("tokio", &[("bytes", &[328.0])]);
+        assert_eq!(behind_in_words(&results([ours, tokio.clone()])), "We are behind nobody.");
+        assert_eq!(behind_in_words(&results([tokio])), "There is no figure of ours.");
+    }
+
+    #[test]
+    fn a_missing_figure_is_a_dash_with_its_reason() {
+        let ours = entry(OURS, &[("cpu_ns", &[10.0]), ("calls", &[2.0])]);
+        let mut tokio = entry("tokio", &[("cpu_ns", &[20.0])]);
+        tokio.missing.insert("calls".into(), "there is no strace here".into());
+        let mut raw = entry("raw", &[]);
+        raw.cannot = Some("an epoll loop has no tasks".into());
+        let table = table("Yield", "cpu_ns", &results([raw, ours, tokio]));
+        let expected = "\
+### Yield
+
+| | CPU | to tokio | system calls |
+|---|---:|---:|---:|
+| raw | – | – | – |
+| **runtime** | **10.0 ns** | **0.50** | **2.00** |
+| tokio | 20.0 ns | 1 | – |
+
+raw: an epoll loop has no tasks.  
+tokio: no system calls, as there is no strace here.  
+
+We are behind nobody.
+";
+        assert_eq!(table, expected);
+    }
 }

@@ -17,26 +17,42 @@ pub(crate) enum Unit {
 
 impl Unit {
     pub(crate) fn show(self, value: f64) -> String {
-        match self {
-            Unit::Nanoseconds if value >= 1e9 => format!("{} s", digits(value / 1e9)),
-            Unit::Nanoseconds if value >= 1e6 => format!("{} ms", digits(value / 1e6)),
-            Unit::Nanoseconds if value >= 10_000.0 => format!("{} us", digits(value / 1e3)),
-            Unit::Nanoseconds => format!("{} ns", digits(value)),
-            Unit::Seconds => format!("{} s", digits(value)),
-            Unit::Bytes => {
-                format!("{} B", if value < 100.0 { digits(value) } else { whole(value) })
-            }
-            Unit::Whole => whole(value),
-            Unit::Share if value >= 100.0 => whole(value),
-            Unit::Share | Unit::Ratio => format!("{value:.2}"),
-        }
+        let (divisor, suffix) = self.scale(value);
+        self.number(value / divisor) + suffix
     }
 
     /// With the interval around it, if there is one.
     pub(crate) fn show_median(self, median: Median) -> String {
-        let Median { low, value, high } = median;
-        let (low, shown, high) = (self.show(low), self.show(value), self.show(high));
-        if low == high { shown } else { format!("{shown} ({low} to {high})") }
+        let (divisor, suffix) = self.scale(median.value);
+        let number = |value| self.number(value / divisor);
+        let (low, shown, high) = (number(median.low), number(median.value), number(median.high));
+        if low == high {
+            return shown + suffix;
+        }
+        format!("{shown}{suffix} ({low} to {high})")
+    }
+
+    /// What a value is divided by to have few digits, and what is written behind it then.
+    fn scale(self, value: f64) -> (f64, &'static str) {
+        match self {
+            Unit::Nanoseconds if value >= 1e9 => (1e9, " s"),
+            Unit::Nanoseconds if value >= 1e6 => (1e6, " ms"),
+            Unit::Nanoseconds if value >= 1e4 => (1e3, " us"),
+            Unit::Nanoseconds => (1.0, " ns"),
+            Unit::Seconds => (1.0, " s"),
+            Unit::Bytes => (1.0, " B"),
+            Unit::Whole | Unit::Share | Unit::Ratio => (1.0, ""),
+        }
+    }
+
+    fn number(self, value: f64) -> String {
+        match self {
+            Unit::Nanoseconds | Unit::Seconds => digits(value),
+            Unit::Bytes if value < 100.0 => digits(value),
+            Unit::Share if value < 100.0 => format!("{value:.2}"),
+            Unit::Ratio => format!("{value:.2}"),
+            Unit::Bytes | Unit::Whole | Unit::Share => whole(value),
+        }
     }
 }
 
@@ -90,5 +106,7 @@ mod tests {
         assert_eq!(Unit::Ratio.show_median(one), "1.00");
         let wide = Median { low: 0.9, value: 1.0, high: 1.1 };
         assert_eq!(Unit::Ratio.show_median(wide), "1.00 (0.90 to 1.10)");
+        let micros = Median { low: 9_000.0, value: 11_000.0, high: 12_000.0 };
+        assert_eq!(Unit::Nanoseconds.show_median(micros), "11.0 us (9.00 to 12.0)");
     }
 }

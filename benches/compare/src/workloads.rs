@@ -356,6 +356,19 @@ pub(crate) const ROWS: &[Row] = &[
     },
 ];
 
+impl Row {
+    /// A fraction of its operations, but still a multiple of what they come in.
+    pub(crate) fn in_short(&self, fraction: u64) -> u64 {
+        let at_once = match (self.workload, self.load) {
+            (Workload::Yield { tasks, .. }, _) => tasks,
+            (Workload::SpawnHundred { .. }, _) => 100,
+            (_, Load::Served(traffic)) => traffic.connections as u64,
+            _ => 1,
+        };
+        (self.count / fraction).next_multiple_of(at_once)
+    }
+}
+
 /// # Errors
 ///
 /// When no row has that name.
@@ -363,4 +376,22 @@ pub(crate) fn named(name: &str) -> Result<&'static Row> {
     let known: Vec<_> = ROWS.iter().map(|row| row.name).collect();
     let row = ROWS.iter().find(|row| row.name == name);
     row.with_context(|| format!("there is no workload {name}; there are {}", known.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_have_names_of_their_own_and_counts_that_come_out_even() {
+        for (i, row) in ROWS.iter().enumerate() {
+            assert!(ROWS[..i].iter().all(|other| other.name != row.name), "{} twice", row.name);
+            assert_eq!(row.in_short(1), row.count, "{}", row.name);
+            if let (Counted::Operations(count), Workload::Yield { tasks, .. }) =
+                (row.counted, row.workload)
+            {
+                assert_eq!(count % tasks, 0, "{}", row.name);
+            }
+        }
+    }
 }

@@ -94,6 +94,7 @@ fn check(result: c_int) -> io::Result<c_int> {
 }
 
 /// As [`check`], for calls that return a count of bytes.
+#[inline]
 fn check_len(result: isize) -> io::Result<usize> {
     usize::try_from(result).map_err(|_| io::Error::last_os_error())
 }

@@ -5,9 +5,9 @@ use std::mem;
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
-use libc::{c_int, socklen_t};
+use libc::{c_int, c_void, socklen_t};
 
-use super::{Family, RawAddr, check};
+use super::{Family, RawAddr, check, check_len};
 use crate::TcpSocket;
 use crate::error::explain_making;
 
@@ -94,6 +94,27 @@ pub(super) fn accept_raw(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, (RawA
     })?;
     // SAFETY: the kernel has just made this descriptor and nobody else knows it.
     Ok((unsafe { OwnedFd::from_raw_fd(fd) }, (raw, len)))
+}
+
+/// [send(2)], without `SIGPIPE`: `write`, which the standard library uses on Unix sockets, would raise
+/// it in a host program that has not ignored it.
+///
+/// [send(2)]: https://man7.org/linux/man-pages/man2/send.2.html
+#[inline]
+pub(crate) fn send(socket: BorrowedFd<'_>, buf: &[u8]) -> io::Result<usize> {
+    let data = buf.as_ptr().cast::<c_void>();
+    // SAFETY: the kernel reads `buf.len()` bytes of `buf`, which is borrowed for the call.
+    check_len(unsafe { libc::send(socket.as_raw_fd(), data, buf.len(), libc::MSG_NOSIGNAL) })
+}
+
+/// [recv(2)], as the standard library has it, which does not inline it.
+///
+/// [recv(2)]: https://man7.org/linux/man-pages/man2/recv.2.html
+#[inline]
+pub(crate) fn recv(socket: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<usize> {
+    let data = buf.as_mut_ptr().cast::<c_void>();
+    // SAFETY: the kernel writes at most `buf.len()` bytes into `buf`, which is borrowed for the call.
+    check_len(unsafe { libc::recv(socket.as_raw_fd(), data, buf.len(), 0) })
 }
 
 /// [getsockname(2)].

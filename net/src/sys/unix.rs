@@ -107,16 +107,6 @@ pub(crate) fn unix_accept(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, bool
     Ok((socket, len as usize > PATH_OFFSET))
 }
 
-/// [send(2)], without `SIGPIPE`: `write`, which the standard library uses on Unix sockets, would raise
-/// it in a host program that has not ignored it.
-///
-/// [send(2)]: https://man7.org/linux/man-pages/man2/send.2.html
-pub(crate) fn send(socket: BorrowedFd<'_>, buf: &[u8]) -> io::Result<usize> {
-    let data = buf.as_ptr().cast::<c_void>();
-    // SAFETY: the kernel reads `buf.len()` bytes of `buf`, which is borrowed for the call.
-    check_len(unsafe { libc::send(socket.as_raw_fd(), data, buf.len(), libc::MSG_NOSIGNAL) })
-}
-
 /// [recv(2)] of a message: its whole length, of which at most `buf.len()` bytes are in `buf`. Unlike
 /// `read`, it takes one with an empty buffer too.
 ///

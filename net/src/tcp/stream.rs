@@ -1,6 +1,6 @@
 //! `TcpStream`: reading, writing, readiness, options.
 
-use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::io::{self, IoSlice, IoSliceMut, Read};
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::AsFd;
 use std::task::{Context, Poll};
@@ -186,7 +186,7 @@ impl ReadFd for TcpStream {
 
     #[inline]
     fn read_once(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.io.get_ref().read(buf)
+        sys::recv(self.as_fd(), buf)
     }
 
     #[inline]
@@ -206,7 +206,7 @@ impl WriteFd for TcpStream {
     /// `send(2)` with `MSG_NOSIGNAL`: no `SIGPIPE` is raised.
     #[inline]
     fn write_once(&self, buf: &[u8]) -> io::Result<usize> {
-        self.io.get_ref().write(buf).map_err(while_connecting)
+        sys::send(self.as_fd(), buf).map_err(while_connecting)
     }
 
     #[inline]
@@ -224,6 +224,7 @@ impl WriteFd for TcpStream {
 
 /// With fast open the first write connects. If its data cannot go with the first packet, it is to come
 /// again once the connection stands.
+#[cold]
 fn while_connecting(error: io::Error) -> io::Error {
     if sys::is_connecting(&error) { io::ErrorKind::WouldBlock.into() } else { error }
 }

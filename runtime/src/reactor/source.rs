@@ -214,9 +214,7 @@ impl<T: AsFd> Source<T> {
     where
         F: FnMut(&T) -> io::Result<usize>,
     {
-        Operation::new(&self.registration, ToRead, move || {
-            op(&self.io).map(|n| of_stream(n, len))
-        })
+        Operation::new(&self.registration, ToRead, move || op(&self.io).map(|n| of_stream(n, len)))
     }
 
     /// Tries an operation once, now.

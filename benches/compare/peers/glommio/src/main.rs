@@ -1,16 +1,29 @@
 //! The programs on glommio, whose driver is io_uring.
 
+mod hyper_io;
 mod servers;
 mod tasks;
+mod timers;
+mod wakes;
 
 use std::future::Future;
 use std::io;
+use std::time::Duration;
 
 use glommio::{LocalExecutorBuilder, Placement};
 use program::{Workload, cannot};
 
+fn builder() -> LocalExecutorBuilder {
+    LocalExecutorBuilder::new(Placement::Unbound)
+}
+
 fn block_on<F: Future>(future: F) -> F::Output {
-    let builder = LocalExecutorBuilder::new(Placement::Unbound);
+    builder().make().expect("an executor").run(future)
+}
+
+/// Looks for events again and again instead of sleeping.
+fn spin_on<F: Future>(future: F) -> F::Output {
+    let builder = builder().spin_before_park(Duration::MAX);
     builder.make().expect("an executor").run(future)
 }
 
@@ -18,9 +31,24 @@ fn main() -> io::Result<()> {
     use Workload::*;
     match Workload::of_this_program() {
         Empty => block_on(async {}),
+        Spawn { count } => block_on(tasks::spawns(count)),
+        SpawnHundred { count } => block_on(tasks::spawns_by_the_hundred(count)),
         Yield { tasks, count } => block_on(tasks::yields(tasks, count)),
-        Echo { buffer } => return block_on(servers::echo(buffer as usize)),
-        _ => cannot("not written yet"),
+        WakeTask { count } => block_on(tasks::wakes(count)),
+        Channel { count } => block_on(tasks::channel(count)),
+        Tasks { count } => block_on(tasks::idle(count)),
+        Timeout { pending, count } => block_on(timers::timeouts(pending, count)),
+        Sleeps { count } => block_on(timers::sleeps(count)),
+        WakeParked { count } => block_on(wakes::parked(count)),
+        WakeBusy { .. } => {
+            cannot("its ready tasks run for 100 ms before it looks for wakes of other threads")
+        }
+        WakeSpinning { count } => spin_on(wakes::spinning(count)),
+        Echo { buffer } => block_on(servers::echo(buffer as usize))?,
+        EchoTimeout { buffer } => block_on(servers::echo_with_timeouts(buffer as usize))?,
+        Udp => block_on(servers::udp())?,
+        Proxy { upstream } => block_on(servers::proxy(upstream as u16))?,
+        Http => block_on(servers::http())?,
     }
     Ok(())
 }

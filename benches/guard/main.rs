@@ -1,0 +1,169 @@
+//! Guards against falling back: counts instructions and bytes of what the runtime does most, and
+//! compares them with stored ones.
+//!
+//! ```text
+//! cargo bench --bench guard                           every count beside the stored one
+//! cargo bench --bench guard -- echo                   those with "echo" in their names
+//! cargo bench --bench guard -- --check                fails if one is above its margin
+//! cargo bench --bench guard -- --store                stores all anew
+//! cargo bench --bench guard -- run echo-tcp-64 6400   does one that often, for a profiler
+//! ```
+//!
+//! What is stored, and why the margins are as they are: `stored.md`.
+#![allow(unsafe_code)]
+
+use std::process::ExitCode;
+
+use stored::Stored;
+use subjects::{Figure, Subject};
+
+mod callgrind;
+#[path = "../round_trip/in_wait.rs"]
+mod in_wait;
+#[path = "../operations/mod.rs"]
+mod operations;
+#[path = "../round_trip/mod.rs"]
+mod round_trip;
+mod stored;
+mod subjects;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let result = match args[..] {
+        [] => show(""),
+        ["--check"] => check(),
+        ["--store"] => store(),
+        ["run", name, count] => run(name, count),
+        [part] if !part.starts_with('-') => show(part),
+        _ => Err("the arguments are --check, --store, run NAME COUNT, or a part of a name".into()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Does one thing in this process.
+fn run(name: &str, count: &str) -> Result<(), String> {
+    let all = subjects::all();
+    let Some(subject) = all.iter().find(|subject| subject.name == name) else {
+        let names: Vec<_> = all.iter().map(|subject| subject.name.as_str()).collect();
+        return Err(format!("there is no {name}; there are {}", names.join(", ")));
+    };
+    let count = count.parse().map_err(|_| format!("{count} is no number of times"))?;
+    subject.run(count).map_err(|error| format!("{name}: {error}"))
+}
+
+fn show(part: &str) -> Result<(), String> {
+    let mut subjects = subjects::all();
+    subjects.retain(|subject| subject.name.contains(part));
+    let stored = Stored::read()?;
+    print_table(&subjects, &subjects::count(&subjects), &stored);
+    Ok(())
+}
+
+fn store() -> Result<(), String> {
+    of_the_release_profile()?;
+    let subjects = subjects::all();
+    let figures = subjects::count(&subjects).into_iter().collect::<Result<Vec<_>, _>>()?;
+    stored::write(subjects.iter().zip(figures)).map_err(|error| format!("storing: {error}"))
+}
+
+fn check() -> Result<(), String> {
+    of_the_release_profile()?;
+    let stored = Stored::read()?;
+    if !stored.of_this_processor() {
+        println!(
+            "Nothing is compared, as what is stored is of another processor: {}",
+            stored.taken
+        );
+        return Ok(());
+    }
+    let same_rustc = stored.of_this_rustc();
+    if !same_rustc {
+        println!("The margins are wide, as another compiler made what is stored:");
+        println!("- {}\n- {}\n", stored.taken, stored::here());
+    }
+    let mut subjects = subjects::all();
+    let mut failures = stored.not_among(&subjects);
+    if callgrind::version().is_none() {
+        println!("Instructions are not compared, as there is no valgrind here.\n");
+        subjects.retain(|subject| !subject.needs_valgrind());
+    }
+    let figures = subjects::count(&subjects);
+    print_table(&subjects, &figures, &stored);
+    for (subject, figure) in subjects.iter().zip(figures) {
+        match judge(subject, figure, &stored, subject.margin(same_rustc)) {
+            Verdict::Within => {}
+            Verdict::Cheaper(remark) => println!("{remark}"),
+            Verdict::Failed(failure) => failures.push(failure),
+        }
+    }
+    if failures.is_empty() {
+        return Ok(());
+    }
+    failures.push(
+        "Find what does it. If it has to be, store it: cargo bench --bench guard -- --store".into(),
+    );
+    Err(failures.join("\n"))
+}
+
+enum Verdict {
+    Within,
+    Cheaper(String),
+    Failed(String),
+}
+
+fn judge(subject: &Subject, figure: Figure, stored: &Stored, margin: f64) -> Verdict {
+    let (name, unit) = (&subject.name, subject.unit());
+    let found = match figure {
+        Ok(found) => found,
+        Err(error) => return Verdict::Failed(error),
+    };
+    let Some(stored) = stored.of(subject) else {
+        return Verdict::Failed(format!("{name}: {found:.1} {unit}, and no count is stored."));
+    };
+    let comparison =
+        format!("{found:.1} {unit}, stored {stored:.1}, margin {:.1} %.", margin * 100.0);
+    if found > stored * (1.0 + margin) {
+        Verdict::Failed(format!("{name} has become dearer: {comparison}"))
+    } else if found < stored * (1.0 - margin) {
+        Verdict::Cheaper(format!(
+            "{name} has become cheaper: {comparison} Store it, or it can fall back unseen."
+        ))
+    } else {
+        Verdict::Within
+    }
+}
+
+fn print_table(subjects: &[Subject], figures: &[Figure], stored: &Stored) {
+    println!("| | of | stored | now | change |\n|---|---|---:|---:|---:|");
+    for (subject, figure) in subjects.iter().zip(figures) {
+        let stored = stored.of(subject);
+        let cell = |count: Option<f64>| count.map_or(String::new(), |count| format!("{count:.1}"));
+        let now = figure.as_ref().ok().copied();
+        let change = now.zip(stored).map_or(String::new(), |(now, stored)| {
+            format!("{:+.1} %", (now / stored - 1.0) * 100.0)
+        });
+        let (name, unit) = (&subject.name, subject.unit());
+        println!("| {name} | {unit} | {} | {} | {change} |", cell(stored), cell(now));
+    }
+    println!();
+}
+
+/// What is stored is of cargo's release profile, which `cargo bench` builds with, and so must be what
+/// is compared with it.
+fn of_the_release_profile() -> Result<(), String> {
+    let program = std::env::current_exe().map_err(|error| error.to_string())?;
+    // The profile's folder, deps, the program.
+    let profile = program.ancestors().nth(2).and_then(|folder| folder.file_name());
+    if profile.is_some_and(|profile| profile == "release") {
+        return Ok(());
+    }
+    Err("What is stored is of the release profile: run it by `cargo bench`, without --profile."
+        .into())
+}
