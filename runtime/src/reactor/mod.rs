@@ -241,11 +241,11 @@ impl Reactor {
 
     /// Looks whether an operation is worth a try, and leaves a waiter if it is not. The entry is the
     /// caller's, here and below: no foreign code can make it go.
-    #[inline]
+    #[inline(never)]
     fn begin(&self, index: u32, wanted: Wanted, ticket: &mut Ticket, waker: &Waker) -> Begun {
         // To borrow it mutably costs less than to share it: there is no count.
         let table = &mut *self.table.borrow_mut();
-        let entry = table.at(index);
+        let Some(entry) = table.look(index) else { return Begun::Unclear };
         entry.settle(ticket);
         if entry.is_blocked(wanted) {
             self.wait_alone(entry, wanted, ticket, waker)
@@ -340,11 +340,10 @@ impl Reactor {
     }
 
     /// A read of a TCP stream came back short: that proves the queue empty, unless the fd has a past.
-    #[inline]
+    #[inline(never)]
     fn drained(&self, index: u32) {
         let table = &mut *self.table.borrow_mut();
-        let entry = table.at(index);
-        if !entry.exact {
+        if let Some(entry) = table.look(index).filter(|entry| !entry.exact) {
             entry.ready -= Ready::READABLE;
         }
     }
