@@ -16,7 +16,8 @@ fn rust_files(folders: &[&str]) -> Vec<PathBuf> {
         for entry in fs::read_dir(&folder).expect("a folder of the tree") {
             let path = entry.expect("an entry").path();
             if path.is_dir() {
-                folders.push(path);
+                // What cargo makes of a workspace of its own is not ours.
+                folders.extend((!path.ends_with("target")).then_some(path));
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 files.push(path);
             }
@@ -91,6 +92,40 @@ fn one_page_polls_tasks_and_waits_for_events() {
         for file in rust_files(&["runtime/src"]) {
             let here = name(&file).ends_with(page);
             assert_eq!(read(&file).contains(call), here, "{call} in {}", name(&file));
+        }
+    }
+}
+
+/// Whether a line begins a function.
+fn begins_function(line: &str) -> bool {
+    let words = line.split_whitespace().take_while(|word| !word.contains('<'));
+    let mut words = words
+        .skip_while(|word| word.starts_with("pub") || ["async", "const", "unsafe"].contains(word));
+    words.next() == Some("fn")
+}
+
+#[test]
+fn what_a_program_does_not_use_is_not_compiled() {
+    for file in rust_files(&["src", "net/src"]) {
+        let text = read(&file);
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let mut attributes = Vec::new();
+        for (number, line) in code.lines().enumerate() {
+            let trimmed = line.trim_start();
+            if trimmed.starts_with("#[") {
+                attributes.push(trimmed);
+            } else if begins_function(line) {
+                let rest = code.lines().skip(number).collect::<String>();
+                let has_body = rest.find('{') < rest.find(';');
+                let is_lazy = attributes.iter().any(|attribute| {
+                    ["#[inline", "#[cold"].iter().any(|start| attribute.starts_with(start))
+                });
+                let place = format!("{}:{}", name(&file), number + 1);
+                assert!(is_lazy || !has_body, "{place} is not `#[inline]`: see DESIGN.md");
+                attributes.clear();
+            } else if !trimmed.starts_with("//") {
+                attributes.clear();
+            }
         }
     }
 }

@@ -14,6 +14,7 @@ use std::mem::ManuallyDrop;
 use std::ptr;
 use std::rc::Rc;
 
+use crate::coop::UNLIMITED;
 use crate::core::Core;
 use crate::handle::Handle;
 use crate::name::RuntimeName;
@@ -55,7 +56,7 @@ struct Context {
     /// Every runtime made on this thread and still alive, linked through `Core::next_owned`.
     owned: Cell<*const Core>,
     /// How many operations the running task may still do in this poll.
-    budget: Cell<u32>,
+    budget: Cell<i64>,
     /// The serial of the task being polled; 0 between polls and in the root future.
     task: Cell<u64>,
 }
@@ -70,7 +71,7 @@ thread_local! {
             outside: Cell::new(0),
             is_entered: Cell::new(false),
             owned: Cell::new(ptr::null()),
-            budget: Cell::new(u32::MAX),
+            budget: Cell::new(UNLIMITED),
             task: Cell::new(0),
         }
     };
@@ -234,7 +235,7 @@ pub(crate) fn turn_scope<R>(core: &Core, f: impl FnOnce() -> R) -> R {
         turning: *const Core,
         turning_name: RuntimeName,
         outside: u64,
-        budget: u32,
+        budget: i64,
         task: u64,
         borrow: PhantomData<&'a Core>,
     }
@@ -255,7 +256,7 @@ pub(crate) fn turn_scope<R>(core: &Core, f: impl FnOnce() -> R) -> R {
         turning: context.turning.replace(core),
         turning_name: context.turning_name.replace(core.name),
         outside: context.outside.replace(context.last_guard.get()),
-        budget: context.budget.replace(u32::MAX),
+        budget: context.budget.replace(UNLIMITED),
         task: context.task.replace(0),
         borrow: PhantomData,
     };
@@ -268,7 +269,7 @@ pub(crate) fn forget_all() {
     context.turning.set(ptr::null());
     context.turning_name.set(RuntimeName::NONE);
     context.owned.set(ptr::null());
-    context.budget.set(u32::MAX);
+    context.budget.set(UNLIMITED);
     context.task.set(0);
     context.is_entered.set(false);
     // Leaked on purpose: the destructors would be the parent's business.
@@ -277,7 +278,7 @@ pub(crate) fn forget_all() {
 
 /// What the running task may still do in this poll.
 #[inline]
-pub(crate) fn budget() -> &'static Cell<u32> {
+pub(crate) fn budget() -> &'static Cell<i64> {
     &context().budget
 }
 
@@ -289,7 +290,7 @@ pub(crate) fn task_serial() -> u64 {
 
 /// Sets both facts of a poll at once: whose it is and what it may spend.
 #[inline]
-pub(crate) fn begin_poll(serial: u64, budget: u32) {
+pub(crate) fn begin_poll(serial: u64, budget: i64) {
     let context = context();
     context.task.set(serial);
     context.budget.set(budget);

@@ -12,9 +12,9 @@ use pin_project_lite::pin_project;
 use crate::context;
 
 /// Operations a poll may do.
-pub(crate) const BUDGET: u32 = 128;
-/// Outside of a task nothing is counted.
-pub(crate) const UNLIMITED: u32 = u32::MAX;
+pub(crate) const BUDGET: i64 = 128;
+/// Outside of a task: more than a poll could ever spend, so that spending need not tell it apart.
+pub(crate) const UNLIMITED: i64 = i64::MAX;
 
 /// Polls an operation if the task has budget left, and counts it if it went through. With nothing left
 /// the task is woken again, and the operation is pending.
@@ -23,16 +23,29 @@ pub(crate) fn poll<R>(
     cx: &mut Context<'_>,
     operation: impl FnOnce(&mut Context<'_>) -> Poll<R>,
 ) -> Poll<R> {
-    let budget = context::budget();
-    if budget.get() == 0 {
+    if !has_budget_remaining() {
         cx.waker().wake_by_ref();
         return Poll::Pending;
     }
     let polled = operation(cx);
-    if polled.is_ready() && budget.get() != UNLIMITED {
-        budget.set(budget.get().saturating_sub(1));
+    if polled.is_ready() {
+        spend();
     }
     polled
+}
+
+/// Counts the operation that gave `result`.
+pub(crate) fn spend_for<R>(result: R) -> R {
+    spend();
+    result
+}
+
+/// Counts an operation that went through. Below zero, if it has spent the last unit itself, is no more
+/// budget than zero.
+#[inline]
+pub(crate) fn spend() {
+    let budget = context::budget();
+    budget.set(budget.get() - 1);
 }
 
 /// Whether the running task has budget left; true outside of tasks.
@@ -41,7 +54,7 @@ pub(crate) fn poll<R>(
 /// tokio's `task::coop::has_budget_remaining`.
 #[inline]
 pub fn has_budget_remaining() -> bool {
-    context::budget().get() != 0
+    context::budget().get() > 0
 }
 
 /// Spends one unit of the task's budget, and yields to the other tasks when there is none left.
@@ -92,7 +105,7 @@ impl<F: Future> Future for Unconstrained<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        struct Restore(u32);
+        struct Restore(i64);
         impl Drop for Restore {
             fn drop(&mut self) {
                 context::budget().set(self.0);

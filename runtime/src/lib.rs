@@ -59,7 +59,7 @@ pub mod time {
 pub mod io {
     pub use crate::reactor::{AsyncFd, AsyncFdReadyGuard, AsyncFdReadyMutGuard};
     pub use crate::reactor::{AsyncFdTryNewError, Interest, Ready, TryIoError};
-    pub use crate::reactor::{ReadFd, Source, WriteFd};
+    pub use crate::reactor::{ReadFd, Reading, Source, WriteFd, Writing, WritingAll};
 }
 
 /// The layer below: epoll and the descriptors that bear events, safe, and usable without the

@@ -1,45 +1,73 @@
 //! Interleaved rounds: in each, every program runs once, so that what disturbs the machine disturbs all.
 
-use std::fmt;
+use std::time::{Duration, Instant};
+use std::{io, mem};
 
 use anyhow::Result;
+use program::Workload;
 
-use crate::client::Client;
-use crate::programs::{CLIENT_PROCESSOR, Printed, Program, pin};
-use crate::stats::median;
-use crate::workloads::{Load, Row};
+use crate::client::{Client, Until, Upstream};
+use crate::programs::{Answer, Printed, Program, Running};
+use crate::results::Entry;
+use crate::workloads::{Load, Over, Row, Traffic};
 
-/// What one program said of itself in each round, or why it cannot do this.
-pub(crate) enum Samples {
-    Figures(Vec<Printed>),
-    Cannot(String),
-}
+/// What a program may take of all rounds of a row together; then its rounds end.
+const BUDGET: Duration = Duration::from_secs(40);
+/// Connections of the idle row that are made before the memory is looked at.
+const CONNECTIONS_BEFORE: usize = 128;
 
-/// Runs a workload on each of the programs, `rounds` times.
+/// Runs a row on each of the programs, `rounds` times, and adds what came out to their entries.
 ///
 /// A round begins with another program than the last, as who runs first may find the caches cold.
-pub(crate) fn measure(row: &Row, programs: &[Program], rounds: usize) -> Result<Vec<Samples>> {
-    pin(CLIENT_PROCESSOR)?;
-    let mut all: Vec<_> = programs.iter().map(|_| Samples::Figures(Vec::new())).collect();
-    for round in 0..rounds {
+/// A program that fails takes part no longer; the others go on.
+pub(crate) fn measure(
+    row: &Row,
+    programs: &[Program],
+    rounds: usize,
+    count: u64,
+    entries: &mut [Entry],
+) {
+    let mut spent = vec![Duration::ZERO; programs.len()];
+    for round in 0..rounds.min(row.rounds_at_most) {
         for turn in 0..programs.len() {
             let which = (round + turn) % programs.len();
-            let Samples::Figures(figures) = &mut all[which] else { continue };
-            match run(row, &programs[which])? {
-                Ok(printed) => figures.push(printed),
-                Err(reason) => all[which] = Samples::Cannot(reason),
+            let (program, entry) = (&programs[which], &mut entries[which]);
+            if entry.cannot.is_some() || spent[which] > BUDGET {
+                continue;
             }
+            let start = Instant::now();
+            match run(row, program, count) {
+                Ok(Ok(printed)) => {
+                    for (name, value) in printed {
+                        entry.figures.entry(name).or_default().push(value);
+                    }
+                }
+                Ok(Err(reason)) => entry.give_up(reason),
+                Err(error) => entry.give_up(format!("it failed: {error:#}")),
+            }
+            spent[which] += start.elapsed();
         }
     }
-    Ok(all)
 }
 
-fn run(row: &Row, program: &Program) -> Result<Result<Printed, String>> {
-    let printed = match row.load {
-        None => program.run(row.workload.with_count(row.count))?,
-        Some(load) => serve(row, load, program)?,
-    };
-    Ok(printed.map(|printed| per_operation(printed, row.count)))
+impl Entry {
+    /// From a program that fails half of the time no figure is shown.
+    fn give_up(&mut self, reason: String) {
+        self.figures.clear();
+        self.cannot = Some(reason);
+    }
+}
+
+fn run(row: &Row, program: &Program, count: u64) -> Result<Answer<Printed>> {
+    match row.load {
+        Load::Alone => {
+            let printed = program.run(row.workload.with_count(count))?;
+            Ok(printed.map(|printed| per_operation(printed, count)))
+        }
+        Load::Start => start_up(row.workload, program, count),
+        Load::Served(traffic) => serve(row, traffic, program, count),
+        Load::Idle => idle(row.workload, program, count),
+    }
 }
 
 /// The times of a run, for one operation; what else was printed stays as it is.
@@ -49,41 +77,117 @@ fn per_operation(mut printed: Printed, count: u64) -> Printed {
             *ns /= count as f64;
         }
     }
+    if let Some(bytes) = printed.remove("bytes_per_task") {
+        printed.insert("bytes".into(), bytes);
+    }
     printed
 }
 
+/// Processor time of a whole program from fork to exit, and the time until it has ended.
+fn start_up(workload: Workload, program: &Program, count: u64) -> Result<Answer<Printed>> {
+    let (cpu, wall) = (cpu_of_children()?, Instant::now());
+    for _ in 0..count {
+        if let Err(reason) = program.run(workload)? {
+            return Ok(Err(reason));
+        }
+    }
+    let (cpu, wall) = (cpu_of_children()? - cpu, wall.elapsed());
+    let figures = [("cpu_ns", cpu), ("wall_ns", wall)];
+    let each =
+        |(name, all): (&str, Duration)| (name.to_owned(), all.as_nanos() as f64 / count as f64);
+    Ok(Ok(figures.map(each).into()))
+}
+
+/// Processor time of all programs that have been started and waited for.
+fn cpu_of_children() -> Result<Duration> {
+    // SAFETY: an rusage is integers, for which zeros are valid; the call fills it.
+    let usage = unsafe {
+        let mut usage: libc::rusage = mem::zeroed();
+        if libc::getrusage(libc::RUSAGE_CHILDREN, &mut usage) < 0 {
+            return Err(io::Error::last_os_error().into());
+        }
+        usage
+    };
+    let time = |of: libc::timeval| {
+        Duration::from_secs(of.tv_sec as u64) + Duration::from_micros(of.tv_usec as u64)
+    };
+    Ok(time(usage.ru_utime) + time(usage.ru_stime))
+}
+
+/// A server with its client, which ends its connections first, while the server is stopped: nothing
+/// of that is work for anybody.
+struct Served {
+    client: Option<Client>,
+    server: Running,
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.server.freeze();
+        self.client = None;
+    }
+}
+
 /// Puts the load on a server and asks the kernel what it cost.
-fn serve(row: &Row, load: Load, program: &Program) -> Result<Result<Printed, String>> {
-    let mut server = program.start(row.workload)?;
+fn serve(row: &Row, traffic: Traffic, program: &Program, count: u64) -> Result<Answer<Printed>> {
+    let upstream = upstream_of(traffic)?;
+    let mut server = match program.start(workload_to(row.workload, upstream.as_ref())?)? {
+        Ok(server) => server,
+        Err(reason) => return Ok(Err(reason)),
+    };
     let port = match server.port()? {
         Ok(port) => port,
         Err(reason) => return Ok(Err(reason)),
     };
-    let mut client = Client::connect(port, load)?;
+    let client = Client::connect(port, traffic, upstream.as_ref(), Until::Spinning)?;
+    let mut served = Served { client: Some(client), server };
+    let (client, server) = (served.client.as_mut().expect("it is there"), &served.server);
     // The first messages wait for accept and registration, and are not what the others are like.
-    client.round_trips(20 * load.connections as u64)?;
+    let bursts = count.div_ceil(client.connections());
+    for _ in 0..bursts.div_ceil(10) {
+        client.burst()?;
+    }
     let before = server.cpu_ns()?;
-    let start = std::time::Instant::now();
-    client.round_trips(row.count)?;
-    let wall = start.elapsed().as_nanos() as f64;
-    let cpu = (server.cpu_ns()? - before) as f64;
-    Ok(Ok(Printed::from([("cpu_ns".into(), cpu), ("wall_ns".into(), wall)])))
+    let start = Instant::now();
+    for _ in 0..bursts {
+        client.burst()?;
+    }
+    let wall = start.elapsed().as_nanos() as u64;
+    let cpu = server.cpu_ns()? - before;
+    let each = |ns: u64| ns as f64 / (bursts * client.connections()) as f64;
+    Ok(Ok(Printed::from([("cpu_ns".into(), each(cpu)), ("wall_ns".into(), each(wall))])))
 }
 
-impl fmt::Display for Samples {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Samples::Cannot(reason) => write!(f, "cannot: {reason}"),
-            Samples::Figures(rounds) => {
-                let cpu: Vec<f64> =
-                    rounds.iter().filter_map(|round| round.get("cpu_ns").copied()).collect();
-                match median(&cpu) {
-                    Some(m) => {
-                        write!(f, "{:.1} ns of CPU ({:.1} to {:.1})", m.value, m.low, m.high)
-                    }
-                    None => write!(f, "no figure"),
-                }
-            }
+/// Where the proxy among the servers is to connect to; the others need nothing.
+pub(crate) fn upstream_of(traffic: Traffic) -> Result<Option<Upstream>> {
+    (traffic.over == Over::Proxy).then(Upstream::listen).transpose()
+}
+
+pub(crate) fn workload_to(workload: Workload, upstream: Option<&Upstream>) -> Result<Workload> {
+    match (workload, upstream) {
+        (Workload::Proxy { .. }, Some(upstream)) => {
+            Ok(Workload::Proxy { upstream: upstream.port()?.into() })
         }
+        _ => Ok(workload),
     }
+}
+
+/// The memory that connections take in a server, each of which has said one message.
+fn idle(workload: Workload, program: &Program, connections: u64) -> Result<Answer<Printed>> {
+    let mut server = match program.start(workload)? {
+        Ok(server) => server,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    let port = match server.port()? {
+        Ok(port) => port,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    let before = Traffic { over: Over::Tcp, connections: CONNECTIONS_BEFORE, idle: 0, message: 64 };
+    let client = Client::connect(port, before, None, Until::Sleeping)?;
+    let mut served = Served { client: Some(client), server };
+    let before = served.server.resident_bytes()?;
+    served.client.as_mut().expect("it is there").add(connections as usize, port)?;
+    let after = served.server.resident_bytes()?;
+    let each = after.saturating_sub(before) as f64 / connections as f64;
+    Ok(Ok(Printed::from([("bytes".into(), each)])))
 }

@@ -21,6 +21,13 @@ pub(crate) fn median(samples: &[f64]) -> Option<Median> {
     Some(Median { low: sorted[below], value, high: sorted[last - below] })
 }
 
+/// The median of one program's figure as a multiple of another's in the same round, as the noise of a
+/// round is that of both.
+pub(crate) fn ratio(ours: &[f64], theirs: &[f64]) -> Option<Median> {
+    let ratios: Vec<f64> = ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect();
+    median(&ratios).filter(|ratio| ratio.value.is_finite())
+}
+
 /// How many samples lie outside on each side at most, so that both tails together keep within 5 %.
 fn outside(samples: usize) -> usize {
     let mut term = 0.5_f64.powi(samples as i32);
@@ -47,5 +54,14 @@ mod tests {
         let samples: Vec<f64> = (1..=5).map(f64::from).collect();
         assert_eq!(median(&samples), Some(Median { low: 1.0, value: 3.0, high: 5.0 }));
         assert_eq!(median(&[]), None);
+    }
+
+    #[test]
+    fn a_ratio_is_taken_within_each_round() {
+        // The third round was twice as slow for both.
+        let ratio = ratio(&[11.0, 11.0, 22.0], &[10.0, 10.0, 20.0]).unwrap();
+        assert!((ratio.low - 1.1).abs() < 1e-9 && (ratio.high - 1.1).abs() < 1e-9);
+        assert_eq!(super::ratio(&[], &[1.0]), None);
+        assert_eq!(super::ratio(&[1.0], &[0.0]), None);
     }
 }

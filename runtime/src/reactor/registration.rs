@@ -17,12 +17,11 @@ use crate::context::{self, Current};
 use crate::coop;
 use crate::core::Core;
 use crate::name::Name;
-use crate::reactor::Tried;
+use crate::reactor::Begun;
 use crate::reactor::readiness::{Interest, Ready};
 use crate::reactor::request::Request;
 use crate::reactor::waiters::{FOREIGN, SHARED, Ticket, UNUSED};
 use crate::sys::epoll::Flags;
-use crate::sys::retry;
 use crate::wakeups;
 
 /// The name of an fd that nobody has registered.
@@ -71,10 +70,57 @@ impl Wanted {
     }
 }
 
+/// Which of these an operation waits for. Where it is known beforehand its type tells, and the future does
+/// not keep it: 38 instructions of a round trip.
+pub(crate) trait Want: Copy {
+    fn wanted(self) -> Wanted;
+}
+
+impl Want for Wanted {
+    #[inline]
+    fn wanted(self) -> Wanted {
+        self
+    }
+}
+
+/// [`Wanted::READ`].
+#[derive(Clone, Copy)]
+pub(crate) struct ToRead;
+
+impl Want for ToRead {
+    #[inline]
+    fn wanted(self) -> Wanted {
+        Wanted::READ
+    }
+}
+
+/// [`Wanted::WRITE`].
+#[derive(Clone, Copy)]
+pub(crate) struct ToWrite;
+
+impl Want for ToWrite {
+    #[inline]
+    fn wanted(self) -> Wanted {
+        Wanted::WRITE
+    }
+}
+
 /// What an operation gave, and whether that proves the kernel's queue empty.
 pub(crate) struct Done<R> {
     pub(crate) value: R,
     pub(crate) drained: bool,
+}
+
+/// What is tried, and tried again when the descriptor is ready.
+pub(crate) trait Attempt<R> {
+    fn attempt(&mut self) -> io::Result<Done<R>>;
+}
+
+impl<R, F: FnMut() -> io::Result<Done<R>>> Attempt<R> for F {
+    #[inline]
+    fn attempt(&mut self) -> io::Result<Done<R>> {
+        self()
+    }
 }
 
 impl<R> Done<R> {
@@ -82,6 +128,15 @@ impl<R> Done<R> {
     pub(crate) fn with(value: R) -> Done<R> {
         Done { value, drained: false }
     }
+}
+
+/// What came of the first try.
+enum Tried<R> {
+    Done(R),
+    /// It would block, and a waiter is there.
+    Waits,
+    /// It failed; or nobody has tried it.
+    Failed(Option<io::Error>),
 }
 
 /// Readiness as it was seen, to be withdrawn if nothing has come since.
@@ -126,38 +181,112 @@ impl Registration {
         context::local(name.runtime(), |core| f(core, name.index()))
     }
 
+    /// Runs `f` on the runtime that has the entry, if this thread is inside its loop.
+    #[inline]
+    fn turning<R>(&self, f: impl FnOnce(&Core, u32) -> R) -> Option<R> {
+        let name = self.name()?;
+        context::turning(name.runtime(), |core| f(core, name.index()))
+    }
+
     /// The operation said `EAGAIN`.
     fn would_block(&self, wanted: Wanted) {
         self.local(|core, index| core.reactor.would_block(index, wanted.mask));
     }
 
     /// The path of a read or write: try, and if that would block, wait.
+    ///
+    /// What a task does at home and at the first try is here, so that it becomes a part of the task's own
+    /// poll; the rest is a call.
     #[inline]
     pub(crate) fn poll_op<R>(
         &self,
         wanted: Wanted,
         ticket: &mut Ticket,
         cx: &mut Context<'_>,
-        mut op: impl FnMut() -> io::Result<Done<R>>,
+        op: &mut impl Attempt<R>,
     ) -> Poll<io::Result<R>> {
-        coop::poll(cx, |cx| {
-            loop {
-                let here = self.local(|core, index| {
-                    core.reactor.try_op(core, index, wanted, ticket, cx.waker(), &mut op)
-                });
-                match here {
-                    Some(Tried::Done(result)) => return Poll::Ready(result),
-                    Some(Tried::Waits) => return Poll::Pending,
-                    // Nobody knows here whether it would block: nobody has registered the fd, or a
-                    // runtime of another thread has.
-                    None => match retry(&mut op) {
-                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                        result => return Poll::Ready(result.map(|done| done.value)),
-                    },
-                }
-                ready!(self.poll_wait(wanted, ticket, cx))?;
+        if !coop::has_budget_remaining() {
+            return self.poll_op_on(wanted, ticket, cx, op, None);
+        }
+        let tried = self.turning(|core, index| {
+            match core.reactor.begin(index, wanted, ticket, cx.waker()) {
+                Begun::Waits => return Tried::Waits,
+                Begun::Unclear => return Tried::Failed(None),
+                Begun::Ready => {}
             }
-        })
+            match op.attempt() {
+                Ok(Done { value, drained }) => {
+                    if drained {
+                        core.reactor.drained(index);
+                    }
+                    Tried::Done(value)
+                }
+                Err(error) => Tried::Failed(Some(error)),
+            }
+        });
+        match tried {
+            Some(Tried::Done(value)) => {
+                coop::spend();
+                Poll::Ready(Ok(value))
+            }
+            Some(Tried::Waits) => Poll::Pending,
+            Some(Tried::Failed(error)) => self.poll_op_on(wanted, ticket, cx, op, error),
+            None => self.poll_op_on(wanted, ticket, cx, op, None),
+        }
+    }
+
+    /// Goes on where `poll_op` leaves off: with an operation that failed, or was not tried.
+    #[inline(never)]
+    fn poll_op_on<R>(
+        &self,
+        wanted: Wanted,
+        ticket: &mut Ticket,
+        cx: &mut Context<'_>,
+        op: &mut dyn Attempt<R>,
+        failed: Option<io::Error>,
+    ) -> Poll<io::Result<R>> {
+        match failed {
+            None => coop::poll(cx, |cx| self.try_op(wanted, ticket, cx, op, None)),
+            // The kernel has taken note that the error was fetched, so no spent budget may hold it back.
+            failed => self.try_op(wanted, ticket, cx, op, failed).map(coop::spend_for),
+        }
+    }
+
+    fn try_op<R>(
+        &self,
+        wanted: Wanted,
+        ticket: &mut Ticket,
+        cx: &mut Context<'_>,
+        op: &mut dyn Attempt<R>,
+        mut failed: Option<io::Error>,
+    ) -> Poll<io::Result<R>> {
+        loop {
+            let result = match failed.take() {
+                Some(error) => Err(error),
+                None if self.is_blocked(wanted, ticket) => Err(io::ErrorKind::WouldBlock.into()),
+                None => op.attempt(),
+            };
+            match result {
+                Ok(Done { value, drained }) => {
+                    if drained {
+                        self.local(|core, index| core.reactor.drained(index));
+                    }
+                    return Poll::Ready(Ok(value));
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.would_block(wanted);
+                    ready!(self.poll_wait(wanted, ticket, cx))?;
+                }
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+
+    /// Whether it is known that an operation would block. Nobody knows while nobody has registered the fd,
+    /// nor on another thread than its runtime's.
+    fn is_blocked(&self, wanted: Wanted, ticket: &mut Ticket) -> bool {
+        self.local(|core, index| core.reactor.is_blocked(index, wanted, ticket)) == Some(true)
     }
 
     /// Tries an operation once, now.
@@ -406,34 +535,34 @@ fn no_runtime() -> io::Error {
 
 /// An operation until it is done. `op` is called again only after it said `WouldBlock`.
 #[must_use = "futures do nothing unless polled"]
-pub(crate) struct Operation<'a, F> {
+pub(crate) struct Operation<'a, W, F> {
     registration: &'a Registration,
-    wanted: Wanted,
+    want: W,
     ticket: Ticket,
     op: F,
 }
 
-impl<'a, F> Operation<'a, F> {
+impl<'a, W, F> Operation<'a, W, F> {
     #[inline]
-    pub(crate) fn new(registration: &'a Registration, wanted: Wanted, op: F) -> Self {
-        Operation { registration, wanted, ticket: UNUSED, op }
+    pub(crate) fn new(registration: &'a Registration, want: W, op: F) -> Self {
+        Operation { registration, want, ticket: UNUSED, op }
     }
 }
 
 // Nothing in it is pinned: `op` is called, never polled.
-impl<F> Unpin for Operation<'_, F> {}
+impl<W, F> Unpin for Operation<'_, W, F> {}
 
-impl<R, F: FnMut() -> io::Result<Done<R>>> Future for Operation<'_, F> {
+impl<R, W: Want, F: FnMut() -> io::Result<Done<R>>> Future for Operation<'_, W, F> {
     type Output = io::Result<R>;
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<R>> {
         let this = self.get_mut();
-        this.registration.poll_op(this.wanted, &mut this.ticket, cx, &mut this.op)
+        this.registration.poll_op(this.want.wanted(), &mut this.ticket, cx, &mut this.op)
     }
 }
 
-impl<F> Drop for Operation<'_, F> {
+impl<W, F> Drop for Operation<'_, W, F> {
     #[inline]
     fn drop(&mut self) {
         self.registration.forget(self.ticket);

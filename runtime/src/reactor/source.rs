@@ -7,7 +7,9 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::task::{Context, Poll};
 
 use crate::reactor::readiness::{Interest, Ready};
-use crate::reactor::registration::{Done, Operation, Readiness, Registration, Wanted};
+use crate::reactor::registration::{
+    Done, Operation, Readiness, Registration, ToRead, ToWrite, Wanted,
+};
 use crate::reactor::waiters::SHARED;
 
 /// A nonblocking descriptor, waited for by the runtime on first need.
@@ -49,6 +51,11 @@ impl<T: AsFd> Source<T> {
         Source { registration: Registration::new(io.as_fd().as_raw_fd()), io }
     }
 
+    #[inline]
+    pub(super) fn registration(&self) -> &Registration {
+        &self.registration
+    }
+
     /// The descriptor's owner.
     #[inline]
     pub fn get_ref(&self) -> &T {
@@ -57,11 +64,13 @@ impl<T: AsFd> Source<T> {
 
     /// Deregisters the descriptor. The next wait registers it anew, with the runtime that is current
     /// then; who waits elsewhere for a duplicate of it is not disturbed.
+    #[inline]
     pub fn deregister(&mut self) {
         self.registration = Registration::new(self.as_raw_fd());
     }
 
     /// Deregisters the descriptor and gives it back.
+    #[inline]
     pub fn into_inner(self) -> T {
         let Source { registration, io } = self;
         drop(registration);
@@ -82,7 +91,7 @@ impl<T: AsFd> Source<T> {
         mut op: impl FnMut(&T) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
         self.registration
-            .poll_op(Wanted::READ, &mut { SHARED }, cx, || op(&self.io).map(Done::with))
+            .poll_op(Wanted::READ, &mut { SHARED }, cx, &mut || op(&self.io).map(Done::with))
     }
 
     /// As [`poll_read_with`](Source::poll_read_with), to write.
@@ -97,7 +106,7 @@ impl<T: AsFd> Source<T> {
         mut op: impl FnMut(&T) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
         self.registration
-            .poll_op(Wanted::WRITE, &mut { SHARED }, cx, || op(&self.io).map(Done::with))
+            .poll_op(Wanted::WRITE, &mut { SHARED }, cx, &mut || op(&self.io).map(Done::with))
     }
 
     /// As [`poll_read_with`](Source::poll_read_with), for TCP streams: `op` asks for at most `len`
@@ -135,7 +144,7 @@ impl<T: AsFd> Source<T> {
     where
         F: FnMut(&T) -> io::Result<R>,
     {
-        Operation::new(&self.registration, Wanted::READ, move || op(&self.io).map(Done::with))
+        Operation::new(&self.registration, ToRead, move || op(&self.io).map(Done::with))
     }
 
     /// As [`read_with`](Source::read_with), for a listener of which several runtimes have a duplicate
@@ -152,6 +161,7 @@ impl<T: AsFd> Source<T> {
     /// # Cancel safety
     ///
     /// As [`read_with`](Source::read_with).
+    #[inline]
     pub fn read_exclusive_with<R, F>(&self, mut op: F) -> impl Future<Output = io::Result<R>>
     where
         F: FnMut(&T) -> io::Result<R>,
@@ -166,13 +176,14 @@ impl<T: AsFd> Source<T> {
     /// # Errors
     ///
     /// As [`poll_read_with`](Source::poll_read_with).
+    #[inline]
     pub fn poll_read_exclusive_with<R>(
         &self,
         cx: &mut Context<'_>,
         mut op: impl FnMut(&T) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
-        let op = || op(&self.io).map(Done::with);
-        self.registration.poll_op(Wanted::EXCLUSIVE_READ, &mut { SHARED }, cx, op)
+        let mut op = || op(&self.io).map(Done::with);
+        self.registration.poll_op(Wanted::EXCLUSIVE_READ, &mut { SHARED }, cx, &mut op)
     }
 
     /// Writes by `op`, waiting for writability as long as it says `WouldBlock`.
@@ -189,7 +200,7 @@ impl<T: AsFd> Source<T> {
     where
         F: FnMut(&T) -> io::Result<R>,
     {
-        Operation::new(&self.registration, Wanted::WRITE, move || op(&self.io).map(Done::with))
+        Operation::new(&self.registration, ToWrite, move || op(&self.io).map(Done::with))
     }
 
     /// As [`read_with`](Source::read_with), for TCP streams; see
@@ -207,9 +218,7 @@ impl<T: AsFd> Source<T> {
     where
         F: FnMut(&T) -> io::Result<usize>,
     {
-        Operation::new(&self.registration, Wanted::READ, move || {
-            op(&self.io).map(|n| of_stream(n, len))
-        })
+        Operation::new(&self.registration, ToRead, move || op(&self.io).map(|n| of_stream(n, len)))
     }
 
     /// Tries an operation once, now.
@@ -231,6 +240,7 @@ impl<T: AsFd> Source<T> {
     /// # Errors
     ///
     /// That of registering.
+    #[inline]
     pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.registration.poll_ready(Wanted::READ, &mut { SHARED }, cx).map_ok(|_| ())
     }
@@ -240,6 +250,7 @@ impl<T: AsFd> Source<T> {
     /// # Errors
     ///
     /// That of registering.
+    #[inline]
     pub fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.registration.poll_ready(Wanted::WRITE, &mut { SHARED }, cx).map_ok(|_| ())
     }
@@ -253,6 +264,7 @@ impl<T: AsFd> Source<T> {
     /// # Cancel safety
     ///
     /// Nothing is lost.
+    #[inline]
     pub async fn readable(&self) -> io::Result<()> {
         Readiness::new(&self.registration, Wanted::READ).await.map(|_| ())
     }
@@ -266,6 +278,7 @@ impl<T: AsFd> Source<T> {
     /// # Cancel safety
     ///
     /// Nothing is lost.
+    #[inline]
     pub async fn writable(&self) -> io::Result<()> {
         Readiness::new(&self.registration, Wanted::WRITE).await.map(|_| ())
     }
@@ -280,6 +293,7 @@ impl<T: AsFd> Source<T> {
     /// # Cancel safety
     ///
     /// Nothing is lost.
+    #[inline]
     pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
         Readiness::new(&self.registration, Wanted::of(interest)).await.map(|seen| seen.ready)
     }
@@ -292,18 +306,21 @@ fn of_stream(n: usize, len: usize) -> Done<usize> {
 }
 
 impl<T: AsFd> AsFd for Source<T> {
+    #[inline]
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.io.as_fd()
     }
 }
 
 impl<T: AsFd> AsRawFd for Source<T> {
+    #[inline]
     fn as_raw_fd(&self) -> RawFd {
         self.io.as_fd().as_raw_fd()
     }
 }
 
 impl<T: fmt::Debug> fmt::Debug for Source<T> {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Source").field(&self.io).finish()
     }

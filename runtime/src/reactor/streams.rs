@@ -1,12 +1,18 @@
-//! `ReadFd` and `WriteFd`: the two traits of everything that bytes are read from or written to.
+//! `ReadFd` and `WriteFd`: the two traits of everything that bytes are read from or written to, and the
+//! futures of one read, one write, and a write of everything.
 
+use std::fmt;
+use std::future::Future;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::AsFd;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
+use crate::reactor::registration::{Attempt, Done, Wanted};
 use crate::reactor::source::Source;
+use crate::reactor::waiters::{Ticket, UNUSED};
 
 /// A byte stream to read from: a descriptor that the runtime can wait for, and how to read from it once.
 ///
@@ -78,7 +84,22 @@ pub trait ReadFd: AsFd {
         }
     }
 
-    /// Reads what is there, waiting until there is something. The wait stays with the descriptor when
+    /// Reads what is there, waiting until there is something; 0 is the end of the stream, or an empty
+    /// `buf`.
+    ///
+    /// # Errors
+    ///
+    /// Those of read(2), and that of registering: no runtime on this thread, no descriptor left.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost.
+    #[inline]
+    fn reading<'a>(&'a self, buf: &'a mut [u8]) -> Reading<'a, Self> {
+        Reading { read: Read { stream: self, buf }, ticket: UNUSED }
+    }
+
+    /// As [`reading`](Self::reading), for futures written by hand. The wait stays with the descriptor when
     /// the future that polled is dropped: the next event wakes its task for nothing.
     ///
     /// # Errors
@@ -151,7 +172,36 @@ pub trait WriteFd: AsFd {
         Ok(())
     }
 
-    /// Writes as much as there is room for, waiting until there is some. The wait stays as
+    /// Writes as much as there is room for, waiting until there is some.
+    ///
+    /// # Errors
+    ///
+    /// Those of write(2), and that of registering: no runtime on this thread, no descriptor left.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is written by a future that is dropped before it is ready.
+    #[inline]
+    fn writing<'a>(&'a self, buf: &'a [u8]) -> Writing<'a, Self> {
+        Writing { write: Write { stream: self, buf }, ticket: UNUSED }
+    }
+
+    /// Writes all of `buf`.
+    ///
+    /// # Errors
+    ///
+    /// As [`writing`](Self::writing), and [`WriteZero`](io::ErrorKind::WriteZero) from a stream that takes
+    /// nothing. Part of `buf` may have been written.
+    ///
+    /// # Cancel safety
+    ///
+    /// Not cancel safe: part of `buf` may have been written, and how much is not known.
+    #[inline]
+    fn writing_all<'a>(&'a self, buf: &'a [u8]) -> WritingAll<'a, Self> {
+        WritingAll { writing: self.writing(buf) }
+    }
+
+    /// As [`writing`](Self::writing), for futures written by hand. The wait stays as
     /// [`ReadFd::poll_read`] says.
     ///
     /// # Errors
@@ -176,6 +226,127 @@ pub trait WriteFd: AsFd {
         self.source().poll_write_with(cx, |_| self.write_once_vectored(bufs))
     }
 }
+
+/// A read until it is done; made by [`ReadFd::reading`].
+#[must_use = "futures do nothing unless polled"]
+pub struct Reading<'a, S: ReadFd + ?Sized> {
+    read: Read<'a, S>,
+    ticket: Ticket,
+}
+
+/// A write until it is done; made by [`WriteFd::writing`].
+#[must_use = "futures do nothing unless polled"]
+pub struct Writing<'a, S: WriteFd + ?Sized> {
+    write: Write<'a, S>,
+    ticket: Ticket,
+}
+
+/// Writes until nothing is left; made by [`WriteFd::writing_all`].
+#[must_use = "futures do nothing unless polled"]
+pub struct WritingAll<'a, S: WriteFd + ?Sized> {
+    /// The next write, of what is left.
+    writing: Writing<'a, S>,
+}
+
+struct Read<'a, S: ?Sized> {
+    stream: &'a S,
+    buf: &'a mut [u8],
+}
+
+struct Write<'a, S: ?Sized> {
+    stream: &'a S,
+    buf: &'a [u8],
+}
+
+impl<S: ReadFd + ?Sized> Attempt<usize> for Read<'_, S> {
+    #[inline]
+    fn attempt(&mut self) -> io::Result<Done<usize>> {
+        let read = self.stream.read_once(self.buf)?;
+        let drained = S::SHORT_READ_DRAINS && 0 < read && read < self.buf.len();
+        Ok(Done { value: read, drained })
+    }
+}
+
+impl<S: WriteFd + ?Sized> Attempt<usize> for Write<'_, S> {
+    #[inline]
+    fn attempt(&mut self) -> io::Result<Done<usize>> {
+        self.stream.write_once(self.buf).map(Done::with)
+    }
+}
+
+impl<S: ReadFd + ?Sized> Future for Reading<'_, S> {
+    type Output = io::Result<usize>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let Reading { read, ticket } = self.get_mut();
+        if read.buf.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        read.stream.source().registration().poll_op(Wanted::READ, ticket, cx, read)
+    }
+}
+
+impl<S: WriteFd + ?Sized> Future for Writing<'_, S> {
+    type Output = io::Result<usize>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let Writing { write, ticket } = self.get_mut();
+        write.stream.source().registration().poll_op(Wanted::WRITE, ticket, cx, write)
+    }
+}
+
+impl<S: WriteFd + ?Sized> Future for WritingAll<'_, S> {
+    type Output = io::Result<()>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let writing = &mut self.get_mut().writing;
+        while !writing.write.buf.is_empty() {
+            match ready!(Pin::new(&mut *writing).poll(cx))? {
+                0 => return Poll::Ready(Err(wrote_nothing())),
+                written => writing.write.buf = &writing.write.buf[written..],
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[cold]
+fn wrote_nothing() -> io::Error {
+    io::Error::new(io::ErrorKind::WriteZero, "the stream took no byte of a write that had some")
+}
+
+impl<S: ReadFd + ?Sized> Drop for Reading<'_, S> {
+    #[inline]
+    fn drop(&mut self) {
+        self.read.stream.source().registration().forget(self.ticket);
+    }
+}
+
+impl<S: WriteFd + ?Sized> Drop for Writing<'_, S> {
+    #[inline]
+    fn drop(&mut self) {
+        self.write.stream.source().registration().forget(self.ticket);
+    }
+}
+
+/// Shows what is left to do.
+macro_rules! debug {
+    ($future:ident: $stream:ident, $bytes:literal, |$this:ident| $left:expr) => {
+        impl<S: $stream + ?Sized> fmt::Debug for $future<'_, S> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let $this = self;
+                f.debug_struct(stringify!($future)).field($bytes, &$left).finish_non_exhaustive()
+            }
+        }
+    };
+}
+
+debug!(Reading: ReadFd, "room", |this| this.read.buf.len());
+debug!(Writing: WriteFd, "bytes", |this| this.write.buf.len());
+debug!(WritingAll: WriteFd, "bytes", |this| this.writing.write.buf.len());
 
 /// What points to a stream is one.
 macro_rules! by_pointer {

@@ -1,5 +1,6 @@
 //! Who waits on one fd: any number of wakers, each with what it waits for.
 
+use std::mem::ManuallyDrop;
 use std::task::Waker;
 
 use crate::reactor::Ready;
@@ -60,11 +61,13 @@ impl Waiters {
     /// Adds a wait if it is the only one and its waker is of ours, so that no foreign code runs here.
     #[inline]
     pub(super) fn put_alone(&mut self, ticket: Ticket, mask: Ready, waker: &Waker) -> bool {
-        let alone = self.is_empty() && waker::name_of(waker).is_some();
-        if alone {
-            self.first = Some(Waiter { ticket, mask, waker: waker.clone() });
+        if !self.is_empty() {
+            return false;
         }
-        alone
+        let Some(name) = waker::name_of(waker) else { return false };
+        let waker = ManuallyDrop::into_inner(waker::of(name));
+        self.first = Some(Waiter { ticket, mask, waker });
+        true
     }
 
     /// Adds a wait, or renews it: then the waker it had comes back.

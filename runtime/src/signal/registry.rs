@@ -5,9 +5,9 @@
 //! so that the child finds it whole.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
 use std::io;
 use std::mem::{self, ManuallyDrop};
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
@@ -37,10 +37,11 @@ struct Registry {
     last_serial: u64,
 }
 
-/// The listeners of one signal, by runtime.
+/// The listeners of one signal.
 struct Kind {
     disposition: Disposition,
-    listeners: BTreeMap<Key, Arc<Listener>>,
+    /// In the order of their keys. A tree would be 20 KiB of code in each program.
+    listeners: Vec<(Key, Arc<Listener>)>,
 }
 
 /// The listener's runtime, and its serial.
@@ -92,15 +93,17 @@ pub(super) struct Entry {
 
 impl Kind {
     const fn new() -> Kind {
-        Kind { disposition: Disposition::new(), listeners: BTreeMap::new() }
+        Kind { disposition: Disposition::new(), listeners: Vec::new() }
     }
 
-    fn keys_of(home: RuntimeName) -> std::ops::RangeInclusive<Key> {
-        (home.bits(), 0)..=(home.bits(), u64::MAX)
+    /// Where the listeners of a runtime are.
+    fn range_of(&self, home: RuntimeName) -> Range<usize> {
+        self.position((home.bits(), 0))..self.position((home.bits(), u64::MAX))
     }
 
-    fn of(&self, home: RuntimeName) -> impl Iterator<Item = (&Key, &Arc<Listener>)> {
-        self.listeners.range(Kind::keys_of(home))
+    /// Where the listener of this key is, or would be.
+    fn position(&self, key: Key) -> usize {
+        self.listeners.partition_point(|(other, _)| *other < key)
     }
 }
 
@@ -142,7 +145,8 @@ pub(super) fn add(kind: SignalKind, home: RuntimeName) -> io::Result<Entry> {
         }
     }
     let listener = Arc::new(Listener::default());
-    kind.listeners.insert(key, listener.clone());
+    let position = kind.position(key);
+    kind.listeners.insert(position, (key, listener.clone()));
     Ok(Entry { index, key, listener, ring, since })
 }
 
@@ -150,12 +154,14 @@ impl Drop for Entry {
     fn drop(&mut self) {
         let mut registry = lock();
         let kind = &mut registry.kinds[self.index];
-        if kind.listeners.remove(&self.key).is_none() {
+        let position = kind.position(self.key);
+        if kind.listeners.get(position).is_none_or(|(key, _)| *key != self.key) {
             // Its runtime was gone, or stayed in the parent process.
             return;
         }
+        kind.listeners.remove(position);
         let home = RuntimeName::from_bits(self.key.0);
-        if kind.of(home).next().is_none() {
+        if kind.range_of(home).is_empty() {
             wakeups::unlisten(home, 1 << self.index);
         }
         if kind.listeners.is_empty() {
@@ -169,7 +175,8 @@ pub(super) fn wakers_of(home: RuntimeName, signals: u64) -> Vec<Waker> {
     let mut wakers = Vec::new();
     for (index, kind) in lock().kinds.iter().enumerate() {
         if signals & 1 << index != 0 {
-            wakers.extend(kind.of(home).filter_map(|(_, listener)| listener.take_waker()));
+            let listeners = &kind.listeners[kind.range_of(home)];
+            wakers.extend(listeners.iter().filter_map(|(_, listener)| listener.take_waker()));
         }
     }
     wakers
@@ -187,18 +194,18 @@ pub(crate) fn close(home: RuntimeName) -> Vec<Waker> {
         if signals & 1 << index == 0 {
             continue;
         }
-        let keys: Vec<Key> = kind.of(home).map(|(&key, _)| key).collect();
-        closed.extend(keys.iter().filter_map(|key| kind.listeners.remove(key)));
+        closed.extend(kind.listeners.drain(kind.range_of(home)));
         if kind.listeners.is_empty() {
             kind.disposition.give_back(index);
         }
     }
     drop(registry);
-    let close = |listener: Arc<Listener>| {
+    let mut wakers = Vec::new();
+    for (_, listener) in closed {
         listener.closed.store(true, Ordering::Release);
-        listener.take_waker()
-    };
-    closed.into_iter().filter_map(close).collect()
+        wakers.extend(listener.take_waker());
+    }
+    wakers
 }
 
 /// Whether a signal that this process ignores is listened for. A program that is started now would
@@ -267,7 +274,7 @@ extern "C" fn in_child() {
             continue;
         }
         kind.disposition.give_back(index);
-        for listener in kind.listeners.values() {
+        for (_, listener) in &kind.listeners {
             listener.closed.store(true, Ordering::Release);
         }
         // Leaked on purpose: the wakers' destructors would be the parent's business.

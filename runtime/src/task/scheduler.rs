@@ -5,7 +5,7 @@
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::panic::Location;
 use std::rc::Rc;
 use std::task::Waker;
@@ -65,8 +65,8 @@ struct Tasks {
 
 pub(crate) struct Scheduler {
     tasks: RefCell<Tasks>,
-    /// By serial. Not hashed: the seed of a hash map is a system call.
-    names: RefCell<BTreeMap<u64, Rc<str>>>,
+    /// By index, as far as tasks have been named.
+    names: RefCell<Vec<Option<Rc<str>>>>,
     ids: IdBlock,
     /// No spawns any more: the runtime is being dropped.
     closed: Cell<bool>,
@@ -120,7 +120,7 @@ impl Scheduler {
         debug_assert_eq!(root, ROOT);
         Scheduler {
             tasks: RefCell::new(tasks),
-            names: RefCell::new(BTreeMap::new()),
+            names: RefCell::new(Vec::new()),
             ids: IdBlock::new(),
             closed: Cell::new(false),
         }
@@ -156,7 +156,12 @@ impl Scheduler {
     pub(crate) fn set_name(&self, index: u32, id: Id, name: Rc<str>) {
         if let Some(entry) = self.tasks.borrow_mut().find(index, id.serial()) {
             entry.state |= NAMED;
-            self.names.borrow_mut().insert(id.serial(), name);
+            let names = &mut *self.names.borrow_mut();
+            let index = index as usize;
+            if names.len() <= index {
+                names.resize(index + 1, None);
+            }
+            names[index] = Some(name);
         }
     }
 
@@ -302,7 +307,7 @@ impl Scheduler {
         let tasks = &mut *self.tasks.borrow_mut();
         let entry = tasks.find(index, id.serial())?;
         let named = entry.state & NAMED != 0;
-        let name = named.then(|| self.names.borrow().get(&id.serial()).cloned()).flatten();
+        let name = named.then(|| self.names.borrow()[index as usize].clone()).flatten();
         Some((entry.place, name))
     }
 
@@ -348,7 +353,7 @@ impl Scheduler {
     fn remove(&self, tasks: &mut Tasks, index: u32) -> (Place, Option<Rc<str>>) {
         let entry = &mut tasks.entries[index as usize];
         debug_assert!(entry.task.is_none() && entry.joiner.is_none());
-        let name = if entry.state & NAMED != 0 { self.remove_name(entry.serial) } else { None };
+        let name = if entry.state & NAMED != 0 { self.remove_name(index) } else { None };
         entry.serial = 0;
         entry.state = COMPLETE;
         entry.next_vacant = tasks.vacant;
@@ -357,8 +362,8 @@ impl Scheduler {
     }
 
     #[cold]
-    fn remove_name(&self, serial: u64) -> Option<Rc<str>> {
-        self.names.borrow_mut().remove(&serial)
+    fn remove_name(&self, index: u32) -> Option<Rc<str>> {
+        self.names.borrow_mut()[index as usize].take()
     }
 }
 

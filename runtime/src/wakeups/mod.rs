@@ -12,7 +12,6 @@
 mod bitmap;
 mod park;
 
-use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -67,7 +66,7 @@ struct Inbox {
     epoll: Option<Arc<Epoll>>,
     /// Sources that were deregistered by another thread and whose entries wait to be released: the
     /// owner must not touch their descriptor numbers.
-    released: BTreeSet<u32>,
+    released: Vec<u32>,
 }
 
 const FREE: u64 = 0;
@@ -93,7 +92,7 @@ impl Block {
                 owner: RuntimeName::NONE,
                 commands: Vec::new(),
                 epoll: None,
-                released: BTreeSet::new(),
+                released: Vec::new(),
             }),
         }
     }
@@ -165,10 +164,13 @@ impl Block {
     pub(crate) fn take(&self, wake: impl FnMut(u32)) -> Vec<Command> {
         self.park.take();
         self.wakes.drain(wake);
-        if !self.has_commands.swap(false, Ordering::AcqRel) {
+        // The notification has brought the flag along. Mostly it is not set, and then nothing is written.
+        if !self.has_commands.load(Ordering::Relaxed) {
             return Vec::new();
         }
-        std::mem::take(&mut self.lock().commands)
+        let mut inbox = self.lock();
+        self.has_commands.store(false, Ordering::Relaxed);
+        std::mem::take(&mut inbox.commands)
     }
 
     /// Takes the signals that came, after `take`: as it is with the rest, the notification goes first.
@@ -206,9 +208,9 @@ impl Block {
         if inbox.released.contains(&index) { Ok(()) } else { change() }
     }
 
-    /// The entry of a source that another thread deregistered has been released.
-    pub(crate) fn forget_released(&self, index: u32) {
-        self.lock().released.remove(&index);
+    /// Takes the sources whose entries are to be released, and are before anything is registered anew.
+    pub(crate) fn take_released(&self) -> Vec<u32> {
+        std::mem::take(&mut self.lock().released)
     }
 
     /// Takes no more commands. What was still in the inbox comes back, to be dropped with no lock
@@ -372,10 +374,12 @@ pub(crate) fn deregister(name: Name, fd: RawFd) {
             // It fails only if somebody has closed the descriptor under us: then it is gone too.
             let _ = epoll.ctl_del(fd);
         }
-        let index = name.index();
-        inbox.released.insert(index);
-        inbox.commands.push(Box::new(move |core| core.release_source(index)));
-        block.has_commands.store(true, Ordering::Release);
+        // One command for all of them.
+        if inbox.released.is_empty() {
+            inbox.commands.push(Box::new(Core::release_sources));
+            block.has_commands.store(true, Ordering::Release);
+        }
+        inbox.released.push(name.index());
     }
     block.notify();
 }

@@ -13,7 +13,7 @@ pub enum Workload {
     Yield { tasks: u64, count: u64 },
     /// Two tasks wake each other by their wakers, `count` wakes in all.
     WakeTask { count: u64 },
-    /// A message to another task and one back, over two channels of one place, `count` times.
+    /// A message to another task and one back, over two channels of one place, `count` times there and back.
     Channel { count: u64 },
     /// A timeout of 30 s around a future that is pending once, then ready, while `pending` others wait.
     Timeout { pending: u64, count: u64 },
@@ -21,7 +21,8 @@ pub enum Workload {
     Sleeps { count: u64 },
     /// Another thread wakes a task while the runtime's thread sleeps in the kernel.
     WakeParked { count: u64 },
-    /// Another thread wakes a task while the runtime runs others: what the waking thread pays.
+    /// Another thread wakes a task while the runtime runs others: what the waking thread pays for each wake when
+    /// they follow each other.
     WakeBusy { count: u64 },
     /// Another thread wakes a task while the runtime looks again and again instead of sleeping.
     WakeSpinning { count: u64 },

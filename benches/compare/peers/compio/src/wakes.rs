@@ -1,0 +1,14 @@
+//! Wakes from another thread.
+
+use compio::runtime::spawn;
+use program::wakes::{While, occupy, woken};
+
+pub(crate) async fn parked(count: u64) {
+    spawn(woken(While::Parked, count)).await.unwrap();
+}
+
+pub(crate) async fn busy(count: u64) {
+    let others = spawn(occupy());
+    spawn(woken(While::Busy, count)).await.unwrap();
+    others.await.unwrap();
+}
