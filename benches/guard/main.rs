@@ -50,17 +50,23 @@ fn main() -> ExitCode {
 /// Does one thing in this process.
 fn run(name: &str, count: &str) -> Result<(), String> {
     let all = subjects::all();
-    let Some(subject) = all.iter().find(|subject| subject.name == name) else {
-        let names: Vec<_> = all.iter().map(|subject| subject.name.as_str()).collect();
-        return Err(format!("there is no {name}; there are {}", names.join(", ")));
-    };
+    let subject = all.iter().find(|subject| subject.name == name);
+    let subject = subject.ok_or_else(|| there_is_no(name))?;
     let count = count.parse().map_err(|_| format!("{count} is no number of times"))?;
     subject.run(count).map_err(|error| format!("{name}: {error}"))
+}
+
+fn there_is_no(name: &str) -> String {
+    let names: Vec<_> = subjects::all().into_iter().map(|subject| subject.name).collect();
+    format!("there is no {name}; there are {}", names.join(", "))
 }
 
 fn show(part: &str) -> Result<(), String> {
     let mut subjects = subjects::all();
     subjects.retain(|subject| subject.name.contains(part));
+    if subjects.is_empty() {
+        return Err(there_is_no(part));
+    }
     let stored = Stored::read()?;
     print_table(&subjects, &subjects::count(&subjects), &stored);
     Ok(())
