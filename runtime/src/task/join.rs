@@ -229,49 +229,37 @@ impl<T: 'static> Future for JoinHandle<T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        let mut outcome: Option<Outcome<T>> = None;
-        let ended = ready!(coop::poll(cx, |cx| this.form.poll(this.done, cx, &mut outcome)));
+        let outcome = ready!(coop::poll(cx, |cx| match &this.form {
+            Form::Task(task) if !this.done => match poll_local(task, cx) {
+                Some(polled) => polled,
+                None => this.poll_shared(cx),
+            },
+            _ => this.poll_shared(cx),
+        }));
         this.done = true;
-        let outcome = match ended {
-            Ok(()) => outcome.unwrap_or(Err(Failure::Cancelled)),
-            Err(failure) => Err(failure),
-        };
-        Poll::Ready(outcome.map_err(|failure| JoinError::new(this.id(), failure)))
+        Poll::Ready(outcome)
+    }
+}
+
+impl<T: 'static> JoinHandle<T> {
+    #[cold]
+    fn poll_shared(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
+        assert!(!self.done, "a JoinHandle was polled after it had given its output");
+        let mut outcome: Option<Outcome<T>> = None;
+        let ended = ready!(self.form.poll_shared(cx, &mut outcome));
+        let outcome = ended.and_then(|()| outcome.unwrap_or(Err(Failure::Cancelled)));
+        Poll::Ready(outcome.map_err(|failure| JoinError::new(self.id(), failure)))
     }
 }
 
 impl Form {
-    /// Moves the outcome into `into`, an `Option<Outcome<T>>`, if the task has ended. It leaves nothing
-    /// there when the task is gone; a failure comes back when there is no outcome to move.
-    #[inline]
-    fn poll(
-        &mut self,
-        done: bool,
-        cx: &mut Context<'_>,
-        into: &mut dyn Any,
-    ) -> Poll<Result<(), Failure>> {
-        if let (Form::Task(task), false) = (&self, done) {
-            let join = context::local(task.name.runtime(), |core| {
-                core.scheduler.poll_join(task.name.index(), task.id, cx.waker(), into)
-            });
-            match join {
-                Some(Join::Pending) => return Poll::Pending,
-                Some(Join::Complete | Join::Gone) => return Poll::Ready(Ok(())),
-                None => {}
-            }
-        }
-        self.poll_shared(done, cx, into)
-    }
-
-    /// Polls the slot that the task fills, which is made now if the task is of another thread.
-    #[cold]
+    /// Polls the slot that the task fills, which is made now if the task is of another thread. Moves the
+    /// outcome into `into`, an `Option<Outcome<T>>`; a failure says that there is none.
     fn poll_shared(
         &mut self,
-        done: bool,
         cx: &mut Context<'_>,
         into: &mut dyn Any,
     ) -> Poll<Result<(), Failure>> {
-        assert!(!done, "a JoinHandle was polled after it had given its output");
         if let Form::Task(task) = &self {
             *self = Form::Shared(Slot::following(task));
         }
@@ -280,6 +268,25 @@ impl Form {
             Form::Task(_) => unreachable!("it was just replaced"),
         }
     }
+}
+
+/// Polls a task of this thread; `None` if it is not of this thread.
+#[inline]
+fn poll_local<T: 'static>(
+    task: &TaskRef,
+    cx: &mut Context<'_>,
+) -> Option<Poll<Result<T, JoinError>>> {
+    let mut outcome: Option<Outcome<T>> = None;
+    let join = context::local(task.name.runtime(), |core| {
+        core.scheduler.poll_join(task.name.index(), task.id, cx.waker(), &mut outcome)
+    })?;
+    Some(match (join, outcome) {
+        (Join::Pending, _) => Poll::Pending,
+        (_, Some(outcome)) => {
+            Poll::Ready(outcome.map_err(|failure| JoinError::new(task.id, failure)))
+        }
+        (_, None) => Poll::Ready(Err(JoinError::new(task.id, Failure::Cancelled))),
+    })
 }
 
 impl<T> Drop for JoinHandle<T> {
