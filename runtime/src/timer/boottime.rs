@@ -55,6 +55,7 @@ instant_methods!(Boottime, "boottime::Instant");
 /// # });
 /// ```
 #[track_caller]
+#[inline]
 pub fn sleep(duration: Duration) -> Sleep {
     Sleep { delay: Delay::of(duration) }
 }
@@ -69,6 +70,7 @@ pub fn sleep(duration: Duration) -> Sleep {
 ///
 /// Dropping it cancels the wait.
 #[track_caller]
+#[inline]
 pub fn sleep_until(deadline: Instant) -> Sleep {
     Sleep { delay: Delay::until(deadline.nanos()) }
 }
@@ -101,6 +103,7 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
 /// assert!(counts.is_finished() && !does_not.is_finished());
 /// # });
 /// ```
+#[inline]
 pub async fn suspend(duration: Duration) {
     clock::move_by("boottime::suspend", duration, Clock::suspend).await;
 }
