@@ -21,6 +21,13 @@ use crate::workloads::{Counted, Load, Row, Traffic};
 /// How long a server may take to go to sleep; one that never does is not waited for.
 const SETTLING: Duration = Duration::from_millis(20);
 
+/// Has glibc fill and copy in steps of a vector: of `rep stosb`, which it would rather take for what is long,
+/// callgrind counts each byte as an instruction.
+const VECTORS: (&str, &str) = (
+    "GLIBC_TUNABLES",
+    "glibc.cpu.x86_rep_stosb_threshold=1073741824:glibc.cpu.x86_rep_movsb_threshold=1073741824",
+);
+
 /// What counts.
 struct Tool {
     /// The figure, as the results name it.
@@ -43,11 +50,10 @@ const TOOLS: [Tool; 2] = [
 /// Counts for a row on each of the programs that could run it, two at a time.
 pub(crate) fn count(row: &Row, programs: &[Program], entries: &mut [Entry]) {
     let tools: Vec<_> = TOOLS.iter().map(|tool| (tool, there_is(tool))).collect();
-    let jobs = programs.iter().zip(entries).flat_map(|(program, entry)| {
-        let possible = entry.cannot.is_none();
-        let entry = Mutex::new(entry);
-        let entry = std::sync::Arc::new(entry);
-        tools.iter().filter(move |_| possible).map(move |tool| (program, entry.clone(), tool))
+    let entries: Vec<_> = entries.iter_mut().map(Mutex::new).collect();
+    let jobs = programs.iter().zip(&entries).flat_map(|(program, entry)| {
+        let possible = entry.lock().expect("no job panics").cannot.is_none();
+        tools.iter().filter(move |_| possible).map(move |tool| (program, entry, tool))
     });
     let jobs = Mutex::new(jobs);
     thread::scope(|scope| {
@@ -112,19 +118,21 @@ fn run(
     processor: usize,
     count: u64,
 ) -> Result<Answer<u64>> {
-    let seat = Seat { processor, last: true };
     let said = match row.load {
-        Load::Served(traffic) => match serve(row, traffic, program, tool, seat, count)? {
-            Ok(said) => said,
-            Err(reason) => return Ok(Err(reason)),
-        },
+        Load::Served(traffic) => {
+            let seat = Seat { processor, last: true };
+            match serve(row, traffic, program, tool, seat, count)? {
+                Ok(said) => said,
+                Err(reason) => return Ok(Err(reason)),
+            }
+        }
         Load::Alone | Load::Start | Load::Idle => {
             let mut command = match program.command(tool.command, row.workload.with_count(count)) {
                 Ok(command) => command,
                 Err(reason) => return Ok(Err(reason)),
             };
-            command.stderr(Stdio::piped());
-            let mut running = Running::start_on(command, seat)?;
+            command.env(VECTORS.0, VECTORS.1).stderr(Stdio::piped());
+            let mut running = Running::start_on(command, Seat { processor, last: false })?;
             let said = running.errors()?;
             if let Err(reason) = running.finish()? {
                 return Ok(Err(reason));
@@ -150,7 +158,7 @@ fn serve(
             Ok(command) => command,
             Err(reason) => return Ok(Err(reason)),
         };
-    command.stderr(Stdio::piped());
+    command.env(VECTORS.0, VECTORS.1).stderr(Stdio::piped());
     let mut server = Running::start_on(command, seat)?;
     Seat { last: false, ..seat }.take()?;
     let port = match server.port()? {

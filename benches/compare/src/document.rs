@@ -36,13 +36,13 @@ const GROUPS: [(Group, &str, &str); 7] = [
     (Group::Start, "Start-up", "start"),
 ];
 
-/// Writes the document and its plots anew from all results there are. `more` are sections of others.
-pub(crate) fn rebuild(store: &Store, more: &str) -> Result<()> {
+/// Writes the document and its plots anew from all results there are.
+pub(crate) fn rebuild(store: &Store, waits: Option<&str>) -> Result<()> {
     let all = store.load(ROWS.iter().map(|row| row.name).chain([BUILD]))?;
     for (name, picture) in plot::pictures(&all) {
         write(&store.plot(name), &picture)?;
     }
-    write(&store.document(), &document(&all, more))
+    write(&store.document(), &document(&all, waits))
 }
 
 /// One row by itself, for the terminal and for the document.
@@ -54,7 +54,7 @@ pub(crate) fn build_section(results: &Results) -> String {
     tables::table(BUILD_TITLE, BUILD_HEADLINE, results)
 }
 
-fn document(all: &All, more: &str) -> String {
+fn document(all: &All, waits: Option<&str>) -> String {
     let mut text = String::from(HEAD);
     text += &verdict_table(&verdicts(all));
     text += &behind_list(all);
@@ -82,9 +82,11 @@ fn document(all: &All, more: &str) -> String {
         }
         let _ = writeln!(text, "{}\n{}", build_section(results), provenance(results));
     }
-    if !more.is_empty() {
-        text += "\n";
-        text += more;
+    if let Some(waits) = waits {
+        let _ = writeln!(
+            text,
+            "\n## One wait among many descriptors\n\n![One wait](plots/waits.svg)\n\n{waits}"
+        );
     }
     text
 }

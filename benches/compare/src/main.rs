@@ -4,11 +4,12 @@
 //! cargo run --release                          everything
 //! cargo run --release -- echo-64               one workload; waits and build are further ones
 //! cargo run --release -- --tables              the tables and plots anew, of what has been measured
-//! cargo run --release -- --quick               does it all work? One short round, shown and not kept
-//! cargo run --release -- --rounds 6 --peers raw,tokio,runtime echo-1 yield-100        (nor is this)
+//! cargo run --release -- --quick               does it all work? One short round
+//! cargo run --release -- --rounds 6 --peers raw,tokio,runtime echo-1 yield-100
 //! ```
 //!
-//! `--into FOLDER` keeps the results, tables and plots of any run there.
+//! `--into FOLDER` keeps the results, tables and plots of a run there. Without it, those of a run that is quick or
+//! of some peers only go to the target folder, all others here.
 
 mod client;
 mod counts;
@@ -50,8 +51,7 @@ struct Wanted {
     rounds: usize,
     quick: bool,
     only_tables: bool,
-    /// Where the results are kept, if they are worth it.
-    store: Option<Store>,
+    store: Store,
 }
 
 fn main() -> Result<()> {
@@ -60,10 +60,8 @@ fn main() -> Result<()> {
     if !wanted.only_tables {
         measure_all(&wanted)?;
     }
-    if let Some(store) = &wanted.store {
-        document::rebuild(store, "")?;
-        eprintln!("{} is made anew", store.document().display());
-    }
+    document::rebuild(&wanted.store, waits::tables(&wanted.store)?.as_deref())?;
+    println!("Everything stands in {}.", wanted.store.document().display());
     Ok(())
 }
 
@@ -72,16 +70,13 @@ fn measure_all(wanted: &Wanted) -> Result<()> {
     for row in &wanted.rows {
         let start = Instant::now();
         let results = measure(row, &programs, wanted);
-        eprintln!("{}: {:.0?}", row.name, start.elapsed());
+        wanted.store.keep(&results)?;
         println!("{}", document::section(row, &results));
-        if let Some(store) = &wanted.store {
-            store.keep(&results)?;
-        }
+        eprintln!("{} took {:.0?}\n", row.name, start.elapsed());
     }
     if wanted.waits {
-        let store = Store::new(env!("CARGO_MANIFEST_DIR"));
-        waits::measure(&store, wanted.rounds)?;
-        println!("{}", waits::tables(&store)?.unwrap_or_default());
+        waits::measure(&wanted.store, wanted.rounds)?;
+        println!("{}", waits::tables(&wanted.store)?.unwrap_or_default());
     }
     Ok(())
 }
@@ -94,6 +89,9 @@ struct Programs {
 
 impl Programs {
     fn build(wanted: &Wanted) -> Result<Programs> {
+        if wanted.rows.is_empty() {
+            return Ok(Programs { release: Vec::new(), both: Vec::new() });
+        }
         let release = programs::build(&wanted.peers, Profile::Release)?;
         let mut both = programs::build(&wanted.peers, Profile::Release)?;
         if wanted.rows.iter().any(|row| row.fat) {
@@ -131,9 +129,10 @@ fn wanted() -> Result<Wanted> {
         rounds: ROUNDS,
         quick: false,
         only_tables: false,
-        store: Some(Store::new(env!("CARGO_MANIFEST_DIR"))),
+        store: Store::new(env!("CARGO_MANIFEST_DIR")),
     };
     let mut folder = None;
+    let mut partial = false;
     let mut args = lexopt::Parser::from_env();
     while let Some(arg) = args.next()? {
         match arg {
@@ -141,11 +140,11 @@ fn wanted() -> Result<Wanted> {
             Long("peers") => {
                 let names = args.value()?.string()?;
                 wanted.peers = names.split(',').map(peers::named).collect::<Result<_>>()?;
-                wanted.store = None;
+                partial = true;
             }
             Long("quick") => {
                 (wanted.quick, wanted.rounds) = (true, 1);
-                wanted.store = None;
+                partial = true;
             }
             Long("tables") => wanted.only_tables = true,
             Long("into") => folder = Some(args.value()?),
@@ -154,8 +153,10 @@ fn wanted() -> Result<Wanted> {
             _ => return Err(arg.unexpected().into()),
         }
     }
-    if let Some(folder) = folder {
-        wanted.store = Some(Store::new(folder));
+    if let Some(folder) =
+        folder.or(partial.then(|| programs::target().join("compare-partial").into()))
+    {
+        wanted.store = Store::new(folder);
     }
     if wanted.rows.is_empty() && !wanted.waits {
         wanted.rows = ROWS.iter().collect();

@@ -43,11 +43,13 @@ const PLOTS: &[Plot] = &[
         subtitle: "Counted by callgrind in cargo's default release profile. Less is better.",
         panels: &[
             panel("Yield, 100 tasks", "yield-100", "instructions", Unit::Whole),
-            panel("Spawn and join, by 100", "spawn-hundred", "instructions", Unit::Whole),
+            panel("Spawn and join", "spawn", "instructions", Unit::Whole),
+            panel("Spawn and join, 100 at a time", "spawn-hundred", "instructions", Unit::Whole),
             panel("Wake from task to task", "wake-task", "instructions", Unit::Whole),
+            panel("Message there and back", "channel", "instructions", Unit::Whole),
             panel("Timeout set and dropped", "timeout-0", "instructions", Unit::Whole),
         ],
-        across: 4,
+        across: 3,
     },
     Plot {
         name: "timers",
@@ -211,8 +213,8 @@ fn draw(svg: &mut Svg, (left, top): (f64, f64), panel: &Panel, peers: &[&str], a
         };
         let class = match *peer {
             OURS => "ours",
-            "raw" | "std" => "raw",
-            _ => "c1",
+            "raw" | "std" => "raw soft",
+            _ => "c1 soft",
         };
         let reach = x(bar.value).max(left + 1.5);
         svg.rect((left, y - BAR / 2.0), (reach - left, BAR), class);

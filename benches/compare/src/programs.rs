@@ -65,8 +65,13 @@ pub(crate) fn build_package(package: &str, profile: Profile) -> Result<Answer<Pa
     if !cargo.current_dir(here).status()?.success() {
         return Ok(Err("cargo does not build it here".into()));
     }
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or(here.join("target"), PathBuf::from);
-    Ok(Ok(target.join(profile.name()).join(package)))
+    Ok(Ok(target().join(profile.name()).join(package)))
+}
+
+/// Where cargo puts what it makes.
+pub(crate) fn target() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    std::env::var_os("CARGO_TARGET_DIR").map_or(here.join("target"), PathBuf::from)
 }
 
 /// Where a program runs.

@@ -47,6 +47,7 @@ const SHAPES: &str = "
   .dashed { stroke-dasharray: 3 5 }
   rect, circle { fill: currentColor }
   .faint { opacity: 0.22 }
+  .soft { opacity: 0.6 }
 ";
 
 /// Coordinates are pixels from the upper left corner. A shape's classes are those of the style sheet: a

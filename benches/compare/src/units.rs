@@ -40,6 +40,7 @@ impl Unit {
             Unit::Nanoseconds if value >= 1e4 => (1e3, " us"),
             Unit::Nanoseconds => (1.0, " ns"),
             Unit::Seconds => (1.0, " s"),
+            Unit::Bytes if value >= 1e5 => (1e3, " kB"),
             Unit::Bytes => (1.0, " B"),
             Unit::Whole | Unit::Share | Unit::Ratio => (1.0, ""),
         }
@@ -91,6 +92,7 @@ mod tests {
             (Unit::Nanoseconds, 2.5e6, "2.50 ms"),
             (Unit::Bytes, 92.1, "92.1 B"),
             (Unit::Bytes, 1870.2, "1,870 B"),
+            (Unit::Bytes, 758_816.0, "759 kB"),
             (Unit::Whole, 1_234_567.0, "1,234,567"),
             (Unit::Whole, -0.2, "0"),
             (Unit::Share, 2.0156, "2.02"),

@@ -29,17 +29,22 @@ pub(crate) fn verdicts(all: &All) -> Vec<Verdict> {
 
     for row in rows(&["yield-1", "yield-100", "yield-10000"]) {
         verdicts.push(row.instructions_at_most(200.0));
-        verdicts.push(row.times_at_most("cpu_ns", "CPU", 1.0 / 3.0, "a third"));
+        verdicts.push(row.times_at_most("cpu_ns", "CPU", 1.0 / 3.0, "a third of tokio's"));
     }
     for row in rows(&["spawn-hundred", "spawn"]) {
         verdicts.push(row.instructions_at_most(560.0));
-        verdicts.push(row.times_at_most("cpu_ns", "CPU", 0.25, "a quarter"));
+        verdicts.push(row.times_at_most("cpu_ns", "CPU", 0.25, "a quarter of tokio's"));
     }
     for row in rows(&["wake-task"]) {
-        verdicts.push(row.times_at_most("cpu_ns", "CPU", 0.5, "half"));
+        verdicts.push(row.times_at_most("cpu_ns", "CPU", 0.5, "half of tokio's"));
     }
     for row in rows(&["timeout-0", "timeout-100000"]) {
-        verdicts.push(row.times_at_most("instructions", "user instructions", 0.5, "half"));
+        verdicts.push(row.times_at_most(
+            "instructions",
+            "user instructions",
+            0.5,
+            "half of tokio's",
+        ));
     }
 
     let echoes = [
@@ -62,14 +67,19 @@ pub(crate) fn verdicts(all: &All) -> Vec<Verdict> {
     }
 
     for row in rows(&["sleeps"]) {
-        verdicts.push(row.times_at_most("cpu_ns", "CPU", 1.0, "as much"));
+        verdicts.push(row.times_at_most("cpu_ns", "CPU", 1.0, "tokio's"));
         verdicts.push(row.at_most(
             "late_median_ns",
             "median lateness",
             Unit::Nanoseconds,
             100_000.0,
         ));
-        verdicts.push(row.times_at_most("late_median_ns", "median lateness", 0.1, "a tenth"));
+        verdicts.push(row.times_at_most(
+            "late_median_ns",
+            "median lateness",
+            0.1,
+            "a tenth of tokio's",
+        ));
         verdicts.push(row.at_most("early", "too early", Unit::Whole, 0.0));
     }
     for row in rows(&["tasks"]) {
@@ -148,7 +158,7 @@ impl Row<'_> {
     /// Where there is fat LTO the claim is about that, as above.
     fn times_at_most(&self, figure: &str, what: &str, limit: f64, limit_in_words: &str) -> Verdict {
         let of = |profile| self.ratio(profile, "tokio", figure);
-        let limit_in_words = format!("at most {limit_in_words} of tokio's");
+        let limit_in_words = format!("at most {limit_in_words}");
         let show = |ratio: Median| format!("{} times", Unit::Ratio.show_median(ratio));
         let holds = |ratio: Median| ratio.value <= limit;
         if of(Profile::Fat).is_none() {

@@ -197,7 +197,6 @@ pub(crate) const ROWS: &[Row] = &[
         short: "timeout beside 100,000",
         workload: Workload::Timeout { pending: 100_000, count: 0 },
         count: 500_000,
-        fat: true,
         ..TIMERS
     },
     Row {
