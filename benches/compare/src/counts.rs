@@ -1,14 +1,13 @@
 //! What repeats and needs no quiet machine: user instructions by callgrind, system calls by strace.
 //!
 //! Both are counted of a run with N operations and of one with 2N, and the difference is divided by N, so that
-//! start and end drop out. A server shares its processor with the client and runs only while the client sleeps,
-//! and the client sleeps only when it has sent all its messages: each wait finds them all, whoever serves and
-//! however slow it is below a tool.
+//! start and end drop out. A server shares its processor with the client and runs while the client sleeps, and the
+//! client sleeps only when it has sent all its messages: each wait finds them all, whoever serves and however slow
+//! it is below a tool.
 
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::thread;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
@@ -17,9 +16,6 @@ use crate::programs::{Answer, CLIENT_PROCESSOR, PROGRAM_PROCESSOR, Program, Runn
 use crate::results::Entry;
 use crate::rounds::{upstream_of, workload_to};
 use crate::workloads::{Counted, Load, Row, Traffic};
-
-/// How long a server may take to go to sleep; one that never does is not waited for.
-const SETTLING: Duration = Duration::from_millis(20);
 
 /// Has glibc fill and copy in steps of a vector: of `rep stosb`, which it would rather take for what is long,
 /// callgrind counts each byte as an instruction.
@@ -47,9 +43,11 @@ const TOOLS: [Tool; 2] = [
     Tool { figure: "calls", command: &["strace", "-D", "-f", "-c"], total: calls },
 ];
 
-/// Counts for a row on each of the programs that could run it, two at a time.
-pub(crate) fn count(row: &Row, programs: &[Program], entries: &mut [Entry]) {
-    let tools: Vec<_> = TOOLS.iter().map(|tool| (tool, there_is(tool))).collect();
+/// Counts for a row on each of the programs that could run it, two at a time. A quick look leaves the slower
+/// of the tools alone.
+pub(crate) fn count(row: &Row, programs: &[Program], entries: &mut [Entry], quick: bool) {
+    let tools = if quick { &TOOLS[1..] } else { &TOOLS[..] };
+    let tools: Vec<_> = tools.iter().map(|tool| (tool, there_is(tool))).collect();
     let entries: Vec<_> = entries.iter_mut().map(Mutex::new).collect();
     let jobs = programs.iter().zip(&entries).flat_map(|(program, entry)| {
         let possible = entry.lock().expect("no job panics").cannot.is_none();
@@ -120,7 +118,7 @@ fn run(
 ) -> Result<Answer<u64>> {
     let said = match row.load {
         Load::Served(traffic) => {
-            let seat = Seat { processor, last: true };
+            let seat = Seat { processor, polite: true };
             match serve(row, traffic, program, tool, seat, count)? {
                 Ok(said) => said,
                 Err(reason) => return Ok(Err(reason)),
@@ -132,7 +130,7 @@ fn run(
                 Err(reason) => return Ok(Err(reason)),
             };
             command.env(VECTORS.0, VECTORS.1).stderr(Stdio::piped());
-            let mut running = Running::start_on(command, Seat { processor, last: false })?;
+            let mut running = Running::start_on(command, Seat { processor, polite: false })?;
             let said = running.errors()?;
             if let Err(reason) = running.finish()? {
                 return Ok(Err(reason));
@@ -160,17 +158,14 @@ fn serve(
         };
     command.env(VECTORS.0, VECTORS.1).stderr(Stdio::piped());
     let mut server = Running::start_on(command, seat)?;
-    Seat { last: false, ..seat }.take()?;
+    Seat { polite: false, ..seat }.take()?;
     let port = match server.port()? {
         Ok(port) => port,
         Err(reason) => return Ok(Err(reason)),
     };
     let mut client = Client::connect(port, traffic, upstream.as_ref(), Until::Sleeping)?;
     for _ in 0..count.div_ceil(client.connections()) {
-        let start = Instant::now();
-        while !server.sleeps()? && start.elapsed() < SETTLING {
-            thread::sleep(Duration::from_micros(20));
-        }
+        server.settle()?;
         client.burst()?;
     }
     let said = server.end()?;

@@ -116,7 +116,7 @@ fn measure(row: &Row, programs: &Programs, wanted: &Wanted) -> Results {
     let _ = pin(CLIENT_PROCESSOR);
     let count = if wanted.quick { row.in_short(QUICK) } else { row.count };
     rounds::measure(row, programs, wanted.rounds, count, &mut entries);
-    counts::count(row, programs, &mut entries);
+    counts::count(row, programs, &mut entries, wanted.quick);
     Results { row: row.name.into(), machine: Machine::of_this_run(), entries }
 }
 
