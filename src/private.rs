@@ -21,6 +21,7 @@ use crate::Runtime;
 
 /// Takes the runtime out of the result of `Builder::build`, for the attributes.
 #[track_caller]
+#[inline]
 pub fn built(runtime: io::Result<Runtime>) -> Runtime {
     runtime
         .unwrap_or_else(|error| panic!("the runtime of this function could not be built: {error}"))
@@ -31,6 +32,7 @@ pub fn built(runtime: io::Result<Runtime>) -> Runtime {
 /// It is printed before the test runs. The test harness keeps the output of a test to itself until the test
 /// has failed, so it is seen when it is needed, whichever way the test fails.
 #[track_caller]
+#[inline]
 pub fn test_seed(test: &str, given: u64) -> u64 {
     let seed = match std::env::var("EPOLL_RUNTIME_SEED") {
         Ok(text) => text.parse().unwrap_or_else(|_| {

@@ -96,6 +96,40 @@ fn one_page_polls_tasks_and_waits_for_events() {
     }
 }
 
+/// Whether a line begins a function.
+fn begins_function(line: &str) -> bool {
+    let words = line.split_whitespace().take_while(|word| !word.contains('<'));
+    let mut words = words
+        .skip_while(|word| word.starts_with("pub") || ["async", "const", "unsafe"].contains(word));
+    words.next() == Some("fn")
+}
+
+#[test]
+fn what_a_program_does_not_use_is_not_compiled() {
+    for file in rust_files(&["src", "net/src"]) {
+        let text = read(&file);
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let mut attributes = Vec::new();
+        for (number, line) in code.lines().enumerate() {
+            let trimmed = line.trim_start();
+            if trimmed.starts_with("#[") {
+                attributes.push(trimmed);
+            } else if begins_function(line) {
+                let rest = code.lines().skip(number).collect::<String>();
+                let has_body = rest.find('{') < rest.find(';');
+                let is_lazy = attributes.iter().any(|attribute| {
+                    ["#[inline", "#[cold"].iter().any(|start| attribute.starts_with(start))
+                });
+                let place = format!("{}:{}", name(&file), number + 1);
+                assert!(is_lazy || !has_body, "{place} is not `#[inline]`: see DESIGN.md");
+                attributes.clear();
+            } else if !trimmed.starts_with("//") {
+                attributes.clear();
+            }
+        }
+    }
+}
+
 #[test]
 fn the_map_names_every_room() {
     let map = read(&root().join("ARCHITECTURE.md"));

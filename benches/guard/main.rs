@@ -50,17 +50,23 @@ fn main() -> ExitCode {
 /// Does one thing in this process.
 fn run(name: &str, count: &str) -> Result<(), String> {
     let all = subjects::all();
-    let Some(subject) = all.iter().find(|subject| subject.name == name) else {
-        let names: Vec<_> = all.iter().map(|subject| subject.name.as_str()).collect();
-        return Err(format!("there is no {name}; there are {}", names.join(", ")));
-    };
+    let subject = all.iter().find(|subject| subject.name == name);
+    let subject = subject.ok_or_else(|| there_is_no(name))?;
     let count = count.parse().map_err(|_| format!("{count} is no number of times"))?;
     subject.run(count).map_err(|error| format!("{name}: {error}"))
+}
+
+fn there_is_no(name: &str) -> String {
+    let names: Vec<_> = subjects::all().into_iter().map(|subject| subject.name).collect();
+    format!("there is no {name}; there are {}", names.join(", "))
 }
 
 fn show(part: &str) -> Result<(), String> {
     let mut subjects = subjects::all();
     subjects.retain(|subject| subject.name.contains(part));
+    if subjects.is_empty() {
+        return Err(there_is_no(part));
+    }
     let stored = Stored::read()?;
     print_table(&subjects, &subjects::count(&subjects), &stored);
     Ok(())
@@ -97,47 +103,32 @@ fn check() -> Result<(), String> {
     let figures = subjects::count(&subjects);
     print_table(&subjects, &figures, &stored);
     for (subject, figure) in subjects.iter().zip(figures) {
-        match judge(subject, figure, &stored, subject.margin(same_rustc)) {
-            Verdict::Within => {}
-            Verdict::Cheaper(remark) => println!("{remark}"),
-            Verdict::Failed(failure) => failures.push(failure),
-        }
+        failures.extend(judge(subject, figure, &stored, subject.margin(same_rustc)));
     }
     if failures.is_empty() {
         return Ok(());
     }
-    failures.push(
-        "Find what does it. If it has to be, store it: cargo bench --bench guard -- --store".into(),
-    );
+    failures
+        .push("Find what does it; if it has to be: cargo bench --bench guard -- --store".into());
     Err(failures.join("\n"))
 }
 
-enum Verdict {
-    Within,
-    Cheaper(String),
-    Failed(String),
-}
-
-fn judge(subject: &Subject, figure: Figure, stored: &Stored, margin: f64) -> Verdict {
+/// Says what is wrong, if something is. That less was found is only remarked.
+fn judge(subject: &Subject, figure: Figure, stored: &Stored, margin: f64) -> Option<String> {
     let (name, unit) = (&subject.name, subject.unit());
     let found = match figure {
         Ok(found) => found,
-        Err(error) => return Verdict::Failed(error),
+        Err(error) => return Some(error),
     };
     let Some(stored) = stored.of(subject) else {
-        return Verdict::Failed(format!("{name}: {found:.1} {unit}, and no count is stored."));
+        return Some(format!("{name} takes {found:.1} {unit}, and nothing is stored."));
     };
-    let comparison =
-        format!("{found:.1} {unit}, stored {stored:.1}, margin {:.1} %.", margin * 100.0);
-    if found > stored * (1.0 + margin) {
-        Verdict::Failed(format!("{name} has become dearer: {comparison}"))
-    } else if found < stored * (1.0 - margin) {
-        Verdict::Cheaper(format!(
-            "{name} has become cheaper: {comparison} Store it, or it can fall back unseen."
-        ))
-    } else {
-        Verdict::Within
+    let percent = margin * 100.0;
+    let comparison = format!("{found:.1} {unit}; stored {stored:.1}, margin {percent:.1} %.");
+    if found < stored * (1.0 - margin) {
+        println!("{name} has become cheaper: {comparison} Store it, or it can fall back unseen.");
     }
+    (found > stored * (1.0 + margin)).then(|| format!("{name} has become dearer: {comparison}"))
 }
 
 fn print_table(subjects: &[Subject], figures: &[Figure], stored: &Stored) {

@@ -1,6 +1,5 @@
 //! The stored counts: a table to be read by people, taken in and written anew.
 
-use std::path::Path;
 use std::process::Command;
 use std::{fs, io};
 
@@ -69,7 +68,7 @@ pub(crate) fn write<'a>(counts: impl Iterator<Item = (&'a Subject, f64)>) -> io:
         .map(|(subject, count)| format!("| {} | {count:.1} | {} |\n", subject.name, subject.unit()))
         .collect();
     fs::write(FILE, format!("{above}\n{}\n\n{HEAD}{rows}", here()))?;
-    println!("stored in {}", Path::new(FILE).display());
+    println!("stored in {FILE}");
     Ok(())
 }
 

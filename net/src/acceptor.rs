@@ -25,23 +25,28 @@ pub(crate) struct Acceptor<L> {
 
 impl<L: AsFd> Acceptor<L> {
     /// Around a socket that is nonblocking already.
+    #[inline]
     pub(crate) fn new(listener: L) -> Acceptor<L> {
         Acceptor { io: Source::new(listener), exclusive: false, exhaustion: OnceLock::new() }
     }
 
+    #[inline]
     pub(crate) fn get_ref(&self) -> &L {
         self.io.get_ref()
     }
 
+    #[inline]
     pub(crate) fn into_inner(self) -> L {
         self.io.into_inner()
     }
 
+    #[inline]
     pub(crate) fn is_exclusive(&self) -> bool {
         self.exclusive
     }
 
     /// Whether a connection wakes only one of those that wait for this socket, in whatever runtime.
+    #[inline]
     pub(crate) fn set_exclusive(&mut self, exclusive: bool) {
         // The kernel does not change one kind of registration into the other.
         self.io.deregister();
@@ -49,6 +54,7 @@ impl<L: AsFd> Acceptor<L> {
     }
 
     /// The next connection, by `accept`, which is accept4(2). Dropping the future loses none.
+    #[inline]
     pub(crate) async fn accept<C>(
         &self,
         mut accept: impl FnMut(&L) -> io::Result<C>,
@@ -67,6 +73,7 @@ impl<L: AsFd> Acceptor<L> {
     }
 
     /// As [`accept`](Self::accept), for futures written by hand.
+    #[inline]
     pub(crate) fn poll_accept<C>(
         &self,
         cx: &mut Context<'_>,
@@ -88,6 +95,7 @@ impl<L: AsFd> Acceptor<L> {
         }
     }
 
+    #[inline]
     fn accepted<C>(&self, connection: C) -> C {
         if self.exhaustion.get().is_some() {
             self.exhaustion().pause = None;
@@ -96,6 +104,7 @@ impl<L: AsFd> Acceptor<L> {
     }
 
     /// When to try again after this error, or the error for the caller.
+    #[inline]
     fn next_try(&self, error: io::Error) -> io::Result<Instant> {
         let Some(what) = sys::exhausted(&error) else { return Err(error) };
         // Without a runtime there is no timer to wait by.
@@ -109,6 +118,7 @@ impl<L: AsFd> Acceptor<L> {
 
     /// Pending until then, whoever else waits. The lock is not held where wakers and timers are
     /// cloned, polled or dropped.
+    #[inline]
     fn poll_sleep(&self, until: Instant, cx: &mut Context<'_>) -> Poll<()> {
         let mut sleep = Box::pin(sleep_until(until));
         if sleep.as_mut().poll(cx).is_ready() {
@@ -120,6 +130,7 @@ impl<L: AsFd> Acceptor<L> {
         Poll::Pending
     }
 
+    #[inline]
     fn exhaustion(&self) -> MutexGuard<'_, Exhaustion> {
         let state = self.exhaustion.get_or_init(Mutex::default);
         state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -127,6 +138,7 @@ impl<L: AsFd> Acceptor<L> {
 }
 
 /// One connection, past those that failed while they waited.
+#[inline]
 fn accept_one<L, C>(listener: &L, accept: &mut impl FnMut(&L) -> io::Result<C>) -> io::Result<C> {
     loop {
         match accept(listener) {
@@ -162,6 +174,7 @@ impl Exhaustion {
     const LONGEST: Duration = Duration::from_secs(1);
 
     /// When to try again in the current pause; at or after its end, opens the next and returns `None`.
+    #[inline]
     fn next_try(&mut self, now: Instant) -> Option<Instant> {
         let length = match self.pause {
             Some(Pause { until, .. }) if now < until => {
@@ -175,6 +188,7 @@ impl Exhaustion {
     }
 
     /// Adds a sleeper and gives back those it replaces and those whose time has come.
+    #[inline]
     fn put(&mut self, sleeper: Sleeper) -> Vec<Sleeper> {
         let (gone, waiting) = self
             .sleepers

@@ -40,6 +40,7 @@ pub trait ToSocketAddrs: sealed::Sealed {}
 /// }
 /// # Ok(()) }
 /// ```
+#[inline]
 pub async fn lookup_host<T: ToSocketAddrs>(
     host: T,
 ) -> io::Result<impl Iterator<Item = SocketAddr>> {
@@ -47,6 +48,7 @@ pub async fn lookup_host<T: ToSocketAddrs>(
 }
 
 /// The addresses of `host`. Its value is used before the first await and not kept.
+#[inline]
 pub(crate) fn resolve<T: ToSocketAddrs + ?Sized>(
     host: &T,
 ) -> impl Future<Output = io::Result<Addrs>> + Send + use<T> {
@@ -60,6 +62,7 @@ pub(crate) fn resolve<T: ToSocketAddrs + ?Sized>(
     }
 }
 
+#[inline]
 async fn look_up_name(host: String, port: u16) -> io::Result<Addrs> {
     let found = spawn_blocking(move || {
         match std::net::ToSocketAddrs::to_socket_addrs(&(host.as_str(), port)) {
@@ -71,6 +74,7 @@ async fn look_up_name(host: String, port: u16) -> io::Result<Addrs> {
 }
 
 /// Does `op` with one address after another until it succeeds; the last error wins.
+#[inline]
 pub(crate) fn first_of<R>(
     addrs: Addrs,
     mut op: impl FnMut(SocketAddr) -> io::Result<R>,
@@ -86,6 +90,7 @@ pub(crate) fn first_of<R>(
 }
 
 /// The error for a look-up that gave nothing to try.
+#[inline]
 pub(crate) fn no_address() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, "there is no address to use: the list is empty")
 }
@@ -100,6 +105,7 @@ pub(crate) enum Addrs {
 impl Iterator for Addrs {
     type Item = SocketAddr;
 
+    #[inline]
     fn next(&mut self) -> Option<SocketAddr> {
         match self {
             Addrs::One(addrs) => addrs.next(),
@@ -107,6 +113,7 @@ impl Iterator for Addrs {
         }
     }
 
+    #[inline]
     fn size_hint(&self) -> (usize, Option<usize>) {
         match self {
             Addrs::One(addrs) => addrs.size_hint(),
@@ -134,6 +141,7 @@ mod sealed {
 
 impl ToSocketAddrs for SocketAddr {}
 impl sealed::Sealed for SocketAddr {
+    #[inline]
     fn lookup(&self) -> io::Result<Lookup> {
         Ok(Lookup::One(*self))
     }
@@ -141,6 +149,7 @@ impl sealed::Sealed for SocketAddr {
 
 impl ToSocketAddrs for SocketAddrV4 {}
 impl sealed::Sealed for SocketAddrV4 {
+    #[inline]
     fn lookup(&self) -> io::Result<Lookup> {
         Ok(Lookup::One((*self).into()))
     }
@@ -148,6 +157,7 @@ impl sealed::Sealed for SocketAddrV4 {
 
 impl ToSocketAddrs for SocketAddrV6 {}
 impl sealed::Sealed for SocketAddrV6 {
+    #[inline]
     fn lookup(&self) -> io::Result<Lookup> {
         Ok(Lookup::One((*self).into()))
     }
@@ -155,6 +165,7 @@ impl sealed::Sealed for SocketAddrV6 {
 
 impl ToSocketAddrs for (IpAddr, u16) {}
 impl sealed::Sealed for (IpAddr, u16) {
+    #[inline]
     fn lookup(&self) -> io::Result<Lookup> {
         Ok(Lookup::One((*self).into()))
     }
@@ -162,6 +173,7 @@ impl sealed::Sealed for (IpAddr, u16) {
 
 impl ToSocketAddrs for (Ipv4Addr, u16) {}
 impl sealed::Sealed for (Ipv4Addr, u16) {
+    #[inline]
     fn lookup(&self) -> io::Result<Lookup> {
         Ok(Lookup::One((*self).into()))
     }
@@ -169,6 +181,7 @@ impl sealed::Sealed for (Ipv4Addr, u16) {
 
 impl ToSocketAddrs for (Ipv6Addr, u16) {}
 impl sealed::Sealed for (Ipv6Addr, u16) {
+    #[inline]
     fn lookup(&self) -> io::Result<Lookup> {
         Ok(Lookup::One((*self).into()))
     }
@@ -176,6 +189,7 @@ impl sealed::Sealed for (Ipv6Addr, u16) {
 
 impl ToSocketAddrs for [SocketAddr] {}
 impl sealed::Sealed for [SocketAddr] {
+    #[inline]
     fn lookup(&self) -> io::Result<Lookup> {
         Ok(Lookup::Many(self.to_vec()))
     }
@@ -183,6 +197,7 @@ impl sealed::Sealed for [SocketAddr] {
 
 impl ToSocketAddrs for (&str, u16) {}
 impl sealed::Sealed for (&str, u16) {
+    #[inline]
     fn lookup(&self) -> io::Result<Lookup> {
         let (host, port) = *self;
         Ok(match host.parse::<IpAddr>() {
@@ -194,6 +209,7 @@ impl sealed::Sealed for (&str, u16) {
 
 impl ToSocketAddrs for (String, u16) {}
 impl sealed::Sealed for (String, u16) {
+    #[inline]
     fn lookup(&self) -> io::Result<Lookup> {
         (self.0.as_str(), self.1).lookup()
     }
@@ -201,6 +217,7 @@ impl sealed::Sealed for (String, u16) {
 
 impl ToSocketAddrs for str {}
 impl sealed::Sealed for str {
+    #[inline]
     fn lookup(&self) -> io::Result<Lookup> {
         if let Ok(addr) = self.parse() {
             return Ok(Lookup::One(addr));
@@ -219,6 +236,7 @@ impl sealed::Sealed for str {
 
 impl ToSocketAddrs for String {}
 impl sealed::Sealed for String {
+    #[inline]
     fn lookup(&self) -> io::Result<Lookup> {
         self.as_str().lookup()
     }
@@ -226,6 +244,7 @@ impl sealed::Sealed for String {
 
 impl<T: ToSocketAddrs + ?Sized> ToSocketAddrs for &T {}
 impl<T: sealed::Sealed + ?Sized> sealed::Sealed for &T {
+    #[inline]
     fn lookup(&self) -> io::Result<Lookup> {
         (**self).lookup()
     }

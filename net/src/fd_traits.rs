@@ -11,6 +11,7 @@ macro_rules! has_fd {
         }
 
         impl std::os::fd::AsRawFd for $type {
+            #[inline]
             fn as_raw_fd(&self) -> std::os::fd::RawFd {
                 std::os::fd::AsRawFd::as_raw_fd(&std::os::fd::AsFd::as_fd(self))
             }
@@ -77,6 +78,7 @@ macro_rules! std_socket {
         impl TryFrom<$std> for $type {
             type Error = std::io::Error;
 
+            #[inline]
             fn try_from(socket: $std) -> std::io::Result<$type> {
                 $type::from_std(socket)
             }
@@ -86,6 +88,7 @@ macro_rules! std_socket {
             type Error = std::io::Error;
 
             /// As `from_std`, for a socket of this kind from anywhere.
+            #[inline]
             fn try_from(socket: std::os::fd::OwnedFd) -> std::io::Result<$type> {
                 $type::from_std(socket.into())
             }
@@ -93,6 +96,7 @@ macro_rules! std_socket {
 
         impl From<$type> for std::os::fd::OwnedFd {
             /// Gives the socket away, deregistered. It stays nonblocking.
+            #[inline]
             fn from(socket: $type) -> std::os::fd::OwnedFd {
                 socket.$field.into_inner().into()
             }
@@ -100,6 +104,7 @@ macro_rules! std_socket {
 
         /// As the standard library's.
         impl std::fmt::Debug for $type {
+            #[inline]
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 std::fmt::Debug::fmt(self.$field.get_ref(), f)
             }

@@ -30,6 +30,7 @@ const CHUNK: usize = 8 * 1024;
 /// assert_eq!(lines.next_line().await?, None);
 /// # std::io::Result::Ok(()) }).unwrap();
 /// ```
+#[inline]
 pub fn lines<R: ReadFd>(reader: R) -> Lines<R> {
     Lines { reader, buffer: Buffer::default(), max_len: usize::MAX }
 }
@@ -77,6 +78,7 @@ impl<R: ReadFd> Lines<R> {
     /// Makes a line of more than `bytes` bytes an error, for input that is not trusted. The end of the
     /// line is not counted.
     #[must_use = "it is the lines that are returned which have the limit"]
+    #[inline]
     pub fn max_len(mut self, bytes: usize) -> Lines<R> {
         self.max_len = bytes;
         self
@@ -99,6 +101,7 @@ impl<R: ReadFd> Lines<R> {
     /// # Cancel safety
     ///
     /// Nothing is lost: what has been read of the line is kept for the next call.
+    #[inline]
     pub async fn next_line(&mut self) -> io::Result<Option<String>> {
         loop {
             if let Some(line) = self.buffer.take_line(self.max_len)? {
@@ -120,6 +123,7 @@ impl<R: ReadFd> Lines<R> {
     /// # Errors
     ///
     /// As there.
+    #[inline]
     pub fn poll_next_line(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<String>>> {
         loop {
             if let Some(line) = self.buffer.take_line(self.max_len)? {
@@ -136,11 +140,13 @@ impl<R: ReadFd> Lines<R> {
 
 impl<R> Lines<R> {
     /// The reader. What is read from it directly is missing here.
+    #[inline]
     pub fn get_ref(&self) -> &R {
         &self.reader
     }
 
     /// The reader, and what was read from it and is not in a line yet.
+    #[inline]
     pub fn into_parts(self) -> (R, Vec<u8>) {
         let Buffer { mut bytes, line, filled, .. } = self.buffer;
         bytes.truncate(filled);
@@ -152,6 +158,7 @@ impl<R> Lines<R> {
 impl<R: ReadFd + Unpin> Stream for Lines<R> {
     type Item = io::Result<String>;
 
+    #[inline]
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<String>>> {
         self.get_mut().poll_next_line(cx).map(Result::transpose)
     }
@@ -172,6 +179,7 @@ struct Buffer {
 
 impl Buffer {
     /// The next line, if the whole of it is there.
+    #[inline]
     fn take_line(&mut self, max_len: usize) -> io::Result<Option<String>> {
         let data = &self.bytes[..self.filled];
         let Some(rest) = data[self.searched..].iter().position(|&byte| byte == b'\n') else {
@@ -191,6 +199,7 @@ impl Buffer {
     }
 
     /// What is left at the end of the stream.
+    #[inline]
     fn take_rest(&mut self, max_len: usize) -> io::Result<Option<String>> {
         let line = &self.bytes[self.line..self.filled];
         if line.is_empty() {
@@ -202,6 +211,7 @@ impl Buffer {
     }
 
     /// Where the next read goes: at least `CHUNK` bytes.
+    #[inline]
     fn room(&mut self) -> &mut [u8] {
         if self.line > 0 {
             self.bytes.copy_within(self.line..self.filled, 0);
@@ -218,6 +228,7 @@ impl Buffer {
     }
 }
 
+#[inline]
 fn check_len(line: &[u8], max_len: usize) -> io::Result<()> {
     if line.len() <= max_len {
         return Ok(());
@@ -226,6 +237,7 @@ fn check_len(line: &[u8], max_len: usize) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::InvalidData, text))
 }
 
+#[inline]
 fn text(line: &[u8]) -> io::Result<String> {
     match std::str::from_utf8(line) {
         Ok(line) => Ok(line.to_owned()),

@@ -18,6 +18,7 @@ pub(crate) fn asked<S: ReadFd + ?Sized>(len: usize) -> usize {
 pub(crate) struct Reader<'a, S: ?Sized>(pub(crate) &'a S);
 
 impl<S: ReadFd + ?Sized> Read for Reader<'_, S> {
+    #[inline]
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         self.0.read_once(buf)
     }
@@ -63,6 +64,7 @@ macro_rules! read_methods {
         /// # Cancel safety
         ///
         /// Nothing is lost.
+        #[inline]
         pub async fn read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
             // One call takes no more, and the count is compared with what was asked of the call.
             let taken = bufs.len().min($crate::sys::IOV_MAX);
@@ -85,6 +87,7 @@ macro_rules! read_methods {
         /// # Cancel safety
         ///
         /// Not cancel safe: the bytes that were read already are in `buf`, and how many is not known.
+        #[inline]
         pub async fn read_exact(&self, buf: &mut [u8]) -> io::Result<usize> {
             let mut filled = 0;
             while filled < buf.len() {
@@ -106,6 +109,7 @@ macro_rules! read_methods {
         /// # Cancel safety
         ///
         /// What was read until then has been appended to `buf`: with it, calling again goes on.
+        #[inline]
         pub async fn read_to_end(&self, buf: &mut Vec<u8>) -> io::Result<usize> {
             use $crate::methods::{READ_TO_END_CHUNK, Reader};
             let start = buf.len();
@@ -137,6 +141,7 @@ macro_rules! read_methods {
         /// # Cancel safety
         ///
         /// Not cancel safe: what was read until then is lost.
+        #[inline]
         pub async fn read_to_string(&self, buf: &mut String) -> io::Result<usize> {
             let mut bytes = Vec::new();
             self.read_to_end(&mut bytes).await?;
@@ -160,6 +165,7 @@ macro_rules! read_methods {
         /// # Cancel safety
         ///
         /// Nothing is lost.
+        #[inline]
         pub async fn readable(&self) -> io::Result<()> {
             ReadFd::source(self).readable().await
         }
@@ -169,6 +175,7 @@ macro_rules! read_methods {
         /// # Errors
         ///
         /// If the descriptor cannot be registered with the runtime.
+        #[inline]
         pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
             ReadFd::source(self).poll_read_ready(cx)
         }
@@ -179,6 +186,7 @@ macro_rules! read_methods {
         ///
         /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is nothing, else as
         /// [`read`](Self::read).
+        #[inline]
         pub fn try_read(&self, buf: &mut [u8]) -> io::Result<usize> {
             ReadFd::source(self).try_io(Interest::READABLE, |_| self.read_once(buf))
         }
@@ -188,6 +196,7 @@ macro_rules! read_methods {
         /// # Errors
         ///
         /// As [`try_read`](Self::try_read).
+        #[inline]
         pub fn try_read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
             ReadFd::source(self).try_io(Interest::READABLE, |_| self.read_once_vectored(bufs))
         }
@@ -222,6 +231,7 @@ macro_rules! write_methods {
         /// # Cancel safety
         ///
         /// Nothing is written by a future that is dropped before it is ready.
+        #[inline]
         pub async fn write_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
             WriteFd::source(self).write_with(|_| self.write_once_vectored(bufs)).await
         }
@@ -249,6 +259,7 @@ macro_rules! write_methods {
         /// # Cancel safety
         ///
         /// Nothing is lost.
+        #[inline]
         pub async fn flush(&self) -> io::Result<()> {
             Ok(())
         }
@@ -264,6 +275,7 @@ macro_rules! write_methods {
         /// # Cancel safety
         ///
         /// It is done at the first poll.
+        #[inline]
         pub async fn shutdown(&self) -> io::Result<()> {
             self.shutdown_once()
         }
@@ -280,6 +292,7 @@ macro_rules! write_methods {
         /// # Cancel safety
         ///
         /// Nothing is lost.
+        #[inline]
         pub async fn writable(&self) -> io::Result<()> {
             WriteFd::source(self).writable().await
         }
@@ -289,6 +302,7 @@ macro_rules! write_methods {
         /// # Errors
         ///
         /// If the descriptor cannot be registered with the runtime.
+        #[inline]
         pub fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
             WriteFd::source(self).poll_write_ready(cx)
         }
@@ -299,6 +313,7 @@ macro_rules! write_methods {
         ///
         /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is none, else as
         /// [`write`](Self::write).
+        #[inline]
         pub fn try_write(&self, buf: &[u8]) -> io::Result<usize> {
             WriteFd::source(self).try_io(Interest::WRITABLE, |_| self.write_once(buf))
         }
@@ -308,6 +323,7 @@ macro_rules! write_methods {
         /// # Errors
         ///
         /// As [`try_write`](Self::try_write).
+        #[inline]
         pub fn try_write_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
             WriteFd::source(self).try_io(Interest::WRITABLE, |_| self.write_once_vectored(bufs))
         }
@@ -330,6 +346,7 @@ macro_rules! readiness_methods {
         /// # Cancel safety
         ///
         /// Nothing is lost.
+        #[inline]
         pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
             self.io.ready(interest).await
         }
@@ -341,6 +358,7 @@ macro_rules! readiness_methods {
         ///
         /// Those of `op`. It must return [`WouldBlock`](io::ErrorKind::WouldBlock) only when the
         /// descriptor has said so for the directions in `interest`.
+        #[inline]
         pub fn try_io<R>(
             &self,
             interest: Interest,
@@ -359,6 +377,7 @@ macro_rules! readiness_methods {
         /// # Cancel safety
         ///
         /// The future waits only between calls of `op`.
+        #[inline]
         pub async fn async_io<R>(
             &self,
             interest: Interest,
@@ -391,6 +410,7 @@ macro_rules! message_readiness_methods {
         /// # Cancel safety
         ///
         /// Nothing is lost.
+        #[inline]
         pub async fn readable(&self) -> io::Result<()> {
             self.io.readable().await
         }
@@ -405,6 +425,7 @@ macro_rules! message_readiness_methods {
         /// # Cancel safety
         ///
         /// Nothing is lost.
+        #[inline]
         pub async fn writable(&self) -> io::Result<()> {
             self.io.writable().await
         }
@@ -414,6 +435,7 @@ macro_rules! message_readiness_methods {
         /// # Errors
         ///
         /// If the socket cannot be registered with the runtime.
+        #[inline]
         pub fn poll_recv_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
             self.io.poll_read_ready(cx)
         }
@@ -423,6 +445,7 @@ macro_rules! message_readiness_methods {
         /// # Errors
         ///
         /// If the socket cannot be registered with the runtime.
+        #[inline]
         pub fn poll_send_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
             self.io.poll_write_ready(cx)
         }

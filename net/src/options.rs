@@ -21,10 +21,12 @@ impl Kind for Flag {
     type Value = bool;
     type Raw = i32;
 
+    #[inline]
     fn from_raw(raw: i32) -> bool {
         raw != 0
     }
 
+    #[inline]
     fn into_raw(value: bool) -> i32 {
         i32::from(value)
     }
@@ -38,10 +40,12 @@ impl Kind for Number {
     type Value = u32;
     type Raw = i32;
 
+    #[inline]
     fn from_raw(raw: i32) -> u32 {
         u32::try_from(raw).unwrap_or(0)
     }
 
+    #[inline]
     fn into_raw(value: u32) -> i32 {
         i32::try_from(value).unwrap_or(i32::MAX)
     }
@@ -54,10 +58,12 @@ impl Kind for DontFragment {
     type Value = bool;
     type Raw = i32;
 
+    #[inline]
     fn from_raw(raw: i32) -> bool {
         raw == PMTUDISC_PROBE
     }
 
+    #[inline]
     fn into_raw(value: bool) -> i32 {
         if value { PMTUDISC_PROBE } else { PMTUDISC_WANT }
     }
@@ -86,11 +92,13 @@ impl Kind for Seconds {
     type Value = Duration;
     type Raw = i32;
 
+    #[inline]
     fn from_raw(raw: i32) -> Duration {
         Duration::from_secs(Number::from_raw(raw).into())
     }
 
     /// Rounded up, so that a short duration does not become none.
+    #[inline]
     fn into_raw(value: Duration) -> i32 {
         let up = u64::from(value.subsec_nanos() > 0);
         i32::try_from(value.as_secs().saturating_add(up)).unwrap_or(i32::MAX)
@@ -104,11 +112,13 @@ impl Kind for Milliseconds {
     type Value = Option<Duration>;
     type Raw = i32;
 
+    #[inline]
     fn from_raw(raw: i32) -> Option<Duration> {
         (raw > 0).then(|| Duration::from_millis(Number::from_raw(raw).into()))
     }
 
     /// Rounded up, and at least one, so that a short limit does not become none.
+    #[inline]
     fn into_raw(value: Option<Duration>) -> i32 {
         let Some(duration) = value else { return 0 };
         i32::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(i32::MAX).max(1)
@@ -122,10 +132,12 @@ impl Kind for Linger {
     type Value = Option<Duration>;
     type Raw = RawLinger;
 
+    #[inline]
     fn from_raw(raw: RawLinger) -> Option<Duration> {
         (raw.on != 0).then(|| Seconds::from_raw(raw.seconds))
     }
 
+    #[inline]
     fn into_raw(value: Option<Duration>) -> RawLinger {
         match value {
             Some(duration) => RawLinger { on: 1, seconds: Seconds::into_raw(duration) },
@@ -146,6 +158,7 @@ macro_rules! options {
         /// # Errors
         ///
         /// Those of getsockopt(2).
+        #[inline]
         pub fn $get(&self) -> io::Result<$value> {
             $crate::sys::option(self.as_fd(), &$crate::sys::$option)
         }
@@ -155,6 +168,7 @@ macro_rules! options {
         /// # Errors
         ///
         /// Those of setsockopt(2).
+        #[inline]
         pub fn $set(&self, value: $value) -> io::Result<()> {
             $crate::sys::set_option(self.as_fd(), &$crate::sys::$option, value)
         }
@@ -169,6 +183,7 @@ macro_rules! device_options {
         /// # Errors
         ///
         /// Those of getsockopt(2).
+        #[inline]
         pub fn device(&self) -> io::Result<Option<Vec<u8>>> {
             $crate::sys::device(self.as_fd())
         }
@@ -180,6 +195,7 @@ macro_rules! device_options {
         ///
         /// Those of setsockopt(2): there is no such interface, or the socket is bound to one already
         /// and the process lacks `CAP_NET_RAW`.
+        #[inline]
         pub fn bind_device(&self, interface: Option<&[u8]>) -> io::Result<()> {
             $crate::sys::bind_device(self.as_fd(), interface)
         }

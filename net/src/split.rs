@@ -67,10 +67,12 @@ pub struct OwnedWriteHalf<S: Stream> {
     shutdown_on_drop: bool,
 }
 
+#[inline]
 pub(crate) fn split<S>(stream: &mut S) -> (ReadHalf<'_, S>, WriteHalf<'_, S>) {
     (ReadHalf { stream }, WriteHalf { stream })
 }
 
+#[inline]
 pub(crate) fn into_split<S: Stream>(stream: S) -> (OwnedReadHalf<S>, OwnedWriteHalf<S>) {
     let stream = Arc::new(stream);
     let read = OwnedReadHalf { stream: Arc::clone(&stream) };
@@ -131,6 +133,7 @@ macro_rules! write_half {
                 self.stream.write_once_vectored(bufs)
             }
 
+            #[inline]
             fn shutdown_once(&self) -> io::Result<()> {
                 self.stream.shutdown_once()
             }
@@ -151,6 +154,7 @@ macro_rules! half {
             /// # Cancel safety
             ///
             /// Nothing is lost.
+            #[inline]
             pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
                 ReadFd::source(&*self.stream).ready(interest).await
             }
@@ -160,6 +164,7 @@ macro_rules! half {
             /// # Errors
             ///
             /// Those of getsockname(2).
+            #[inline]
             pub fn local_addr(&self) -> io::Result<S::Addr> {
                 self.stream.local_addr()
             }
@@ -170,24 +175,28 @@ macro_rules! half {
             ///
             /// [`NotConnected`](io::ErrorKind::NotConnected) when the connection is gone, and those of
             /// getpeername(2).
+            #[inline]
             pub fn peer_addr(&self) -> io::Result<S::Addr> {
                 self.stream.peer_addr()
             }
         }
 
         impl<$($generics)*> AsRef<S> for $half {
+            #[inline]
             fn as_ref(&self) -> &S {
                 &self.stream
             }
         }
 
         impl<$($generics)*> AsFd for $half {
+            #[inline]
             fn as_fd(&self) -> BorrowedFd<'_> {
                 self.stream.as_fd()
             }
         }
 
         impl<$($generics)*> AsRawFd for $half {
+            #[inline]
             fn as_raw_fd(&self) -> RawFd {
                 self.as_fd().as_raw_fd()
             }
@@ -210,6 +219,7 @@ impl<S: Stream> OwnedReadHalf<S> {
     /// # Errors
     ///
     /// If they are of different streams; the error gives them back.
+    #[inline]
     pub fn reunite(self, other: OwnedWriteHalf<S>) -> Result<S, ReuniteError<S>> {
         reunite(self, other)
     }
@@ -221,16 +231,19 @@ impl<S: Stream> OwnedWriteHalf<S> {
     /// # Errors
     ///
     /// If they are of different streams; the error gives them back.
+    #[inline]
     pub fn reunite(self, other: OwnedReadHalf<S>) -> Result<S, ReuniteError<S>> {
         reunite(other, self)
     }
 
     /// Drops the half without closing the write direction.
+    #[inline]
     pub fn forget(mut self) {
         self.shutdown_on_drop = false;
     }
 }
 
+#[inline]
 fn reunite<S: Stream>(
     read: OwnedReadHalf<S>,
     write: OwnedWriteHalf<S>,
@@ -243,6 +256,7 @@ fn reunite<S: Stream>(
 }
 
 impl<S: Stream> Drop for OwnedWriteHalf<S> {
+    #[inline]
     fn drop(&mut self) {
         if self.shutdown_on_drop {
             // Nobody is left to be told, and a connection that is gone is closed as well.
@@ -256,6 +270,7 @@ impl<S: Stream> Drop for OwnedWriteHalf<S> {
 pub struct ReuniteError<S: Stream>(pub OwnedReadHalf<S>, pub OwnedWriteHalf<S>);
 
 impl<S: Stream> fmt::Display for ReuniteError<S> {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the halves are of different streams and cannot be put together")
     }

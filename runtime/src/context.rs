@@ -87,7 +87,7 @@ fn context() -> &'static Context {
 }
 
 /// Runs `f` on the runtime `name` if this thread is inside its loop.
-#[inline]
+#[inline(always)]
 pub(crate) fn turning<R>(name: RuntimeName, f: impl FnOnce(&Core) -> R) -> Option<R> {
     let context = context();
     if context.turning_name.get() != name {

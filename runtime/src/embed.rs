@@ -24,12 +24,14 @@ pub struct Turn {
 
 impl Turn {
     /// How often tasks were polled, or dropped for an abort.
+    #[inline]
     pub fn tasks_polled(&self) -> usize {
         self.tasks_polled
     }
 
     /// How many events came from the kernel. A wake-up from outside and the expiry of the timer are
     /// events too.
+    #[inline]
     pub fn events_taken(&self) -> usize {
         self.events_taken
     }
@@ -41,6 +43,7 @@ impl Turn {
     ///
     /// False is no promise: what the kernel has got since this turn looked, and deadlines that have come
     /// since, make the descriptor readable too.
+    #[inline]
     pub fn more(&self) -> bool {
         self.more
     }
@@ -56,6 +59,7 @@ impl Runtime {
     ///
     /// When the process or the system has no descriptors left, and in a fork of the process that made
     /// the runtime.
+    #[inline]
     pub fn prepare(&self) -> io::Result<()> {
         let core = &self.core;
         core.check_own_process()?;
@@ -102,6 +106,7 @@ impl Runtime {
     /// with a task's panic if the runtime was told to pass it on
     /// ([`Builder::unhandled_panic`](crate::Builder::unhandled_panic)).
     #[track_caller]
+    #[inline]
     pub fn turn(&self, timeout: Option<Duration>) -> io::Result<Turn> {
         self.assert_not_driving("turn");
         self.prepare()?;
@@ -132,6 +137,7 @@ impl Runtime {
     ///
     /// As [`turn`](Runtime::turn), and with its errors.
     #[track_caller]
+    #[inline]
     pub fn run_until_stalled(&self) -> Turn {
         self.assert_not_driving("run_until_stalled");
         let turned = self.core.drive(|| self.core.turn_until_stalled());
@@ -140,6 +146,7 @@ impl Runtime {
     }
 
     #[track_caller]
+    #[inline]
     fn assert_not_driving(&self, call: &str) {
         assert!(
             !self.core.driving.get(),
@@ -148,6 +155,7 @@ impl Runtime {
         );
     }
 
+    #[inline]
     fn pass_panic_on(&self) {
         if let Some(payload) = self.core.resume.take() {
             panic::resume_unwind(payload);
@@ -167,6 +175,7 @@ impl Runtime {
 /// `as_fd` panics where [`Runtime::prepare`] fails.
 impl AsFd for Runtime {
     #[track_caller]
+    #[inline]
     fn as_fd(&self) -> BorrowedFd<'_> {
         let prepared = self.prepare();
         match (self.core.reactor.driver(), prepared) {
@@ -181,6 +190,7 @@ impl AsFd for Runtime {
 /// As [`as_fd`](AsFd::as_fd).
 impl AsRawFd for Runtime {
     #[track_caller]
+    #[inline]
     fn as_raw_fd(&self) -> RawFd {
         self.as_fd().as_raw_fd()
     }
@@ -189,9 +199,11 @@ impl AsRawFd for Runtime {
 impl Core {
     /// Runs `f` inside the loop, between the end of the park that a host was left with and the next; the
     /// latter also when `f` panics.
+    #[inline]
     pub(crate) fn drive<R>(&self, f: impl FnOnce() -> R) -> R {
         struct HandBack<'a>(&'a Core);
         impl Drop for HandBack<'_> {
+            #[inline]
             fn drop(&mut self) {
                 self.0.driving.set(false);
                 if self.0.hosted.get() {
@@ -207,6 +219,7 @@ impl Core {
         context::turn_scope(self, f)
     }
 
+    #[inline]
     fn turn_and_count(&self, limit: Option<Duration>) -> io::Result<Turn> {
         let done = self.turn_for_host(limit)?;
         Ok(Turn {
@@ -216,6 +229,7 @@ impl Core {
         })
     }
 
+    #[inline]
     fn turn_until_stalled(&self) -> io::Result<Turn> {
         let mut sum = Turn { tasks_polled: 0, events_taken: 0, more: true };
         // A panic that is to be passed on ends it too.
@@ -231,6 +245,7 @@ impl Core {
     }
 
     /// Whether work is left that no descriptor of the driver's will report.
+    #[inline]
     fn has_more(&self) -> bool {
         self.has_work() || self.reactor.driver().is_some_and(|driver| driver.is_full())
     }
@@ -238,6 +253,7 @@ impl Core {
     /// The park that does not sleep: from here on the descriptor is readable once there is something to
     /// do. The host may be edge-triggered, and one turn for each edge is enough: what is left is
     /// announced by an edge of its own.
+    #[inline]
     fn park_for_host(&self) {
         let Some(driver) = self.reactor.driver() else { return };
         if self.is_of_parent() {

@@ -48,6 +48,7 @@ impl Handle {
     ///
     /// With no runtime on this thread.
     #[track_caller]
+    #[inline]
     pub fn current() -> Handle {
         match Handle::try_current() {
             Ok(handle) => handle,
@@ -63,6 +64,7 @@ impl Handle {
     /// # Errors
     ///
     /// With no runtime on this thread.
+    #[inline]
     pub fn try_current() -> Result<Handle, TryCurrentError> {
         context::with_current(|current| match current {
             Current::Here(core) => Ok(Handle { shared: core.shared.clone() }),
@@ -76,6 +78,7 @@ impl Handle {
     /// If the runtime is gone, the future is dropped here and the handle gives "cancelled". Work left
     /// for a runtime that nobody drives waits until somebody does.
     #[track_caller]
+    #[inline]
     pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
@@ -109,6 +112,7 @@ impl Handle {
     /// # });
     /// ```
     #[track_caller]
+    #[inline]
     pub fn spawn_with<M, F>(&self, make: M) -> JoinHandle<F::Output>
     where
         M: FnOnce() -> F + Send + 'static,
@@ -125,6 +129,7 @@ impl Handle {
     ///
     /// If the system refuses the pool's first thread.
     #[track_caller]
+    #[inline]
     pub fn spawn_blocking<F, T>(&self, function: F) -> JoinHandle<T>
     where
         F: FnOnce() -> T + Send + 'static,
@@ -145,6 +150,7 @@ impl Handle {
     ///
     /// Inside a runtime: it would block the tasks; `.await` the future there.
     #[track_caller]
+    #[inline]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         runtime::assert_not_turning("Handle::block_on");
         match context::find(self.shared.name) {
@@ -160,6 +166,7 @@ impl Handle {
     ///
     /// On another thread that is good for what is `Send`: timers, sockets, `spawn_blocking`,
     /// `Handle::current`. `spawn` panics there, and an `AsyncFd` cannot be made there.
+    #[inline]
     pub fn enter(&self) -> EnterGuard<'_> {
         EnterGuard::new(match context::find(self.shared.name) {
             Some(core) => Entered::Here(core),
@@ -168,6 +175,7 @@ impl Handle {
     }
 
     /// A number that tells runtimes apart, for the life of the process.
+    #[inline]
     pub fn id(&self) -> Id {
         Id(self.shared.name.bits())
     }
@@ -178,6 +186,7 @@ impl std::panic::UnwindSafe for Handle {}
 impl std::panic::RefUnwindSafe for Handle {}
 
 impl fmt::Debug for Handle {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Handle").field("id", &self.id()).finish_non_exhaustive()
     }
@@ -188,6 +197,7 @@ impl fmt::Debug for Handle {
 pub struct Id(u32);
 
 impl fmt::Display for Id {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.0 >> 16, self.0 & 0xffff)
     }
@@ -212,6 +222,7 @@ struct Leave {
 }
 
 impl EnterGuard<'_> {
+    #[inline]
     pub(crate) fn new(entered: Entered) -> Self {
         let serial = context::enter(entered);
         EnterGuard { _leave: Leave { serial, _not_send: PhantomData }, _borrow: PhantomData }
@@ -219,12 +230,14 @@ impl EnterGuard<'_> {
 }
 
 impl Drop for Leave {
+    #[inline]
     fn drop(&mut self) {
         context::leave(self.serial);
     }
 }
 
 impl fmt::Debug for EnterGuard<'_> {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EnterGuard").finish_non_exhaustive()
     }
@@ -238,17 +251,20 @@ pub struct TryCurrentError(());
 
 impl TryCurrentError {
     /// Whether no runtime is current on this thread.
+    #[inline]
     pub fn is_missing_context(&self) -> bool {
         true
     }
 
     /// Whether the thread is past the point where a runtime could be found: never.
+    #[inline]
     pub fn is_thread_local_destroyed(&self) -> bool {
         false
     }
 }
 
 impl fmt::Display for TryCurrentError {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
             "there is no runtime on this thread: call this inside block_on or #[runtime::main], or \
@@ -267,6 +283,7 @@ struct Parker {
 }
 
 impl Wake for Parker {
+    #[inline]
     fn wake(self: Arc<Self>) {
         *self.woken.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.wake.notify_one();
@@ -274,6 +291,7 @@ impl Wake for Parker {
 }
 
 /// Runs a future on this thread, which sleeps whenever it waits.
+#[inline]
 fn park_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let parker = Arc::new(Parker::default());

@@ -33,6 +33,7 @@ impl Core {
     /// })?;
     /// # std::io::Result::Ok(())
     /// ```
+    #[inline]
     pub fn all() -> io::Result<Vec<Core>> {
         let processors = affinity::processors().map_err(|error| {
             let sentence = "asking which processors this process may use: allow sched_getaffinity, which \
@@ -45,17 +46,20 @@ impl Core {
     }
 
     /// Its place among the cores: 0 for the first, and below [`count`](Core::count).
+    #[inline]
     pub fn index(&self) -> usize {
         self.index
     }
 
     /// How many cores there are.
+    #[inline]
     pub fn count(&self) -> usize {
         self.count
     }
 
     /// The kernel's number of it, as `taskset` and `/proc/cpuinfo` have it. It may be larger than the
     /// number of cores, if the process may not use them all.
+    #[inline]
     pub fn processor(&self) -> usize {
         self.processor
     }
@@ -122,6 +126,7 @@ impl Core {
 /// }
 /// ```
 #[track_caller]
+#[inline]
 pub fn per_core<F, T>(main: F) -> io::Result<Vec<thread::Result<T>>>
 where
     F: AsyncFn(Core) -> T + Sync,
@@ -149,6 +154,7 @@ impl Builder {
     /// # std::io::Result::Ok(())
     /// ```
     #[track_caller]
+    #[inline]
     pub fn per_core<F, T>(&mut self, main: F) -> io::Result<Vec<thread::Result<T>>>
     where
         F: AsyncFn(Core) -> T + Sync,
@@ -188,6 +194,7 @@ impl Builder {
 }
 
 /// Pins the calling thread to its core.
+#[inline]
 fn pin_to(core: Core) -> io::Result<()> {
     affinity::pin_to(core.processor).map_err(|error| {
         let processor = core.processor;
@@ -199,6 +206,7 @@ fn pin_to(core: Core) -> io::Result<()> {
     })
 }
 
+#[inline]
 fn no_thread(error: io::Error, core: Core) -> io::Error {
     let Core { index, count, .. } = core;
     let remedy = "raise the limits of threads and of memory (ulimit -u, ulimit -v, pids.max), or give \

@@ -18,7 +18,7 @@ use sync::Ordering;
 const CHUNK_BITS: u32 = sync::WORDS as u32 * 64;
 
 /// The ends of buckets, and numbers that share a bit of the topmost word.
-const CHUNKS: [u32; 12] = [0, 1, 2, 3, 6, 7, 62, 63, 64, 65, 127, 128];
+const CHUNKS: [u32; 12] = [0, 1, 2, 3, 4, 7, 8, 63, 64, 65, 127, 128];
 
 #[derive(Clone, Copy, Debug)]
 enum Op {
@@ -87,7 +87,7 @@ proptest! {
 #[test]
 fn every_bit_has_its_own_place() {
     // Beyond 64 chunks, to the end of a bucket.
-    let bits = 127 * CHUNK_BITS;
+    let bits = 128 * CHUNK_BITS;
     let bitmap = Bitmap::new();
     bitmap.grow(bits as usize);
     for index in 0..bits {
@@ -100,10 +100,11 @@ fn every_bit_has_its_own_place() {
 #[test]
 fn bits_that_do_not_exist_are_ignored() {
     let bitmap = Bitmap::new();
-    bitmap.grow(0);
-    assert!(!bitmap.set(0));
-    bitmap.grow(1);
+    // The first chunk is always there.
+    bitmap.grow(CHUNK_BITS as usize);
     assert!(!bitmap.set(CHUNK_BITS));
+    bitmap.grow(CHUNK_BITS as usize + 1);
+    assert!(!bitmap.set(2 * CHUNK_BITS));
     assert!(!bitmap.set(u32::MAX));
     assert_eq!(drained(&bitmap), []);
 }

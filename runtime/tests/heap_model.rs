@@ -106,7 +106,9 @@ impl Model {
     fn compare(&self, heap: &mut Heap<u64>) {
         heap.assert_sound();
         assert_eq!(heap.len(), self.waiting.len());
-        assert_eq!(heap.peek(), self.earliest());
+        assert_eq!(heap.earliest(), self.earliest());
+        assert_eq!(heap.peek().is_some(), self.earliest().is_some());
+        assert!(heap.peek() <= self.earliest(), "{:?} is later than the earliest", heap.peek());
         for (&key, &(deadline, value)) in &self.entries {
             assert_eq!(heap.deadline(key), deadline);
             assert_eq!(heap.is_fired(key), deadline.is_none());

@@ -20,16 +20,19 @@ pub(super) struct Cursor {
 }
 
 impl Cursor {
+    #[inline]
     pub(super) fn has_unread(&self) -> bool {
         !self.unread.is_empty()
     }
 
     /// Gives all there is.
+    #[inline]
     pub(super) fn take_unread(&mut self) -> &[u8] {
         &self.buffer[std::mem::take(&mut self.unread)]
     }
 
     /// Gives as much as there is and `to` has room for, and returns how much.
+    #[inline]
     pub(super) fn hand_out(&mut self, to: &mut [u8]) -> usize {
         let len = to.len().min(self.unread.len());
         to[..len].copy_from_slice(&self.buffer[self.unread.start..][..len]);
@@ -38,6 +41,7 @@ impl Cursor {
     }
 
     /// Reads up to `len` bytes, when all from before are handed out.
+    #[inline]
     pub(super) fn fill(&mut self, mut file: &File, len: usize) -> io::Result<()> {
         if self.buffer.len() < len {
             self.buffer.resize(len, 0);
@@ -48,24 +52,28 @@ impl Cursor {
     }
 
     /// Takes bytes that are to be written.
+    #[inline]
     pub(super) fn take_in(&mut self, bytes: &[u8]) {
         self.outgoing.clear();
         self.outgoing.extend_from_slice(bytes);
     }
 
     /// Writes what was taken in, or as much of it as the system takes.
+    #[inline]
     pub(super) fn write(&mut self, mut file: &File) -> io::Result<usize> {
         self.give_back(file)?;
         uninterrupted(|| file.write(&self.outgoing))
     }
 
     /// As [`write`](Self::write), elsewhere.
+    #[inline]
     pub(super) fn write_at(&mut self, file: &File, offset: u64) -> io::Result<usize> {
         // Else a later read would give what stood there before.
         self.give_back(file)?;
         uninterrupted(|| file.write_at(&self.outgoing, offset))
     }
 
+    #[inline]
     pub(super) fn seek(&mut self, mut file: &File, to: SeekFrom) -> io::Result<u64> {
         self.give_back(file)?;
         file.seek(to)
@@ -73,6 +81,7 @@ impl Cursor {
 
     /// Brings the position back to where it is for the caller. What has no position, such as a pipe, keeps
     /// what was read for the next read.
+    #[inline]
     pub(super) fn give_back(&mut self, mut file: &File) -> io::Result<()> {
         if self.has_unread() {
             match file.seek(SeekFrom::Current(-(self.unread.len() as i64))) {
@@ -88,6 +97,7 @@ impl Cursor {
 }
 
 /// Makes a system call again that a signal interrupted.
+#[inline]
 pub(super) fn uninterrupted(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
     loop {
         match call() {

@@ -22,6 +22,7 @@ pub struct DirBuilder {
 }
 
 impl Default for DirBuilder {
+    #[inline]
     fn default() -> DirBuilder {
         DirBuilder::new()
     }
@@ -29,17 +30,20 @@ impl Default for DirBuilder {
 
 impl DirBuilder {
     /// One directory, of the mode 0o777 less the umask.
+    #[inline]
     pub fn new() -> DirBuilder {
         DirBuilder { recursive: false, mode: 0o777 }
     }
 
     /// Whether those above it that are missing are made too, in the same way, and it may be there already.
+    #[inline]
     pub fn recursive(&mut self, recursive: bool) -> &mut DirBuilder {
         self.recursive = recursive;
         self
     }
 
     /// The mode, from which the umask is taken away.
+    #[inline]
     pub fn mode(&mut self, mode: u32) -> &mut DirBuilder {
         self.mode = mode;
         self
@@ -54,6 +58,7 @@ impl DirBuilder {
     /// # Cancel safety
     ///
     /// It is made or not, perhaps after the drop.
+    #[inline]
     pub async fn create(&self, path: impl AsRef<Path>) -> io::Result<()> {
         let mut builder = std::fs::DirBuilder::new();
         builder.recursive(self.recursive).mode(self.mode);

@@ -76,6 +76,7 @@ impl File {
     /// # Cancel safety
     ///
     /// As [`OpenOptions::open`].
+    #[inline]
     pub async fn open(path: impl AsRef<Path>) -> io::Result<File> {
         File::options().read(true).open(path).await
     }
@@ -89,6 +90,7 @@ impl File {
     /// # Cancel safety
     ///
     /// As [`OpenOptions::open`].
+    #[inline]
     pub async fn create(path: impl AsRef<Path>) -> io::Result<File> {
         File::options().write(true).create(true).truncate(true).open(path).await
     }
@@ -102,16 +104,19 @@ impl File {
     /// # Cancel safety
     ///
     /// As [`OpenOptions::open`].
+    #[inline]
     pub async fn create_new(path: impl AsRef<Path>) -> io::Result<File> {
         File::options().read(true).write(true).create_new(true).open(path).await
     }
 
     /// The ways to open a file.
+    #[inline]
     pub fn options() -> OpenOptions {
         OpenOptions::new()
     }
 
     /// A file that is open already.
+    #[inline]
     pub fn from_std(file: StdFile) -> File {
         File { file: Arc::new(file), lock: Lock::new(), max_buf_size: MAX_BUF_SIZE }
     }
@@ -124,6 +129,7 @@ impl File {
     /// # Cancel safety
     ///
     /// The file is closed.
+    #[inline]
     pub async fn into_std(self) -> StdFile {
         let cursor = self.lock.retire().await;
         self.unwrap(cursor)
@@ -134,6 +140,7 @@ impl File {
     /// # Errors
     ///
     /// Gives the file back if an operation goes on whose future was dropped.
+    #[inline]
     pub fn try_into_std(self) -> Result<StdFile, File> {
         match self.lock.try_retire() {
             Some(cursor) => Ok(self.unwrap(cursor)),
@@ -141,6 +148,7 @@ impl File {
         }
     }
 
+    #[inline]
     fn unwrap(self, mut cursor: Cursor) -> StdFile {
         // No job: moving a position by a number waits for nothing. It was there before, so it succeeds.
         let _ = cursor.give_back(&self.file);
@@ -148,6 +156,7 @@ impl File {
     }
 
     /// How much a job reads or writes at most: 2 MiB unless it is set.
+    #[inline]
     pub fn max_buf_size(&self) -> usize {
         self.max_buf_size
     }
@@ -159,21 +168,25 @@ impl File {
     ///
     /// If it is 0.
     #[track_caller]
+    #[inline]
     pub fn set_max_buf_size(&mut self, max_buf_size: usize) {
         assert!(max_buf_size > 0, "max_buf_size must be at least 1: nothing would ever be read");
         self.max_buf_size = max_buf_size;
     }
 
+    #[inline]
     async fn shared(&self) -> io::Result<Guard> {
         self.lock.enter(&self.file, false).await
     }
 
+    #[inline]
     async fn exclusive(&self) -> io::Result<Guard> {
         self.lock.enter(&self.file, true).await
     }
 
     /// A guard with a cursor that has something unread: up to `len` bytes, unless some were left. It has
     /// nothing at the end of the file.
+    #[inline]
     async fn filled(&mut self, len: usize) -> io::Result<Guard> {
         let mut guard = self.exclusive().await?;
         if !guard.with_cursor().1.has_unread() {
@@ -192,6 +205,7 @@ impl File {
     /// # Cancel safety
     ///
     /// Nothing is lost: the next read gives what this one has read.
+    #[inline]
     pub async fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         if buf.is_empty() {
             return Ok(0);
@@ -210,6 +224,7 @@ impl File {
     /// # Cancel safety
     ///
     /// Not cancel safe: the bytes that were read already are in `buf`, and how many is not known.
+    #[inline]
     pub async fn read_exact(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let mut filled = 0;
         while filled < buf.len() {
@@ -234,6 +249,7 @@ impl File {
     /// # Cancel safety
     ///
     /// What was read until then has been appended to `buf`: with it, calling again goes on.
+    #[inline]
     pub async fn read_to_end(&mut self, buf: &mut Vec<u8>) -> io::Result<usize> {
         let start = buf.len();
         loop {
@@ -256,6 +272,7 @@ impl File {
     /// # Cancel safety
     ///
     /// Not cancel safe: what was read until then is lost.
+    #[inline]
     pub async fn read_to_string(&mut self, buf: &mut String) -> io::Result<usize> {
         let mut bytes = Vec::new();
         self.read_to_end(&mut bytes).await?;
@@ -291,6 +308,7 @@ impl File {
     /// # runtime::fs::remove_file(&path).await
     /// # }).unwrap();
     /// ```
+    #[inline]
     pub async fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         let len = buf.len().min(self.max_buf_size);
         let read = self.ask(move |file| {
@@ -316,6 +334,7 @@ impl File {
     /// Not cancel safe: a part of `buf`, or all, may have been written or still be. The next operation waits
     /// for it; [`stream_position`](Self::stream_position) then tells how far it came, unless the file is
     /// for appending.
+    #[inline]
     pub async fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         let mut guard = self.exclusive().await?;
         guard.with_cursor().1.take_in(&buf[..buf.len().min(self.max_buf_size)]);
@@ -332,6 +351,7 @@ impl File {
     /// # Cancel safety
     ///
     /// Not cancel safe, as [`write`](Self::write).
+    #[inline]
     pub async fn write_all(&mut self, mut buf: &[u8]) -> io::Result<()> {
         while !buf.is_empty() {
             match self.write(buf).await? {
@@ -360,6 +380,7 @@ impl File {
     ///
     /// Not cancel safe: a part of `buf`, or all, may have been written or still be. The next operation waits
     /// for it, and the same bytes may be written to the same place again.
+    #[inline]
     pub async fn write_at(&mut self, buf: &[u8], offset: u64) -> io::Result<usize> {
         let mut guard = self.exclusive().await?;
         guard.with_cursor().1.take_in(&buf[..buf.len().min(self.max_buf_size)]);
@@ -379,6 +400,7 @@ impl File {
     /// # Cancel safety
     ///
     /// Nothing is lost.
+    #[inline]
     pub async fn flush(&mut self) -> io::Result<()> {
         self.shared().await.map(drop)
     }
@@ -394,6 +416,7 @@ impl File {
     /// # Cancel safety
     ///
     /// It is moved or not.
+    #[inline]
     pub async fn seek(&mut self, pos: SeekFrom) -> io::Result<u64> {
         let (_, position) =
             launch(self.exclusive().await?, move |file, cursor| cursor.seek(file, pos)).await?;
@@ -409,6 +432,7 @@ impl File {
     /// # Cancel safety
     ///
     /// As [`seek`](Self::seek).
+    #[inline]
     pub async fn rewind(&mut self) -> io::Result<()> {
         self.seek(SeekFrom::Start(0)).await.map(drop)
     }
@@ -422,6 +446,7 @@ impl File {
     /// # Cancel safety
     ///
     /// Nothing is changed.
+    #[inline]
     pub async fn stream_position(&mut self) -> io::Result<u64> {
         self.seek(SeekFrom::Current(0)).await
     }
@@ -436,6 +461,7 @@ impl File {
     /// # Cancel safety
     ///
     /// An error may be lost, and the next call does not tell it again.
+    #[inline]
     pub async fn sync_all(&self) -> io::Result<()> {
         self.ask(|file| file.sync_all()).await
     }
@@ -450,6 +476,7 @@ impl File {
     /// # Cancel safety
     ///
     /// As [`sync_all`](Self::sync_all).
+    #[inline]
     pub async fn sync_data(&self) -> io::Result<()> {
         self.ask(|file| file.sync_data()).await
     }
@@ -463,6 +490,7 @@ impl File {
     /// # Cancel safety
     ///
     /// It is done or not; the next operation waits for it. An error is lost.
+    #[inline]
     pub async fn set_len(&self, size: u64) -> io::Result<()> {
         self.change(move |file| file.set_len(size)).await
     }
@@ -476,6 +504,7 @@ impl File {
     /// # Cancel safety
     ///
     /// Nothing is changed.
+    #[inline]
     pub async fn metadata(&self) -> io::Result<Metadata> {
         self.ask(|file| file.metadata()).await
     }
@@ -489,6 +518,7 @@ impl File {
     /// # Cancel safety
     ///
     /// They are set or not; the next operation waits for it. An error is lost.
+    #[inline]
     pub async fn set_permissions(&self, perm: Permissions) -> io::Result<()> {
         self.change(move |file| file.set_permissions(perm)).await
     }
@@ -502,6 +532,7 @@ impl File {
     /// # Cancel safety
     ///
     /// They are set or not; the next operation waits for it. An error is lost.
+    #[inline]
     pub async fn set_times(&self, times: FileTimes) -> io::Result<()> {
         self.change(move |file| file.set_times(times)).await
     }
@@ -515,6 +546,7 @@ impl File {
     /// # Cancel safety
     ///
     /// As [`set_times`](Self::set_times).
+    #[inline]
     pub async fn set_modified(&self, time: SystemTime) -> io::Result<()> {
         self.set_times(FileTimes::new().set_modified(time)).await
     }
@@ -529,6 +561,7 @@ impl File {
     /// # Cancel safety
     ///
     /// The clone is closed.
+    #[inline]
     pub async fn try_clone(&self) -> io::Result<File> {
         let file = self.change(|file| file.try_clone()).await?;
         Ok(File { max_buf_size: self.max_buf_size, ..File::from_std(file) })
@@ -538,6 +571,7 @@ impl File {
     // with their jobs, and do not come back to where nobody might fetch them.
 
     /// Has the pool do what several may do at once.
+    #[inline]
     async fn ask<T: Send + 'static>(
         &self,
         question: impl FnOnce(&StdFile) -> io::Result<T> + Send + 'static,
@@ -547,6 +581,7 @@ impl File {
     }
 
     /// Has the pool do what the next operation waits for.
+    #[inline]
     async fn change<T: Send + 'static>(
         &self,
         change: impl FnOnce(&StdFile) -> io::Result<T> + Send + 'static,
@@ -564,6 +599,7 @@ impl File {
 /// Has the pool do something with the cursor. The guard comes back with the outcome: if nobody fetches it,
 /// an error is left before the next operation begins. For methods with `&mut self`, whose future is
 /// dropped before that.
+#[inline]
 async fn launch<T: Send + 'static>(
     mut guard: Guard,
     operation: impl FnOnce(&StdFile, &mut Cursor) -> io::Result<T> + Send + 'static,
@@ -581,30 +617,35 @@ async fn launch<T: Send + 'static>(
 }
 
 impl From<StdFile> for File {
+    #[inline]
     fn from(file: StdFile) -> File {
         File::from_std(file)
     }
 }
 
 impl From<OwnedFd> for File {
+    #[inline]
     fn from(fd: OwnedFd) -> File {
         File::from_std(fd.into())
     }
 }
 
 impl AsFd for File {
+    #[inline]
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
     }
 }
 
 impl AsRawFd for File {
+    #[inline]
     fn as_raw_fd(&self) -> RawFd {
         self.file.as_raw_fd()
     }
 }
 
 impl fmt::Debug for File {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("File").field(&self.file).finish()
     }

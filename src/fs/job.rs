@@ -9,6 +9,7 @@ use runtime_core::__private::{context, try_spawn_blocking};
 use crate::task::{JoinError, JoinHandle};
 
 /// Hands a job to the pool of the current runtime.
+#[inline]
 pub(super) fn start<T: Send + 'static>(
     job: impl FnOnce() -> T + Send + 'static,
 ) -> io::Result<JoinHandle<T>> {
@@ -21,6 +22,7 @@ pub(super) fn start<T: Send + 'static>(
 }
 
 /// What a handle gave, without the layer that a pool puts around it.
+#[inline]
 pub(super) fn outcome<T>(joined: Result<T, JoinError>) -> io::Result<T> {
     joined.map_err(|error| match error.try_into_panic() {
         Ok(payload) => resume_unwind(payload),
@@ -35,12 +37,14 @@ pub(super) fn outcome<T>(joined: Result<T, JoinError>) -> io::Result<T> {
 struct CancelOnDrop<T>(JoinHandle<T>);
 
 impl<T> Drop for CancelOnDrop<T> {
+    #[inline]
     fn drop(&mut self) {
         self.0.abort();
     }
 }
 
 /// Has the pool do something, and waits for it.
+#[inline]
 pub(super) async fn run<T: Send + 'static>(
     job: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
@@ -49,6 +53,7 @@ pub(super) async fn run<T: Send + 'static>(
 }
 
 /// As [`run`], for what has a path: "reading a.txt: no such file".
+#[inline]
 pub(super) async fn run_at<T: Send + 'static>(
     doing: &str,
     path: &Path,
@@ -59,6 +64,7 @@ pub(super) async fn run_at<T: Send + 'static>(
 }
 
 /// As [`run_at`], for what has two: "renaming a.txt to b.txt: no such file".
+#[inline]
 pub(super) async fn run_between<T: Send + 'static>(
     doing: &str,
     from: &Path,
@@ -72,6 +78,7 @@ pub(super) async fn run_between<T: Send + 'static>(
 }
 
 /// The error of doing something with a path.
+#[inline]
 pub(super) fn at(error: io::Error, doing: &str, path: &Path) -> io::Error {
     context(error, format!("{doing} {}", path.display()))
 }

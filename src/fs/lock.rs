@@ -26,6 +26,7 @@ struct State {
 
 impl State {
     /// `None` while the cursor is away.
+    #[inline]
     fn enter(&mut self, exclusive: bool) -> Option<io::Result<Option<Cursor>>> {
         self.cursor.as_ref()?;
         if let Some(error) = self.error.take() {
@@ -36,18 +37,21 @@ impl State {
     }
 
     /// `None` while there is a guard.
+    #[inline]
     fn retire(&mut self) -> Option<Cursor> {
         if self.guards == 0 { self.cursor.take() } else { None }
     }
 }
 
 impl Lock {
+    #[inline]
     pub(super) fn new() -> Arc<Lock> {
         let cursor = Some(Cursor::default());
         Arc::new(Lock(Mutex::new(State { cursor, guards: 0, error: None, waiting: Vec::new() })))
     }
 
     /// The right to use the file, with the cursor if it is exclusive; or the error that was left.
+    #[inline]
     pub(super) async fn enter(
         self: &Arc<Self>,
         file: &Arc<File>,
@@ -61,15 +65,18 @@ impl Lock {
     }
 
     /// The cursor, once nobody uses the file.
+    #[inline]
     pub(super) async fn retire(&self) -> Cursor {
         self.when(State::retire).await
     }
 
     /// The cursor, if nobody uses the file.
+    #[inline]
     pub(super) fn try_retire(&self) -> Option<Cursor> {
         self.state().retire()
     }
 
+    #[inline]
     async fn when<T>(&self, mut condition: impl FnMut(&mut State) -> Option<T>) -> T {
         poll_fn(|cx| {
             // Cloning a waker and dropping it may be foreign code, which must not find the lock held.
@@ -88,6 +95,7 @@ impl Lock {
         .await
     }
 
+    #[inline]
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -109,27 +117,32 @@ struct Release {
 impl Guard {
     // Methods, so that a job's closure captures the guard and not the field alone.
 
+    #[inline]
     pub(super) fn file(&self) -> &File {
         &self.file
     }
 
     /// Of a guard that is exclusive.
+    #[inline]
     pub(super) fn with_cursor(&mut self) -> (&File, &mut Cursor) {
         (&self.file, self.release.cursor.as_mut().expect("an exclusive guard has the cursor"))
     }
 
     /// Holds an error on its way to who waits for it. If nobody does any more, the guard is dropped with it,
     /// and it is the next operation's.
+    #[inline]
     pub(super) fn hold_error(&mut self, error: io::Error) {
         self.release.error = Some(error);
     }
 
+    #[inline]
     pub(super) fn take_error(&mut self) -> Option<io::Error> {
         self.release.error.take()
     }
 }
 
 impl Drop for Release {
+    #[inline]
     fn drop(&mut self) {
         let mut state = self.lock.state();
         state.guards -= 1;

@@ -23,6 +23,7 @@ use super::job::{run_at, run_between};
 /// let key = runtime::fs::read("server.key").await?;
 /// # Ok(()) }
 /// ```
+#[inline]
 pub async fn read(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
     run_at("reading", path.as_ref(), fs::read).await
 }
@@ -45,6 +46,7 @@ pub async fn read(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
 /// assert!(stat.starts_with(&std::process::id().to_string()));
 /// # std::io::Result::Ok(()) }).unwrap();
 /// ```
+#[inline]
 pub async fn read_to_string(path: impl AsRef<Path>) -> io::Result<String> {
     run_at("reading", path.as_ref(), fs::read_to_string).await
 }
@@ -70,6 +72,7 @@ pub async fn read_to_string(path: impl AsRef<Path>) -> io::Result<String> {
 /// runtime::fs::write("server.pid", std::process::id().to_string()).await?;
 /// # Ok(()) }
 /// ```
+#[inline]
 pub async fn write(path: impl AsRef<Path>, contents: impl AsRef<[u8]>) -> io::Result<()> {
     let contents = contents.as_ref().to_vec();
     run_at("writing", path.as_ref(), move |path| fs::write(path, contents)).await
@@ -87,6 +90,7 @@ pub async fn write(path: impl AsRef<Path>, contents: impl AsRef<[u8]>) -> io::Re
 ///
 /// Not cancel safe: a copy that has begun goes on to its end, and until then **`to` may have part of it**.
 /// To replace a file whole or not at all, copy to another name and [`rename`].
+#[inline]
 pub async fn copy(from: impl AsRef<Path>, to: impl AsRef<Path>) -> io::Result<u64> {
     run_between("copying", from.as_ref(), to.as_ref(), fs::copy).await
 }
@@ -103,6 +107,7 @@ pub async fn copy(from: impl AsRef<Path>, to: impl AsRef<Path>) -> io::Result<u6
 /// # Cancel safety
 ///
 /// It is done whole or not at all, perhaps after the drop.
+#[inline]
 pub async fn rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> io::Result<()> {
     run_between("renaming", from.as_ref(), to.as_ref(), fs::rename).await
 }
@@ -118,6 +123,7 @@ pub async fn rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> io::Result<
 /// # Cancel safety
 ///
 /// It is removed or not, perhaps after the drop.
+#[inline]
 pub async fn remove_file(path: impl AsRef<Path>) -> io::Result<()> {
     run_at("removing", path.as_ref(), fs::remove_file).await
 }
@@ -133,6 +139,7 @@ pub async fn remove_file(path: impl AsRef<Path>) -> io::Result<()> {
 /// # Cancel safety
 ///
 /// It is removed or not, perhaps after the drop.
+#[inline]
 pub async fn remove_dir(path: impl AsRef<Path>) -> io::Result<()> {
     run_at("removing", path.as_ref(), fs::remove_dir).await
 }
@@ -148,6 +155,7 @@ pub async fn remove_dir(path: impl AsRef<Path>) -> io::Result<()> {
 /// # Cancel safety
 ///
 /// Not cancel safe: a removal that has begun goes on to its end.
+#[inline]
 pub async fn remove_dir_all(path: impl AsRef<Path>) -> io::Result<()> {
     run_at("removing", path.as_ref(), fs::remove_dir_all).await
 }
@@ -163,6 +171,7 @@ pub async fn remove_dir_all(path: impl AsRef<Path>) -> io::Result<()> {
 /// # Cancel safety
 ///
 /// It is made or not, perhaps after the drop.
+#[inline]
 pub async fn create_dir(path: impl AsRef<Path>) -> io::Result<()> {
     run_at("making the directory", path.as_ref(), fs::create_dir).await
 }
@@ -178,6 +187,7 @@ pub async fn create_dir(path: impl AsRef<Path>) -> io::Result<()> {
 /// # Cancel safety
 ///
 /// What has begun goes on to its end; calling it again is right in any case.
+#[inline]
 pub async fn create_dir_all(path: impl AsRef<Path>) -> io::Result<()> {
     run_at("making the directory", path.as_ref(), fs::create_dir_all).await
 }
@@ -193,6 +203,7 @@ pub async fn create_dir_all(path: impl AsRef<Path>) -> io::Result<()> {
 /// # Cancel safety
 ///
 /// Nothing is changed.
+#[inline]
 pub async fn metadata(path: impl AsRef<Path>) -> io::Result<Metadata> {
     run_at("looking at", path.as_ref(), fs::metadata).await
 }
@@ -208,6 +219,7 @@ pub async fn metadata(path: impl AsRef<Path>) -> io::Result<Metadata> {
 /// # Cancel safety
 ///
 /// Nothing is changed.
+#[inline]
 pub async fn symlink_metadata(path: impl AsRef<Path>) -> io::Result<Metadata> {
     run_at("looking at", path.as_ref(), fs::symlink_metadata).await
 }
@@ -223,6 +235,7 @@ pub async fn symlink_metadata(path: impl AsRef<Path>) -> io::Result<Metadata> {
 /// # Cancel safety
 ///
 /// Nothing is changed.
+#[inline]
 pub async fn try_exists(path: impl AsRef<Path>) -> io::Result<bool> {
     run_at("looking for", path.as_ref(), fs::exists).await
 }
@@ -238,6 +251,7 @@ pub async fn try_exists(path: impl AsRef<Path>) -> io::Result<bool> {
 /// # Cancel safety
 ///
 /// They are set or not, perhaps after the drop.
+#[inline]
 pub async fn set_permissions(path: impl AsRef<Path>, perm: Permissions) -> io::Result<()> {
     let set = move |path| fs::set_permissions(path, perm);
     run_at("setting the permissions of", path.as_ref(), set).await
@@ -254,6 +268,7 @@ pub async fn set_permissions(path: impl AsRef<Path>, perm: Permissions) -> io::R
 /// # Cancel safety
 ///
 /// Nothing is changed.
+#[inline]
 pub async fn canonicalize(path: impl AsRef<Path>) -> io::Result<PathBuf> {
     run_at("resolving", path.as_ref(), fs::canonicalize).await
 }
@@ -269,6 +284,7 @@ pub async fn canonicalize(path: impl AsRef<Path>) -> io::Result<PathBuf> {
 /// # Cancel safety
 ///
 /// Nothing is changed.
+#[inline]
 pub async fn read_link(path: impl AsRef<Path>) -> io::Result<PathBuf> {
     run_at("reading the link", path.as_ref(), fs::read_link).await
 }
@@ -284,6 +300,7 @@ pub async fn read_link(path: impl AsRef<Path>) -> io::Result<PathBuf> {
 /// # Cancel safety
 ///
 /// It is made or not, perhaps after the drop.
+#[inline]
 pub async fn hard_link(original: impl AsRef<Path>, link: impl AsRef<Path>) -> io::Result<()> {
     run_between("linking", link.as_ref(), original.as_ref(), |link, original| {
         fs::hard_link(original, link)
@@ -302,6 +319,7 @@ pub async fn hard_link(original: impl AsRef<Path>, link: impl AsRef<Path>) -> io
 /// # Cancel safety
 ///
 /// It is made or not, perhaps after the drop.
+#[inline]
 pub async fn symlink(original: impl AsRef<Path>, link: impl AsRef<Path>) -> io::Result<()> {
     run_between("linking", link.as_ref(), original.as_ref(), |link, original| {
         std::os::unix::fs::symlink(original, link)

@@ -37,6 +37,7 @@ const CHUNK: usize = 128;
 /// }
 /// # std::io::Result::Ok(()) }).unwrap();
 /// ```
+#[inline]
 pub async fn read_dir(path: impl AsRef<Path>) -> io::Result<ReadDir> {
     let path = path.as_ref();
     let listing = job::run_at("listing", path, |path| {
@@ -67,6 +68,7 @@ struct Listing {
 }
 
 impl Listing {
+    #[inline]
     fn read_on(mut self) -> Listing {
         if let Some(rest) = &mut self.rest {
             self.entries.extend(rest.take(CHUNK).map(|entry| entry.map(DirEntry::new)));
@@ -88,6 +90,7 @@ impl ReadDir {
     /// # Cancel safety
     ///
     /// Nothing is lost.
+    #[inline]
     pub async fn next_entry(&mut self) -> io::Result<Option<DirEntry>> {
         poll_fn(|cx| self.poll_next_entry(cx)).await
     }
@@ -97,6 +100,7 @@ impl ReadDir {
     /// # Errors
     ///
     /// As [`next_entry`](Self::next_entry).
+    #[inline]
     pub fn poll_next_entry(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<DirEntry>>> {
         loop {
             match &mut self.state {
@@ -121,6 +125,7 @@ impl ReadDir {
         }
     }
 
+    #[inline]
     fn error(&self, error: io::Error) -> io::Error {
         job::at(error, "listing", &self.path)
     }
@@ -137,21 +142,25 @@ pub struct DirEntry {
 }
 
 impl DirEntry {
+    #[inline]
     fn new(entry: fs::DirEntry) -> DirEntry {
         DirEntry { file_type: entry.file_type().ok(), entry: Arc::new(entry) }
     }
 
     /// The path given to [`read_dir`], and the name.
+    #[inline]
     pub fn path(&self) -> PathBuf {
         self.entry.path()
     }
 
     /// The name within the directory.
+    #[inline]
     pub fn file_name(&self) -> OsString {
         self.entry.file_name()
     }
 
     /// The number of its inode.
+    #[inline]
     pub fn ino(&self) -> u64 {
         self.entry.ino()
     }
@@ -165,6 +174,7 @@ impl DirEntry {
     /// # Cancel safety
     ///
     /// Nothing is changed.
+    #[inline]
     pub async fn metadata(&self) -> io::Result<Metadata> {
         self.ask(|entry| entry.metadata()).await
     }
@@ -178,6 +188,7 @@ impl DirEntry {
     /// # Cancel safety
     ///
     /// Nothing is changed.
+    #[inline]
     pub async fn file_type(&self) -> io::Result<FileType> {
         match self.file_type {
             Some(file_type) => Ok(file_type),
@@ -185,6 +196,7 @@ impl DirEntry {
         }
     }
 
+    #[inline]
     async fn ask<T: Send + 'static>(
         &self,
         question: impl FnOnce(&fs::DirEntry) -> io::Result<T> + Send + 'static,

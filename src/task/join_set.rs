@@ -72,12 +72,14 @@ struct State {
 }
 
 impl Queue {
+    #[inline]
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing under the lock panics.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Adds a key and wakes who waits.
+    #[inline]
     fn push(&self, key: usize) {
         let waker = {
             let mut state = self.lock();
@@ -89,11 +91,13 @@ impl Queue {
         }
     }
 
+    #[inline]
     fn pop(&self) -> Option<usize> {
         self.lock().keys.pop_front()
     }
 
     /// The next key; if there is none, `cx` is woken when one comes.
+    #[inline]
     fn poll_pop(&self, cx: &mut Context<'_>) -> Poll<usize> {
         // A waker's clone and drop may be foreign code, which must not find the lock held.
         let mut waker = Some(cx.waker().clone());
@@ -116,10 +120,12 @@ struct EntryWaker {
 }
 
 impl Wake for EntryWaker {
+    #[inline]
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
+    #[inline]
     fn wake_by_ref(self: &Arc<Self>) {
         self.queue.push(self.key);
     }
@@ -127,21 +133,25 @@ impl Wake for EntryWaker {
 
 impl<T> JoinSet<T> {
     /// An empty set.
+    #[inline]
     pub fn new() -> JoinSet<T> {
         JoinSet { entries: Slab::new(), queue: Arc::default() }
     }
 
     /// How many tasks are in the set: running, or ended and not given out yet.
+    #[inline]
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
     /// Whether no task is in the set.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
     /// Aborts every task in the set; they stay in it until [`join_next`](JoinSet::join_next) gives their end.
+    #[inline]
     pub fn abort_all(&mut self) {
         for (_, entry) in &self.entries {
             entry.handle.abort();
@@ -149,6 +159,7 @@ impl<T> JoinSet<T> {
     }
 
     /// Empties the set and lets its tasks go on.
+    #[inline]
     pub fn detach_all(&mut self) {
         self.entries.clear();
         self.queue.lock().keys.clear();
@@ -162,6 +173,7 @@ impl<T: 'static> JoinSet<T> {
     ///
     /// With no runtime of this thread current.
     #[track_caller]
+    #[inline]
     pub fn spawn<F>(&mut self, future: F) -> AbortHandle
     where
         F: Future<Output = T> + 'static,
@@ -172,6 +184,7 @@ impl<T: 'static> JoinSet<T> {
     /// The same as [`spawn`](JoinSet::spawn), for those who come from tokio.
     #[doc(hidden)]
     #[track_caller]
+    #[inline]
     pub fn spawn_local<F>(&mut self, future: F) -> AbortHandle
     where
         F: Future<Output = T> + 'static,
@@ -181,6 +194,7 @@ impl<T: 'static> JoinSet<T> {
 
     /// Spawns a task of the runtime of `handle` into the set, from any thread; see [`Handle::spawn`].
     #[track_caller]
+    #[inline]
     pub fn spawn_on<F>(&mut self, future: F, handle: &Handle) -> AbortHandle
     where
         F: Future<Output = T> + Send + 'static,
@@ -196,6 +210,7 @@ impl<T: 'static> JoinSet<T> {
     ///
     /// With no runtime on this thread, and if the system refuses the pool's first thread.
     #[track_caller]
+    #[inline]
     pub fn spawn_blocking<F>(&mut self, function: F) -> AbortHandle
     where
         F: FnOnce() -> T + Send + 'static,
@@ -210,6 +225,7 @@ impl<T: 'static> JoinSet<T> {
     ///
     /// If the system refuses the pool's first thread.
     #[track_caller]
+    #[inline]
     pub fn spawn_blocking_on<F>(&mut self, function: F, handle: &Handle) -> AbortHandle
     where
         F: FnOnce() -> T + Send + 'static,
@@ -219,6 +235,7 @@ impl<T: 'static> JoinSet<T> {
     }
 
     /// Takes in a task, and has the next poll look at it.
+    #[inline]
     fn insert(&mut self, handle: JoinHandle<T>) -> AbortHandle {
         let abort = handle.abort_handle();
         let key = self.entries.insert(Entry { handle, waker: None });
@@ -235,6 +252,7 @@ impl<T: 'static> JoinSet<T> {
     /// # Cancel safety
     ///
     /// Nothing is lost: a task is taken out only as its output is given.
+    #[inline]
     pub async fn join_next(&mut self) -> Option<Result<T, JoinError>> {
         poll_fn(|cx| self.poll_join_next(cx)).await
     }
@@ -248,6 +266,7 @@ impl<T: 'static> JoinSet<T> {
     /// # Cancel safety
     ///
     /// As `join_next`.
+    #[inline]
     pub async fn join_next_with_id(&mut self) -> Option<Result<(Id, T), JoinError>> {
         poll_fn(|cx| self.poll_join_next_with_id(cx)).await
     }
@@ -257,6 +276,7 @@ impl<T: 'static> JoinSet<T> {
     /// # Errors
     ///
     /// As [`join_next`](JoinSet::join_next)'s.
+    #[inline]
     pub fn try_join_next(&mut self) -> Option<Result<T, JoinError>> {
         self.try_join_next_with_id().map(without_id)
     }
@@ -266,6 +286,7 @@ impl<T: 'static> JoinSet<T> {
     /// # Errors
     ///
     /// As [`join_next_with_id`](JoinSet::join_next_with_id)'s.
+    #[inline]
     pub fn try_join_next_with_id(&mut self) -> Option<Result<(Id, T), JoinError>> {
         while let Some(key) = self.queue.pop() {
             if let Poll::Ready(joined) =
@@ -283,6 +304,7 @@ impl<T: 'static> JoinSet<T> {
     /// # Errors
     ///
     /// As [`join_next`](JoinSet::join_next)'s.
+    #[inline]
     pub fn poll_join_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, JoinError>>> {
         self.poll_join_next_with_id(cx).map(|joined| joined.map(without_id))
     }
@@ -292,6 +314,7 @@ impl<T: 'static> JoinSet<T> {
     /// # Errors
     ///
     /// As [`join_next_with_id`](JoinSet::join_next_with_id)'s.
+    #[inline]
     pub fn poll_join_next_with_id(
         &mut self,
         cx: &mut Context<'_>,
@@ -314,6 +337,7 @@ impl<T: 'static> JoinSet<T> {
     }
 
     /// Polls the entry that `key` means, if any, with its own waker; takes it out if its task has ended.
+    #[inline]
     fn look(
         &mut self,
         key: usize,
@@ -334,6 +358,7 @@ impl<T: 'static> JoinSet<T> {
     /// # Cancel safety
     ///
     /// The tasks have been aborted once this was polled; those that are left stay in the set.
+    #[inline]
     pub async fn shutdown(&mut self) {
         self.abort_all();
         while self.join_next().await.is_some() {}
@@ -348,6 +373,7 @@ impl<T: 'static> JoinSet<T> {
     /// # Cancel safety
     ///
     /// Dropping it aborts the tasks, and the outputs that were there already are lost.
+    #[inline]
     pub async fn join_all(mut self) -> Vec<T> {
         let mut outputs = Vec::with_capacity(self.len());
         while let Some(joined) = self.join_next().await {
@@ -361,11 +387,13 @@ impl<T: 'static> JoinSet<T> {
     }
 }
 
+#[inline]
 fn without_id<T>(joined: Result<(Id, T), JoinError>) -> Result<T, JoinError> {
     joined.map(|(_, output)| output)
 }
 
 impl<T> Drop for JoinSet<T> {
+    #[inline]
     fn drop(&mut self) {
         // Nobody waits any more, so nobody is to be woken by the handles as they go.
         drop(self.queue.lock().waker.take());
@@ -374,12 +402,14 @@ impl<T> Drop for JoinSet<T> {
 }
 
 impl<T> Default for JoinSet<T> {
+    #[inline]
     fn default() -> JoinSet<T> {
         JoinSet::new()
     }
 }
 
 impl<T> fmt::Debug for JoinSet<T> {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("JoinSet").field("len", &self.len()).finish_non_exhaustive()
     }
@@ -392,6 +422,7 @@ where
 {
     /// Spawns each future, as [`JoinSet::spawn`].
     #[track_caller]
+    #[inline]
     fn from_iter<I: IntoIterator<Item = F>>(futures: I) -> JoinSet<T> {
         let mut set = JoinSet::new();
         set.extend(futures);
@@ -406,6 +437,7 @@ where
 {
     /// Spawns each future, as [`JoinSet::spawn`].
     #[track_caller]
+    #[inline]
     fn extend<I: IntoIterator<Item = F>>(&mut self, futures: I) {
         for future in futures {
             self.spawn(future);

@@ -62,6 +62,7 @@ pub struct LocalKey<T: 'static> {
 
 impl<T: 'static> LocalKey<T> {
     #[doc(hidden)]
+    #[inline]
     pub const fn __new(cell: thread::LocalKey<RefCell<Option<T>>>) -> LocalKey<T> {
         LocalKey { cell }
     }
@@ -75,6 +76,7 @@ impl<T: 'static> LocalKey<T> {
     /// # Cancel safety
     ///
     /// As the future's own.
+    #[inline]
     pub fn scope<F: Future>(&'static self, value: T, future: F) -> TaskLocalFuture<T, F> {
         TaskLocalFuture { key: self, value: Some(value), future: Some(future) }
     }
@@ -85,6 +87,7 @@ impl<T: 'static> LocalKey<T> {
     ///
     /// Inside [`with`](LocalKey::with) of the same key, and in the destructor of a thread-local.
     #[track_caller]
+    #[inline]
     pub fn sync_scope<R>(&'static self, value: T, f: impl FnOnce() -> R) -> R {
         match self.swapped(&mut Some(value), f) {
             Ok(result) => result,
@@ -98,6 +101,7 @@ impl<T: 'static> LocalKey<T> {
     ///
     /// Outside of a scope of this key.
     #[track_caller]
+    #[inline]
     pub fn with<R>(&'static self, f: impl FnOnce(&T) -> R) -> R {
         match self.try_with(f) {
             Ok(result) => result,
@@ -113,6 +117,7 @@ impl<T: 'static> LocalKey<T> {
     /// # Errors
     ///
     /// Outside of a scope of this key.
+    #[inline]
     pub fn try_with<R>(&'static self, f: impl FnOnce(&T) -> R) -> Result<R, AccessError> {
         let result = self.cell.try_with(|cell| cell.borrow().as_ref().map(f));
         result.ok().flatten().ok_or(AccessError(()))
@@ -124,6 +129,7 @@ impl<T: 'static> LocalKey<T> {
     ///
     /// Outside of a scope of this key.
     #[track_caller]
+    #[inline]
     pub fn get(&'static self) -> T
     where
         T: Clone,
@@ -136,6 +142,7 @@ impl<T: 'static> LocalKey<T> {
     /// # Errors
     ///
     /// Outside of a scope of this key.
+    #[inline]
     pub fn try_get(&'static self) -> Result<T, AccessError>
     where
         T: Clone,
@@ -144,6 +151,7 @@ impl<T: 'static> LocalKey<T> {
     }
 
     /// Runs `f` with the thread's cell and `value` swapped; they are swapped back also by a panic.
+    #[inline]
     fn swapped<R>(
         &'static self,
         value: &mut Option<T>,
@@ -154,6 +162,7 @@ impl<T: 'static> LocalKey<T> {
             value: &'a mut Option<T>,
         }
         impl<T: 'static> Drop for SwapBack<'_, T> {
+            #[inline]
             fn drop(&mut self) {
                 // `f` has returned, so no `with` inside it holds the cell, and it was there before.
                 self.key.cell.with(|cell| mem::swap(&mut *cell.borrow_mut(), self.value));
@@ -175,6 +184,7 @@ impl<T: 'static> LocalKey<T> {
 }
 
 impl<T> fmt::Debug for LocalKey<T> {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LocalKey").finish_non_exhaustive()
     }
@@ -214,6 +224,7 @@ pin_project! {
     }
 
     impl<T: 'static, F> PinnedDrop for TaskLocalFuture<T, F> {
+        #[inline]
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             if this.future.is_some() {
@@ -228,6 +239,7 @@ impl<T: 'static, F> TaskLocalFuture<T, F> {
     /// Takes the value out of a future that is not running; `None` if that was done before.
     ///
     /// For after it has completed. A future that goes on without its value does not see it.
+    #[inline]
     pub fn take_value(self: Pin<&mut Self>) -> Option<T> {
         self.project().value.take()
     }
@@ -236,6 +248,7 @@ impl<T: 'static, F> TaskLocalFuture<T, F> {
 impl<T: 'static, F: Future> Future for TaskLocalFuture<T, F> {
     type Output = F::Output;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let mut this = self.project();
         let polled = this.key.swapped(this.value, || {
@@ -258,6 +271,7 @@ impl<T: 'static, F: Future> Future for TaskLocalFuture<T, F> {
 }
 
 impl<T: 'static, F> fmt::Debug for TaskLocalFuture<T, F> {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TaskLocalFuture").finish_non_exhaustive()
     }
@@ -268,6 +282,7 @@ impl<T: 'static, F> fmt::Debug for TaskLocalFuture<T, F> {
 pub struct AccessError(());
 
 impl fmt::Display for AccessError {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("no scope sets this task-local value here")
     }

@@ -32,6 +32,7 @@ const TOLERANCE: Duration = Duration::from_millis(5);
 /// # });
 /// ```
 #[track_caller]
+#[inline]
 pub fn interval(period: Duration) -> Interval {
     interval_at(Instant::now(), period)
 }
@@ -42,6 +43,7 @@ pub fn interval(period: Duration) -> Interval {
 ///
 /// If `period` is zero, and with no runtime on this thread.
 #[track_caller]
+#[inline]
 pub fn interval_at(start: Instant, period: Duration) -> Interval {
     assert!(
         !period.is_zero(),
@@ -83,6 +85,7 @@ pub enum MissedTickBehavior {
 
 impl MissedTickBehavior {
     /// When the tick after the one that was due at `due` and is taken `now` is due.
+    #[inline]
     fn next(self, due: Instant, now: Instant, period: Duration) -> Instant {
         let late = now.saturating_duration_since(due);
         match self {
@@ -112,11 +115,13 @@ impl Interval {
     /// # Cancel safety
     ///
     /// No tick is lost.
+    #[inline]
     pub async fn tick(&mut self) -> Instant {
         poll_fn(|cx| self.poll_tick(cx)).await
     }
 
     /// Polls for the next tick; only the last task that polled is woken.
+    #[inline]
     pub fn poll_tick(&mut self, cx: &mut Context<'_>) -> Poll<Instant> {
         ready!(Pin::new(&mut self.delay).poll(cx));
         let due = self.delay.deadline();
@@ -125,36 +130,43 @@ impl Interval {
     }
 
     /// Has the next tick come a period from now.
+    #[inline]
     pub fn reset(&mut self) {
         self.reset_after(self.period);
     }
 
     /// Has the next tick come at once.
+    #[inline]
     pub fn reset_immediately(&mut self) {
         self.reset_at(Instant::now());
     }
 
     /// Has the next tick come when `after` has passed.
+    #[inline]
     pub fn reset_after(&mut self, after: Duration) {
         self.reset_at(Instant::now() + after);
     }
 
     /// Has the next tick come at `deadline`, the others at the period from there.
+    #[inline]
     pub fn reset_at(&mut self, deadline: Instant) {
         Pin::new(&mut self.delay).reset(deadline);
     }
 
     /// The time between ticks.
+    #[inline]
     pub fn period(&self) -> Duration {
         self.period
     }
 
     /// What happens with missed ticks.
+    #[inline]
     pub fn missed_tick_behavior(&self) -> MissedTickBehavior {
         self.missed_tick_behavior
     }
 
     /// Says what happens with missed ticks.
+    #[inline]
     pub fn set_missed_tick_behavior(&mut self, behavior: MissedTickBehavior) {
         self.missed_tick_behavior = behavior;
     }

@@ -77,16 +77,19 @@ impl<F, D> Timeout<F, D> {
     }
 
     /// The future inside.
+    #[inline]
     pub fn get_ref(&self) -> &F {
         &self.value
     }
 
     /// The future inside.
+    #[inline]
     pub fn get_mut(&mut self) -> &mut F {
         &mut self.value
     }
 
     /// Takes the future out; the deadline is dropped.
+    #[inline]
     pub fn into_inner(self) -> F {
         self.value
     }
@@ -117,6 +120,7 @@ impl<F: Future, D: Future<Output = ()> + Unpin> Future for Timeout<F, D> {
 pub struct Elapsed(());
 
 impl fmt::Display for Elapsed {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the deadline came before the future was done")
     }
@@ -125,6 +129,7 @@ impl fmt::Display for Elapsed {
 impl std::error::Error for Elapsed {}
 
 impl From<Elapsed> for io::Error {
+    #[inline]
     fn from(elapsed: Elapsed) -> io::Error {
         io::Error::new(io::ErrorKind::TimedOut, elapsed)
     }

@@ -28,7 +28,9 @@ pub(crate) struct Program {
     pub(crate) peer: &'static Peer,
     pub(crate) profile: Profile,
     /// Or why there is none.
-    path: Result<PathBuf, String>,
+    path: Answer<PathBuf>,
+    /// Of [`Peer::more`].
+    more: Option<Answer<PathBuf>>,
 }
 
 /// What a program said: a number for each name.
@@ -41,14 +43,19 @@ pub(crate) type Answer<T> = Result<T, String>;
 /// dependency would be the others' as well.
 pub(crate) fn build(peers: &[&'static Peer], profile: Profile) -> Result<Vec<Program>> {
     let mut built = BTreeMap::new();
+    let mut build_once = |package| -> Result<Answer<PathBuf>> {
+        if let Some(path) = built.get(package) {
+            return Ok(Answer::clone(path));
+        }
+        let path = build_package(package, profile)?;
+        built.insert(package, path.clone());
+        Ok(path)
+    };
     let mut programs = Vec::new();
     for &peer in peers {
-        let path = match built.get(peer.package) {
-            Some(path) => Result::clone(path),
-            None => build_package(peer.package, profile)?,
-        };
-        built.insert(peer.package, path.clone());
-        programs.push(Program { peer, profile, path });
+        let path = build_once(peer.package)?;
+        let more = peer.more.map(&mut build_once).transpose()?;
+        programs.push(Program { peer, profile, path, more });
     }
     Ok(programs)
 }
@@ -80,7 +87,8 @@ pub(crate) struct Seat {
 impl Program {
     /// A command that runs it, by itself or below a tool, which is the command's beginning.
     pub(crate) fn command(&self, tool: &[&str], workload: Workload) -> Answer<Command> {
-        let path = self.path.as_ref().map_err(String::clone)?;
+        let more = self.more.as_ref().filter(|_| Peer::is_more(workload));
+        let path = more.unwrap_or(&self.path).as_ref().map_err(String::clone)?;
         let mut command = match tool.split_first() {
             None => Command::new(path),
             Some((tool, args)) => {

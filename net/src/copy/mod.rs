@@ -61,6 +61,7 @@ const CHUNK: usize = 64 * 1024;
 /// assert_eq!(echo.await??, 5);
 /// # std::io::Result::Ok(()) }).unwrap();
 /// ```
+#[inline]
 pub async fn copy<R, W>(reader: &R, writer: &W) -> io::Result<u64>
 where
     R: ReadFd + ?Sized,
@@ -99,6 +100,7 @@ where
 /// println!("{sent} bytes there, {received} bytes back");
 /// # Ok(()) }
 /// ```
+#[inline]
 pub async fn copy_bidirectional<A, B>(a: &A, b: &B) -> io::Result<(u64, u64)>
 where
     A: ReadFd + WriteFd + ?Sized,
@@ -131,6 +133,7 @@ where
 }
 
 /// One way, and its end.
+#[inline]
 async fn carry<R, W>(reader: &R, writer: &W) -> io::Result<u64>
 where
     R: ReadFd + ?Sized,

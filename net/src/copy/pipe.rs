@@ -25,6 +25,7 @@ pub(super) struct Pipe {
 
 impl Pipe {
     /// One that this thread has to spare, or a new one.
+    #[inline]
     pub(super) fn take() -> io::Result<Pipe> {
         let process = process::id();
         // In a destructor of another thread-local there may be no spares any more.
@@ -37,6 +38,7 @@ impl Pipe {
     }
 
     /// Keeps the pipe for the next who needs one. It must be empty.
+    #[inline]
     pub(super) fn put_back(self) {
         let _ = EMPTY.try_with(|empty| {
             let mut empty = empty.borrow_mut();
@@ -48,17 +50,20 @@ impl Pipe {
 
     /// Moves up to `len` bytes from a descriptor into the pipe, which must be empty: `WouldBlock` then
     /// speaks of the descriptor.
+    #[inline]
     pub(super) fn fill(&self, from: BorrowedFd<'_>, len: usize) -> io::Result<usize> {
         sys::splice(from, self.into.as_fd(), len)
     }
 
     /// Moves up to `len` bytes out of the pipe, which must have them: `WouldBlock` then speaks of the
     /// descriptor.
+    #[inline]
     pub(super) fn drain(&self, to: BorrowedFd<'_>, len: usize) -> io::Result<usize> {
         sys::splice(self.out.as_fd(), to, len)
     }
 
     /// Reads what is in the pipe.
+    #[inline]
     pub(super) fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
         (&self.out).read(buf)
     }

@@ -34,6 +34,7 @@ use crate::sys;
 /// println!("{sent} bytes");
 /// # Ok(()) }
 /// ```
+#[inline]
 pub async fn send_file<F, W>(file: &F, offset: &mut u64, len: u64, writer: &W) -> io::Result<u64>
 where
     F: AsFd + ?Sized,

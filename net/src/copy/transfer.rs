@@ -61,6 +61,7 @@ enum Taken {
 }
 
 impl<'a, R: ReadFd + ?Sized, W: WriteFd + ?Sized> Transfer<'a, R, W> {
+    #[inline]
     pub(super) fn new(reader: &'a R, writer: &'a W) -> Self {
         let buf = vec![0; BUFFER].into_boxed_slice();
         let (way, pipe, splices) = (Way::Plain, None, None);
@@ -68,6 +69,7 @@ impl<'a, R: ReadFd + ?Sized, W: WriteFd + ?Sized> Transfer<'a, R, W> {
     }
 
     /// Copies to the end, and returns how much it was.
+    #[inline]
     pub(super) async fn run(mut self) -> io::Result<u64> {
         loop {
             match self.take().await? {
@@ -84,6 +86,7 @@ impl<'a, R: ReadFd + ?Sized, W: WriteFd + ?Sized> Transfer<'a, R, W> {
     }
 
     /// Waits until something is there, or the end.
+    #[inline]
     async fn take(&mut self) -> io::Result<Taken> {
         let reader = self.reader;
         if self.way != Way::Spliced && R::SHORT_READ_DRAINS {
@@ -94,6 +97,7 @@ impl<'a, R: ReadFd + ?Sized, W: WriteFd + ?Sized> Transfer<'a, R, W> {
         reader.source().read_with(|_| self.take_once()).await
     }
 
+    #[inline]
     fn take_once(&mut self) -> io::Result<Taken> {
         if self.way == Way::Spliced {
             if let Some(taken) = self.take_spliced()? {
@@ -110,6 +114,7 @@ impl<'a, R: ReadFd + ?Sized, W: WriteFd + ?Sized> Transfer<'a, R, W> {
     }
 
     /// What there is for the pipe. `None` leaves it to read(2) to say what there is.
+    #[inline]
     fn take_spliced(&mut self) -> io::Result<Option<Taken>> {
         let Ok(pipe) = self.pipe.take().map_or_else(Pipe::take, Ok) else {
             // There is no descriptor for a pipe; next time there may be.
@@ -129,6 +134,7 @@ impl<'a, R: ReadFd + ?Sized, W: WriteFd + ?Sized> Transfer<'a, R, W> {
     }
 
     /// The reader has nothing for now. If little came, little is expected.
+    #[inline]
     fn end_of_burst(&mut self) {
         if self.way == Way::Spliced && self.burst < BUFFER {
             self.way = Way::Plain;
@@ -137,6 +143,7 @@ impl<'a, R: ReadFd + ?Sized, W: WriteFd + ?Sized> Transfer<'a, R, W> {
     }
 
     /// Writes the first `len` bytes of the buffer.
+    #[inline]
     async fn give(&mut self, len: usize) -> io::Result<()> {
         let mut rest = &self.buf[..len];
         while !rest.is_empty() {
@@ -152,6 +159,7 @@ impl<'a, R: ReadFd + ?Sized, W: WriteFd + ?Sized> Transfer<'a, R, W> {
     }
 
     /// Writes the `len` bytes that are in the pipe.
+    #[inline]
     async fn give_piped(&mut self, pipe: Pipe, mut len: usize) -> io::Result<()> {
         while len > 0 && self.way != Way::PlainOnly {
             match self.written(|| pipe.drain(self.writer.as_fd(), len)).await {
@@ -175,6 +183,7 @@ impl<'a, R: ReadFd + ?Sized, W: WriteFd + ?Sized> Transfer<'a, R, W> {
 
     /// Writes by `op`. While the writer takes nothing the reader is not read, but watched: if its
     /// connection breaks there is no use in waiting.
+    #[inline]
     async fn written(&self, mut op: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
         let mut write = pin!(self.writer.source().write_with(|_| op()));
         let mut broken = pin!(self.reader.source().ready(Interest::ERROR));
@@ -196,6 +205,7 @@ impl<'a, R: ReadFd + ?Sized, W: WriteFd + ?Sized> Transfer<'a, R, W> {
     }
 
     /// A read has filled the buffer.
+    #[inline]
     fn expect_more(&mut self) {
         // It counts, or a message that just fills the buffer would change the way each time.
         self.burst = self.buf.len();
@@ -207,12 +217,14 @@ impl<'a, R: ReadFd + ?Sized, W: WriteFd + ?Sized> Transfer<'a, R, W> {
     }
 
     /// Asked once: what a descriptor is does not change.
+    #[inline]
     fn can_splice(&mut self) -> bool {
         let moves = |fd| sys::moves_without_blocking(fd).unwrap_or(false);
         let both = || moves(self.reader.as_fd()) && moves(self.writer.as_fd());
         *self.splices.get_or_insert_with(both)
     }
 
+    #[inline]
     fn give_up_splicing(&mut self) {
         self.way = Way::PlainOnly;
         self.buf = vec![0; CHUNK].into_boxed_slice();
@@ -220,6 +232,7 @@ impl<'a, R: ReadFd + ?Sized, W: WriteFd + ?Sized> Transfer<'a, R, W> {
 }
 
 impl<R: ?Sized, W: ?Sized> Drop for Transfer<'_, R, W> {
+    #[inline]
     fn drop(&mut self) {
         if let Some(pipe) = self.pipe.take() {
             pipe.put_back();

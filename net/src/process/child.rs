@@ -49,6 +49,7 @@ struct Awaited {
 }
 
 impl Child {
+    #[inline]
     pub(super) fn new(mut std: StdChild, kill_on_drop: bool) -> io::Result<Child> {
         match Child::watch(&mut std, kill_on_drop) {
             Ok(child) => Ok(child),
@@ -56,6 +57,7 @@ impl Child {
         }
     }
 
+    #[inline]
     fn watch(std: &mut StdChild, kill_on_drop: bool) -> io::Result<Child> {
         let stdin = std.stdin.take().map(ChildStdin::from_std).transpose()?;
         let stdout = std.stdout.take().map(ChildStdout::from_std).transpose()?;
@@ -68,6 +70,7 @@ impl Child {
     }
 
     /// The child, as long as its id is its own.
+    #[inline]
     fn unreaped(&self) -> Option<&Unreaped> {
         match &self.exit {
             Exit::Awaited(awaited) => Some(awaited.child()),
@@ -75,6 +78,7 @@ impl Child {
         }
     }
 
+    #[inline]
     fn ended(&mut self, status: ExitStatus) {
         if let Exit::Awaited(awaited) = &mut self.exit {
             awaited.child = None;
@@ -83,6 +87,7 @@ impl Child {
     }
 
     /// The child's process id; `None` once its status is known here, as the id may be another's then.
+    #[inline]
     pub fn id(&self) -> Option<u32> {
         self.unreaped().map(Unreaped::pid)
     }
@@ -91,6 +96,7 @@ impl Child {
     /// status is known here.
     ///
     /// Take the status by the methods of `Child` alone.
+    #[inline]
     pub fn pidfd(&self) -> Option<&PidFd> {
         self.unreaped().map(Unreaped::pidfd)
     }
@@ -117,6 +123,7 @@ impl Child {
     /// - [`InvalidInput`](io::ErrorKind::InvalidInput): the child has ended and its status is known
     ///   here, or there is no such signal. (That a child has ended is no error before.)
     /// - [`PermissionDenied`](io::ErrorKind::PermissionDenied): the child is of another user by now.
+    #[inline]
     pub fn signal(&self, kind: SignalKind) -> io::Result<()> {
         self.unreaped().ok_or_else(|| has_ended(kind))?.pidfd().send_signal(kind)
     }
@@ -151,6 +158,7 @@ impl Child {
     /// # Errors
     ///
     /// As [`signal`](Self::signal), and `InvalidInput` if the child leads no group.
+    #[inline]
     pub fn signal_group(&self, kind: SignalKind) -> io::Result<()> {
         let pid = self.unreaped().ok_or_else(|| has_ended(kind))?.pid();
         sys::signal_group(pid, kind.as_raw_value()).map_err(|error| {
@@ -170,6 +178,7 @@ impl Child {
     /// # Errors
     ///
     /// [`PermissionDenied`](io::ErrorKind::PermissionDenied) if the child is of another user by now.
+    #[inline]
     pub fn start_kill(&mut self) -> io::Result<()> {
         match self.unreaped() {
             Some(child) => child.pidfd().send_signal(SignalKind::kill()),
@@ -186,6 +195,7 @@ impl Child {
     /// # Cancel safety
     ///
     /// The signal is sent by the first poll.
+    #[inline]
     pub async fn kill(&mut self) -> io::Result<()> {
         self.start_kill()?;
         self.wait().await.map(|_| ())
@@ -206,6 +216,7 @@ impl Child {
     /// # Cancel safety
     ///
     /// Nothing is lost: the next call has the status. The standard input stays closed.
+    #[inline]
     pub async fn wait(&mut self) -> io::Result<ExitStatus> {
         drop(self.stdin.take());
         let status = match &mut self.exit {
@@ -221,6 +232,7 @@ impl Child {
     /// # Errors
     ///
     /// If somebody else has taken the status, as [`wait`](Self::wait).
+    #[inline]
     pub fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
         let status = match &self.exit {
             Exit::Known(status) => return Ok(Some(*status)),
@@ -245,6 +257,7 @@ impl Child {
     /// # Cancel safety
     ///
     /// What was read is lost, and the child is dropped with the future.
+    #[inline]
     pub async fn wait_with_output(mut self) -> io::Result<Output> {
         drop(self.stdin.take());
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
@@ -270,16 +283,19 @@ impl Child {
 const TAKEN_AT_THE_END: &str = "the child is taken when this is dropped or replaced";
 
 impl Awaited {
+    #[inline]
     fn child(&self) -> &Unreaped {
         self.child.as_ref().expect(TAKEN_AT_THE_END)
     }
 
+    #[inline]
     fn child_mut(&mut self) -> &mut Unreaped {
         self.child.as_mut().expect(TAKEN_AT_THE_END)
     }
 }
 
 impl Drop for Awaited {
+    #[inline]
     fn drop(&mut self) {
         if let Some(child) = self.child.take().filter(Unreaped::is_ours) {
             if self.kill_on_drop {
@@ -292,6 +308,7 @@ impl Drop for Awaited {
 }
 
 impl fmt::Debug for Exit {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Exit::Awaited(awaited) => write!(f, "Awaited(pid {})", awaited.child().pid()),
@@ -331,6 +348,7 @@ fn has_ended(kind: SignalKind) -> io::Error {
 }
 
 /// Does both at the same time, up to the first error.
+#[inline]
 async fn both<A, B>(a: A, b: B) -> io::Result<()>
 where
     A: Future<Output = io::Result<usize>>,

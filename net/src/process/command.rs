@@ -37,32 +37,38 @@ pub struct Command {
 
 impl Command {
     /// A command for a program, which is looked for in `PATH` if it has no slash.
+    #[inline]
     pub fn new<S: AsRef<OsStr>>(program: S) -> Command {
         StdCommand::new(program).into()
     }
 
     /// The standard library's command, to ask it what is set.
+    #[inline]
     pub fn as_std(&self) -> &StdCommand {
         &self.std
     }
 
     /// The standard library's command, to set what has no method here.
+    #[inline]
     pub fn as_std_mut(&mut self) -> &mut StdCommand {
         &mut self.std
     }
 
     /// The standard library's command. [`kill_on_drop`](Self::kill_on_drop) is lost.
+    #[inline]
     pub fn into_std(self) -> StdCommand {
         self.std
     }
 
     /// Adds an argument, which no shell looks at.
+    #[inline]
     pub fn arg<S: AsRef<OsStr>>(&mut self, arg: S) -> &mut Command {
         self.std.arg(arg);
         self
     }
 
     /// Adds several arguments.
+    #[inline]
     pub fn args<I, S>(&mut self, args: I) -> &mut Command
     where
         I: IntoIterator<Item = S>,
@@ -73,12 +79,14 @@ impl Command {
     }
 
     /// What the program sees as its own name, its argument 0, in place of the name it was found by.
+    #[inline]
     pub fn arg0<S: AsRef<OsStr>>(&mut self, arg: S) -> &mut Command {
         self.std.arg0(arg);
         self
     }
 
     /// Sets a variable of the child's environment.
+    #[inline]
     pub fn env<K, V>(&mut self, key: K, val: V) -> &mut Command
     where
         K: AsRef<OsStr>,
@@ -89,6 +97,7 @@ impl Command {
     }
 
     /// Sets several variables of the child's environment.
+    #[inline]
     pub fn envs<I, K, V>(&mut self, vars: I) -> &mut Command
     where
         I: IntoIterator<Item = (K, V)>,
@@ -100,12 +109,14 @@ impl Command {
     }
 
     /// Takes a variable out of the child's environment, whether it was set here or is inherited.
+    #[inline]
     pub fn env_remove<K: AsRef<OsStr>>(&mut self, key: K) -> &mut Command {
         self.std.env_remove(key);
         self
     }
 
     /// Takes all variables out of the child's environment, those that are inherited too.
+    #[inline]
     pub fn env_clear(&mut self) -> &mut Command {
         self.std.env_clear();
         self
@@ -113,12 +124,14 @@ impl Command {
 
     /// The child's working directory. Whether a relative path of a program starts there is not said: give
     /// an absolute one.
+    #[inline]
     pub fn current_dir<P: AsRef<Path>>(&mut self, dir: P) -> &mut Command {
         self.std.current_dir(dir);
         self
     }
 
     /// The child's standard input. If nothing is said it is inherited.
+    #[inline]
     pub fn stdin<T: Into<Stdio>>(&mut self, cfg: T) -> &mut Command {
         self.std.stdin(cfg);
         self
@@ -126,12 +139,14 @@ impl Command {
 
     /// The child's standard output. If nothing is said it is inherited by [`spawn`](Self::spawn) and
     /// [`status`](Self::status), and a pipe for [`output`](Self::output).
+    #[inline]
     pub fn stdout<T: Into<Stdio>>(&mut self, cfg: T) -> &mut Command {
         self.std.stdout(cfg);
         self
     }
 
     /// The child's standard error. As [`stdout`](Self::stdout).
+    #[inline]
     pub fn stderr<T: Into<Stdio>>(&mut self, cfg: T) -> &mut Command {
         self.std.stderr(cfg);
         self
@@ -141,17 +156,20 @@ impl Command {
     /// [`output`](Self::output), is killed (SIGKILL) if it has not ended by then. It is not by default.
     ///
     /// The child alone is killed, not what it has started: see [`Child::signal_group`] for those.
+    #[inline]
     pub fn kill_on_drop(&mut self, kill_on_drop: bool) -> &mut Command {
         self.kill_on_drop = kill_on_drop;
         self
     }
 
     /// What was given to [`kill_on_drop`](Self::kill_on_drop).
+    #[inline]
     pub fn get_kill_on_drop(&self) -> bool {
         self.kill_on_drop
     }
 
     /// The child's user. Without the privilege to set it, spawning fails.
+    #[inline]
     pub fn uid(&mut self, id: u32) -> &mut Command {
         self.std.uid(id);
         self
@@ -159,6 +177,7 @@ impl Command {
 
     /// The child's group, in the sense of users' groups. Without the privilege to set it, spawning
     /// fails.
+    #[inline]
     pub fn gid(&mut self, id: u32) -> &mut Command {
         self.std.gid(id);
         self
@@ -168,6 +187,7 @@ impl Command {
     ///
     /// Then Ctrl-C at the terminal does not reach it any more, and [`Child::signal_group`] reaches it
     /// with all that it starts.
+    #[inline]
     pub fn process_group(&mut self, pgroup: i32) -> &mut Command {
         self.std.process_group(pgroup);
         self
@@ -189,6 +209,7 @@ impl Command {
     ///   for each pipe.
     /// - [`Unsupported`](io::ErrorKind::Unsupported): the kernel is older than Linux 5.4. Nothing has been
     ///   started then.
+    #[inline]
     pub fn spawn(&mut self) -> io::Result<Child> {
         self.spawn_with(StdCommand::spawn)
     }
@@ -210,6 +231,7 @@ impl Command {
     /// # Errors
     ///
     /// As [`spawn`](Self::spawn), and those of `with`.
+    #[inline]
     pub fn spawn_with(
         &mut self,
         with: impl FnOnce(&mut StdCommand) -> io::Result<StdChild>,
@@ -239,6 +261,7 @@ impl Command {
     ///
     /// The child runs on if the future is dropped, unless [`kill_on_drop`](Self::kill_on_drop) says
     /// otherwise; its status is lost.
+    #[inline]
     pub fn status(&mut self) -> impl Future<Output = io::Result<ExitStatus>> + use<> {
         let child = self.spawn();
         async {
@@ -260,6 +283,7 @@ impl Command {
     /// # Cancel safety
     ///
     /// As [`status`](Self::status); what was collected is lost.
+    #[inline]
     pub fn output(&mut self) -> impl Future<Output = io::Result<Output>> + use<> {
         self.std.stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = self.spawn();
@@ -267,6 +291,7 @@ impl Command {
     }
 
     /// Has the children undo, from now on, what is done to signals here.
+    #[inline]
     pub(crate) fn restore_signals(&mut self) {
         if !self.restores_signals {
             sys::restore_signals(&mut self.std);
@@ -274,6 +299,7 @@ impl Command {
         }
     }
 
+    #[inline]
     fn explain(&self, error: io::Error) -> io::Error {
         let program = self.std.get_program();
         let place = match self.std.get_current_dir() {
@@ -288,6 +314,7 @@ impl Command {
 }
 
 impl From<StdCommand> for Command {
+    #[inline]
     fn from(std: StdCommand) -> Command {
         Command { std, kill_on_drop: false, restores_signals: false }
     }
@@ -295,6 +322,7 @@ impl From<StdCommand> for Command {
 
 /// Linux 5.3 could open a pidfd, but not wait by it. On what it is asked about here, which is not a
 /// child, newer ones have nothing to wait for.
+#[inline]
 fn supports_waiting(this_process: PidFd) -> io::Result<PidFd> {
     match this_process.try_wait() {
         Err(error) if error.kind() == io::ErrorKind::InvalidInput => {

@@ -21,19 +21,23 @@ pub(super) struct Unreaped {
 }
 
 impl Unreaped {
+    #[inline]
     pub(super) fn new(pidfd: PidFd, pid: u32) -> Unreaped {
         Unreaped { pidfd: Source::new(pidfd), waited_in: None, pid, parent: process::id() }
     }
 
+    #[inline]
     pub(super) fn pid(&self) -> u32 {
         self.pid
     }
 
+    #[inline]
     pub(super) fn pidfd(&self) -> &PidFd {
         self.pidfd.get_ref()
     }
 
     /// Waits until it has ended, and reaps it.
+    #[inline]
     pub(super) async fn wait(&mut self) -> io::Result<ExitStatus> {
         // The pidfd follows who waits: the runtime that watched it before may not be driven any more.
         let runtime = Handle::try_current().ok().map(|runtime| runtime.id());
@@ -45,17 +49,20 @@ impl Unreaped {
     }
 
     /// Reaps it if it has ended.
+    #[inline]
     pub(super) fn try_wait(&self) -> io::Result<Option<ExitStatus>> {
         self.pidfd().try_wait()
     }
 
     /// Whether this is the process that has started it, and not a fork of that.
+    #[inline]
     pub(super) fn is_ours(&self) -> bool {
         self.parent == process::id()
     }
 
     /// Whether there will be something to reap. An error says that somebody else has done it or, after a
     /// fork, that it is not this process's to do.
+    #[inline]
     fn is_left(&self) -> bool {
         matches!(self.try_wait(), Ok(None))
     }
@@ -69,6 +76,7 @@ static ORPHANS: Mutex<LinkedList<Unreaped>> = Mutex::new(LinkedList::new());
 
 /// Has a child reaped that nobody waits for any more: by the current runtime or, without one, by
 /// `home`.
+#[inline]
 pub(super) fn abandon(child: Unreaped, home: Option<Handle>) {
     if !child.is_left() {
         return;
@@ -80,6 +88,7 @@ pub(super) fn abandon(child: Unreaped, home: Option<Handle>) {
 }
 
 /// Looks after the orphans, now that somebody has a runtime, perhaps.
+#[inline]
 pub(super) fn adopt_orphans() {
     // Who holds the lock is busy with them, or has stayed behind when this process was forked.
     let orphans = ORPHANS.try_lock().map(|mut orphans| mem::take(&mut *orphans));
@@ -90,6 +99,7 @@ pub(super) fn adopt_orphans() {
 struct Abandoned(Option<Unreaped>);
 
 impl Abandoned {
+    #[inline]
     async fn reap(mut self) {
         if let Some(child) = &mut self.0 {
             if child.wait().await.is_ok() {
@@ -100,6 +110,7 @@ impl Abandoned {
 }
 
 impl Drop for Abandoned {
+    #[inline]
     fn drop(&mut self) {
         if let Some(child) = self.0.take().filter(Unreaped::is_left) {
             let mut orphan = LinkedList::from([child]);

@@ -34,6 +34,7 @@ macro_rules! stream {
             /// # Errors
             ///
             /// Those of fcntl(2).
+            #[inline]
             pub fn from_std(stream: process::$stream) -> io::Result<$stream> {
                 let fd = OwnedFd::from(stream);
                 sys::set_nonblocking(fd.as_fd(), true)?;
@@ -45,6 +46,7 @@ macro_rules! stream {
             /// # Errors
             ///
             /// Those of fcntl(2).
+            #[inline]
             pub fn into_owned_fd(self) -> io::Result<OwnedFd> {
                 let fd = OwnedFd::from(self.io.into_inner());
                 sys::set_nonblocking(fd.as_fd(), false)?;
@@ -55,6 +57,7 @@ macro_rules! stream {
         has_fd!($stream, io);
 
         impl fmt::Debug for $stream {
+            #[inline]
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.debug_struct(stringify!($stream)).field("fd", &self.as_raw_fd()).finish()
             }
@@ -64,6 +67,7 @@ macro_rules! stream {
         impl TryFrom<$stream> for Stdio {
             type Error = io::Error;
 
+            #[inline]
             fn try_from(stream: $stream) -> io::Result<Stdio> {
                 stream.into_owned_fd().map(Stdio::from)
             }

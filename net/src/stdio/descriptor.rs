@@ -55,6 +55,7 @@ pub(super) enum Direction {
 
 impl Descriptor {
     /// Of a standard stream. If nothing of it can be found out, using it will tell the reason.
+    #[inline]
     pub(super) fn of(number: RawFd, direction: Direction) -> Descriptor {
         let inherited = sys::standard(number);
         let kind = inherited
@@ -68,6 +69,7 @@ impl Descriptor {
         Descriptor { number, file, kind, fresh: false }
     }
 
+    #[inline]
     fn file(&self) -> &File {
         match &self.file {
             Handle::Own(file) => file,
@@ -76,6 +78,7 @@ impl Descriptor {
     }
 
     /// Reads once, without waiting.
+    #[inline]
     pub(super) fn read(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
         let mut file = self.file();
         let result = match self.kind {
@@ -92,6 +95,7 @@ impl Descriptor {
     }
 
     /// Writes once, without waiting.
+    #[inline]
     pub(super) fn write(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
         let mut file = self.file();
         let result = match self.kind {
@@ -108,6 +112,7 @@ impl Descriptor {
     }
 
     /// As much as a write in blocking mode takes without waiting, if there is room.
+    #[inline]
     fn start_of<'a>(&self, bufs: &'a [IoSlice<'_>]) -> &'a [u8] {
         let most = if self.kind == Kind::Pipe { sys::PIPE_BUF } else { TERMINAL_BUF };
         let first = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| buf);
@@ -133,6 +138,7 @@ impl Descriptor {
 
     /// Reads once, appends to `line`, and takes nothing that is behind a newline. Returns how much it
     /// took, 0 at the end.
+    #[inline]
     pub(super) fn read_of_line(&self, line: &mut Vec<u8>) -> io::Result<usize> {
         match self.kind {
             Kind::File => self.read_of_line_in_file(line),
@@ -144,6 +150,7 @@ impl Descriptor {
     }
 
     /// Moves the position, which is the next program's as well, only over what is taken.
+    #[inline]
     fn read_of_line_in_file(&self, line: &mut Vec<u8>) -> io::Result<usize> {
         let mut file = self.file();
         let mut chunk = [0; CHUNK];
@@ -157,6 +164,7 @@ impl Descriptor {
         Ok(taken.len())
     }
 
+    #[inline]
     fn read_of_line_in_socket(&self, line: &mut Vec<u8>) -> io::Result<usize> {
         let mut chunk = [0; CHUNK];
         let seen = sys::peek_now(self.as_fd(), &mut chunk)?;
@@ -167,6 +175,7 @@ impl Descriptor {
     }
 
     /// A pipe's bytes cannot be looked at before they are taken.
+    #[inline]
     fn read_of_line_bytewise(&self, line: &mut Vec<u8>) -> io::Result<usize> {
         for taken in 0..CHUNK {
             match self.read_into(line, 1) {
@@ -180,6 +189,7 @@ impl Descriptor {
         Ok(CHUNK)
     }
 
+    #[inline]
     fn read_into(&self, line: &mut Vec<u8>, most: usize) -> io::Result<usize> {
         let mut chunk = [0; CHUNK];
         let read = self.read(&mut [IoSliceMut::new(&mut chunk[..most])])?;
@@ -189,12 +199,14 @@ impl Descriptor {
 }
 
 impl AsFd for Descriptor {
+    #[inline]
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.file().as_fd()
     }
 }
 
 impl Kind {
+    #[inline]
     fn of(fd: BorrowedFd<'_>, metadata: &Metadata) -> Kind {
         let kind = metadata.file_type();
         let is_null = kind.is_char_device() && sys::is_null_device(metadata.rdev());
@@ -216,6 +228,7 @@ impl Kind {
 /// position concern nobody else. `None` where that is not allowed or would be another thing: a
 /// socket cannot be opened, a regular file would begin at its start, and the master of a
 /// pseudo-terminal would be the master of a new one.
+#[inline]
 fn reopen(
     number: RawFd,
     kind: Kind,
@@ -237,6 +250,7 @@ fn reopen(
 }
 
 /// The bytes up to the first newline and with it, or all.
+#[inline]
 fn through_newline(bytes: &[u8]) -> &[u8] {
     match bytes.iter().position(|&byte| byte == b'\n') {
         Some(at) => &bytes[..=at],

@@ -60,6 +60,7 @@ use crate::methods::{read_methods, readiness_methods, write_methods};
 /// }
 /// # Ok(()) }
 /// ```
+#[inline]
 pub fn stdin() -> Stdin {
     Stdin { io: Source::new(Descriptor::of(0, Direction::In)) }
 }
@@ -88,11 +89,13 @@ pub fn stdin() -> Stdin {
 /// stdout.write_all(b"hello\n").await?;
 /// # std::io::Result::Ok(()) }).unwrap();
 /// ```
+#[inline]
 pub fn stdout() -> Stdout {
     Stdout { io: Source::new(Descriptor::of(1, Direction::Out)) }
 }
 
 /// Standard error, to be written by tasks: as [`stdout()`], on descriptor 2.
+#[inline]
 pub fn stderr() -> Stderr {
     Stderr { io: Source::new(Descriptor::of(2, Direction::Out)) }
 }
@@ -135,6 +138,7 @@ impl Stdin {
     ///
     /// What was read of the line until then has been appended to `buf`: with it, calling again goes
     /// on. Lost is only a character of several bytes if not all of it had come.
+    #[inline]
     pub async fn read_line(&self, buf: &mut String) -> io::Result<usize> {
         let mut line = PartialLine { bytes: Vec::new(), buf };
         loop {
@@ -147,6 +151,7 @@ impl Stdin {
 
     /// The lines of the input. What they read ahead is theirs: with
     /// [`Lines::into_parts`] it can be had back.
+    #[inline]
     pub fn lines(self) -> Lines<Stdin> {
         lines::lines(self)
     }
@@ -159,6 +164,7 @@ struct PartialLine<'a> {
 }
 
 impl PartialLine<'_> {
+    #[inline]
     fn finish(mut self) -> io::Result<usize> {
         let line = String::from_utf8(mem::take(&mut self.bytes)).map_err(|error| {
             let text = format!("the line is not UTF-8 text: {error}");
@@ -170,6 +176,7 @@ impl PartialLine<'_> {
 }
 
 impl Drop for PartialLine<'_> {
+    #[inline]
     fn drop(&mut self) {
         if let Some(chunk) = self.bytes.utf8_chunks().next() {
             self.buf.push_str(chunk.valid());

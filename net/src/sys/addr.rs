@@ -15,6 +15,7 @@ pub(crate) enum Family {
 }
 
 impl Family {
+    #[inline]
     pub(crate) fn of(addr: &SocketAddr) -> Family {
         if addr.is_ipv4() { Family::V4 } else { Family::V6 }
     }
@@ -31,11 +32,13 @@ pub(crate) union RawAddr {
 }
 
 impl RawAddr {
+    #[inline]
     pub(crate) fn empty() -> RawAddr {
         // SAFETY: all members are plain data for which all zeroes is a valid value.
         unsafe { mem::zeroed() }
     }
 
+    #[inline]
     pub(crate) fn encode(addr: SocketAddr) -> (RawAddr, socklen_t) {
         let mut raw = RawAddr::empty();
         match addr {
@@ -61,6 +64,7 @@ impl RawAddr {
         }
     }
 
+    #[inline]
     pub(crate) fn decode(self) -> io::Result<SocketAddr> {
         // SAFETY: `empty` and `encode` initialise every byte, the kernel writes over some of them,
         // and all members are valid in any bit pattern; the family only says which one is meant.

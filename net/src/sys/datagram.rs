@@ -44,6 +44,7 @@ struct Room<B, const N: usize> {
 /// size has to be below 65536.
 ///
 /// [sendmmsg(2)]: https://man7.org/linux/man-pages/man2/sendmmsg.2.html
+#[inline]
 pub(crate) fn send_datagrams<'a>(
     socket: BorrowedFd<'_>,
     messages: impl Iterator<Item = Datagram<'a>>,
@@ -82,6 +83,7 @@ pub(crate) fn send_datagrams<'a>(
 }
 
 /// The control messages of a datagram.
+#[inline]
 fn control_of(message: &Datagram<'_>) -> Control<TO_SEND> {
     let mut control = Control::new();
     match message.from {
@@ -114,6 +116,7 @@ fn control_of(message: &Datagram<'_>) -> Control<TO_SEND> {
 /// one unless there is nothing to receive into.
 ///
 /// [recvmmsg(2)]: https://man7.org/linux/man-pages/man2/recvmmsg.2.html
+#[inline]
 pub(crate) fn receive_datagrams(
     socket: BorrowedFd<'_>,
     bufs: &mut [IoSliceMut<'_>],
@@ -156,6 +159,7 @@ pub(crate) fn receive_datagrams(
 }
 
 /// What the kernel says of a message that it has received.
+#[inline]
 fn describe(header: &libc::mmsghdr, room: &Room<(), TO_RECEIVE>) -> io::Result<Received> {
     let len = header.msg_len as usize;
     let mut received = Received {
@@ -199,6 +203,7 @@ fn field<const N: usize>(data: &[u8], offset: usize) -> Option<[u8; N]> {
     data.get(offset..)?.first_chunk().copied()
 }
 
+#[inline]
 fn empty_header() -> libc::mmsghdr {
     // SAFETY: `mmsghdr` is plain data for which all zeroes is a valid value.
     unsafe { mem::zeroed() }
@@ -215,6 +220,7 @@ pub(crate) enum Refusal {
 }
 
 /// Whether a datagram with a segment size was perhaps refused for that.
+#[inline]
 pub(crate) fn refusal_of_segments(error: &io::Error) -> Option<Refusal> {
     match error.raw_os_error()? {
         libc::EIO | libc::EOPNOTSUPP => Some(Refusal::Any),

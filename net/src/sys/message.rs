@@ -16,11 +16,13 @@ use super::{IOV_MAX, RawAddr, check_len};
 /// it in a host program that has not ignored it.
 ///
 /// [sendmsg(2)]: https://man7.org/linux/man-pages/man2/sendmsg.2.html
+#[inline]
 pub(crate) fn send_vectored(socket: BorrowedFd<'_>, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
     send_message(socket, bufs, None, &[])
 }
 
 /// As [`send_vectored`], of one message: a stream may take fewer buffers than it was given, a message not.
+#[inline]
 pub(crate) fn send_gathered(socket: BorrowedFd<'_>, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
     if bufs.len() > IOV_MAX {
         let text = format!(
@@ -36,6 +38,7 @@ pub(crate) fn send_gathered(socket: BorrowedFd<'_>, bufs: &[IoSlice<'_>]) -> io:
 /// also if the socket is in blocking mode.
 ///
 /// [sendmsg(2)]: https://man7.org/linux/man-pages/man2/sendmsg.2.html
+#[inline]
 pub(crate) fn send_message(
     socket: BorrowedFd<'_>,
     bufs: &[IoSlice<'_>],
@@ -69,11 +72,13 @@ pub(crate) struct Received {
 
 impl Received {
     /// Whether the message was longer than the buffers.
+    #[inline]
     pub(crate) fn is_truncated(&self) -> bool {
         self.flags & libc::MSG_TRUNC != 0
     }
 
     /// Whether there was more control data than room for it.
+    #[inline]
     pub(crate) fn is_control_truncated(&self) -> bool {
         self.flags & libc::MSG_CTRUNC != 0
     }
@@ -83,6 +88,7 @@ impl Received {
 /// on exec. Never waits, also if the socket is in blocking mode.
 ///
 /// [recvmsg(2)]: https://man7.org/linux/man-pages/man2/recvmsg.2.html
+#[inline]
 pub(crate) fn receive_message<const N: usize>(
     socket: BorrowedFd<'_>,
     bufs: &mut [IoSliceMut<'_>],
@@ -116,6 +122,7 @@ const _: () = assert!(HEADER % ALIGN == 0 && mem::offset_of!(libc::cmsghdr, cmsg
 const _: () = assert!(mem::offset_of!(libc::cmsghdr, cmsg_type) == HEADER - 4);
 
 /// The room that a control message of `len` bytes takes (`CMSG_SPACE`).
+#[inline]
 pub(crate) const fn control_space(len: usize) -> usize {
     HEADER + len.next_multiple_of(ALIGN)
 }
@@ -128,16 +135,19 @@ pub(crate) struct Control<const N: usize> {
 }
 
 impl<const N: usize> Control<N> {
+    #[inline]
     pub(crate) fn new() -> Control<N> {
         Control { bytes: [0; N], len: 0 }
     }
 
     /// What is in it, as the kernel wants it.
+    #[inline]
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.bytes[..self.len]
     }
 
     /// Adds a message. There is room, as its maker has counted.
+    #[inline]
     pub(crate) fn push(&mut self, level: c_int, kind: c_int, data: &[u8]) {
         let len = HEADER + data.len();
         let room = &mut self.bytes[self.len..][..control_space(data.len())];
@@ -149,6 +159,7 @@ impl<const N: usize> Control<N> {
     }
 
     /// The messages in it: level, type, data.
+    #[inline]
     pub(crate) fn messages(&self) -> impl Iterator<Item = (c_int, c_int, &[u8])> {
         let mut rest = self.as_bytes();
         std::iter::from_fn(move || {

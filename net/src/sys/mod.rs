@@ -33,17 +33,20 @@ pub(crate) use unix::*;
 pub(crate) const IOV_MAX: usize = 1024;
 
 /// Whether a nonblocking socket is being connected now (`EINPROGRESS`).
+#[inline]
 pub(crate) fn is_connecting(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::EINPROGRESS)
 }
 
 /// Whether a socket without an error says that it has no peer, yet or any more.
+#[inline]
 pub(crate) fn is_not_connected(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::ENOTCONN)
 }
 
 /// Whether this error of `connect` says that there is no way from here to the address, of which its
 /// host knows nothing.
+#[inline]
 pub(crate) fn is_unreachable(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),
@@ -62,6 +65,7 @@ pub(crate) fn is_unreachable(error: &io::Error) -> bool {
 /// listen would give it for ever.)
 ///
 /// [accept(2)]: https://man7.org/linux/man-pages/man2/accept.2.html
+#[inline]
 pub(crate) fn is_of_new_socket(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),
@@ -80,6 +84,7 @@ pub(crate) fn is_of_new_socket(error: &io::Error) -> bool {
 
 /// What the process or the system has run out of, if that is why `accept` failed. The connection
 /// stays in the queue.
+#[inline]
 pub(crate) fn exhausted(error: &io::Error) -> Option<&'static str> {
     match error.raw_os_error()? {
         libc::EMFILE => Some("the process has no file descriptor left (raise `ulimit -n`)"),
@@ -89,6 +94,7 @@ pub(crate) fn exhausted(error: &io::Error) -> Option<&'static str> {
     }
 }
 
+#[inline]
 fn check(result: c_int) -> io::Result<c_int> {
     if result == -1 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }

@@ -22,6 +22,7 @@ pub(crate) struct Opt<K> {
 }
 
 impl<K> Opt<K> {
+    #[inline]
     const fn new(level: c_int, name: c_int) -> Opt<K> {
         Opt { level, name, kind: PhantomData }
     }
@@ -95,6 +96,7 @@ const _: () = assert!(mem::size_of::<RawLinger>() == mem::size_of::<libc::linger
 /// [getsockopt(2)].
 ///
 /// [getsockopt(2)]: https://man7.org/linux/man-pages/man2/getsockopt.2.html
+#[inline]
 pub(crate) fn option<K: Kind>(socket: BorrowedFd<'_>, opt: &Opt<K>) -> io::Result<K::Value> {
     let mut raw = K::Raw::default();
     let mut len = mem::size_of::<K::Raw>() as socklen_t;
@@ -110,6 +112,7 @@ pub(crate) fn option<K: Kind>(socket: BorrowedFd<'_>, opt: &Opt<K>) -> io::Resul
 /// [setsockopt(2)].
 ///
 /// [setsockopt(2)]: https://man7.org/linux/man-pages/man2/setsockopt.2.html
+#[inline]
 pub(crate) fn set_option<K: Kind>(
     socket: BorrowedFd<'_>,
     opt: &Opt<K>,
@@ -123,12 +126,14 @@ pub(crate) fn set_option<K: Kind>(
 }
 
 /// Takes the error that waits on a socket.
+#[inline]
 pub(crate) fn take_error(socket: BorrowedFd<'_>) -> io::Result<Option<io::Error>> {
     let errno = option(socket, &SO_ERROR)?;
     Ok((errno != 0).then(|| io::Error::from_raw_os_error(errno as c_int)))
 }
 
 /// The name of the interface a socket is bound to.
+#[inline]
 pub(crate) fn device(socket: BorrowedFd<'_>) -> io::Result<Option<Vec<u8>>> {
     let mut name = [0_u8; libc::IFNAMSIZ];
     let mut len = name.len() as socklen_t;
@@ -141,6 +146,7 @@ pub(crate) fn device(socket: BorrowedFd<'_>) -> io::Result<Option<Vec<u8>>> {
 }
 
 /// Binds a socket to an interface, or to none any more.
+#[inline]
 pub(crate) fn bind_device(socket: BorrowedFd<'_>, interface: Option<&[u8]>) -> io::Result<()> {
     let name = interface.unwrap_or_default();
     if name.len() >= libc::IFNAMSIZ {

@@ -23,6 +23,7 @@ impl Command {
     /// allocator among them. The function may make only calls that are async-signal-safe (see
     /// signal-safety(7)), and must keep to the rules of descriptors' ownership. See
     /// [`CommandExt::pre_exec`].
+    #[inline]
     pub unsafe fn pre_exec<F>(&mut self, f: F) -> &mut Command
     where
         F: FnMut() -> io::Result<()> + Send + Sync + 'static,
@@ -37,6 +38,7 @@ impl Command {
 
 /// Has the children of a command undo what the engine has done to signals. It also makes std start them
 /// by fork(2), whose handlers in the child give ignored signals back.
+#[inline]
 pub(crate) fn restore_signals(command: &mut StdCommand) {
     // SAFETY: the function is made for a child before exec: it is async-signal-safe, and touches no
     // descriptor.
@@ -46,17 +48,20 @@ pub(crate) fn restore_signals(command: &mut StdCommand) {
 /// [kill(2)] of a process group.
 ///
 /// [kill(2)]: https://man7.org/linux/man-pages/man2/kill.2.html
+#[inline]
 pub(crate) fn signal_group(leader: u32, signal: c_int) -> io::Result<()> {
     // SAFETY: no pointers are passed.
     check(unsafe { libc::kill(-(leader as libc::pid_t), signal) }).map(drop)
 }
 
 /// Whether there is no process, or group, of the id (`ESRCH`).
+#[inline]
 pub(crate) fn is_no_such_process(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::ESRCH)
 }
 
 /// What has run out, if that is why a process could not be started.
+#[inline]
 pub(crate) fn exhausted_by_spawning(error: &io::Error) -> Option<&'static str> {
     match error.raw_os_error()? {
         libc::EAGAIN => Some("the limit of processes is reached (raise `ulimit -u`, or pids.max)"),

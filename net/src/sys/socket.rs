@@ -12,11 +12,13 @@ use crate::TcpSocket;
 use crate::error::explain_making;
 
 /// A TCP socket.
+#[inline]
 pub(crate) fn tcp_socket(family: Family) -> io::Result<OwnedFd> {
     new_socket(family as c_int, libc::SOCK_STREAM, libc::IPPROTO_TCP)
 }
 
 /// A UDP socket.
+#[inline]
 pub(crate) fn udp_socket(family: Family) -> io::Result<OwnedFd> {
     new_socket(family as c_int, libc::SOCK_DGRAM, libc::IPPROTO_UDP)
 }
@@ -24,6 +26,7 @@ pub(crate) fn udp_socket(family: Family) -> io::Result<OwnedFd> {
 /// [socket(2)]: nonblocking and closed on exec.
 ///
 /// [socket(2)]: https://man7.org/linux/man-pages/man2/socket.2.html
+#[inline]
 pub(super) fn new_socket(family: c_int, kind: c_int, protocol: c_int) -> io::Result<OwnedFd> {
     let kind = kind | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
     // SAFETY: no pointers are passed.
@@ -35,6 +38,7 @@ pub(super) fn new_socket(family: c_int, kind: c_int, protocol: c_int) -> io::Res
 
 impl FromRawFd for TcpSocket {
     /// As `From<OwnedFd>`.
+    #[inline]
     unsafe fn from_raw_fd(fd: RawFd) -> TcpSocket {
         // SAFETY: the caller promises that the descriptor is open and nobody else's.
         TcpSocket::from(unsafe { OwnedFd::from_raw_fd(fd) })
@@ -44,10 +48,12 @@ impl FromRawFd for TcpSocket {
 /// [bind(2)].
 ///
 /// [bind(2)]: https://man7.org/linux/man-pages/man2/bind.2.html
+#[inline]
 pub(crate) fn bind(socket: BorrowedFd<'_>, addr: SocketAddr) -> io::Result<()> {
     bind_raw(socket, RawAddr::encode(addr))
 }
 
+#[inline]
 pub(super) fn bind_raw(socket: BorrowedFd<'_>, addr: (RawAddr, socklen_t)) -> io::Result<()> {
     let (raw, len) = addr;
     // SAFETY: `raw` outlives the call and has the `len` bytes, as its maker counted them.
@@ -57,10 +63,12 @@ pub(super) fn bind_raw(socket: BorrowedFd<'_>, addr: (RawAddr, socklen_t)) -> io
 /// [connect(2)]. `EINPROGRESS` is an error here, as in C.
 ///
 /// [connect(2)]: https://man7.org/linux/man-pages/man2/connect.2.html
+#[inline]
 pub(crate) fn connect(socket: BorrowedFd<'_>, addr: SocketAddr) -> io::Result<()> {
     connect_raw(socket, RawAddr::encode(addr))
 }
 
+#[inline]
 pub(super) fn connect_raw(socket: BorrowedFd<'_>, addr: (RawAddr, socklen_t)) -> io::Result<()> {
     let (raw, len) = addr;
     // SAFETY: `raw` outlives the call and has the `len` bytes, as its maker counted them.
@@ -70,6 +78,7 @@ pub(super) fn connect_raw(socket: BorrowedFd<'_>, addr: (RawAddr, socklen_t)) ->
 /// [listen(2)]. The kernel caps `backlog` at `/proc/sys/net/core/somaxconn`.
 ///
 /// [listen(2)]: https://man7.org/linux/man-pages/man2/listen.2.html
+#[inline]
 pub(crate) fn listen(socket: BorrowedFd<'_>, backlog: c_int) -> io::Result<()> {
     // SAFETY: no pointers are passed.
     check(unsafe { libc::listen(socket.as_raw_fd(), backlog) }).map(drop)
@@ -78,12 +87,14 @@ pub(crate) fn listen(socket: BorrowedFd<'_>, backlog: c_int) -> io::Result<()> {
 /// [accept4(2)]: the new socket and its peer.
 ///
 /// [accept4(2)]: https://man7.org/linux/man-pages/man2/accept.2.html
+#[inline]
 pub(crate) fn accept(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, SocketAddr)> {
     let (socket, (raw, _)) = accept_raw(listener)?;
     Ok((socket, raw.decode()?))
 }
 
 /// The new socket, nonblocking and closed on exec in the one call, and its peer's address.
+#[inline]
 pub(super) fn accept_raw(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, (RawAddr, socklen_t))> {
     let mut raw = RawAddr::empty();
     let mut len = mem::size_of::<RawAddr>() as socklen_t;
@@ -120,6 +131,7 @@ pub(crate) fn recv(socket: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<usize> 
 /// [getsockname(2)].
 ///
 /// [getsockname(2)]: https://man7.org/linux/man-pages/man2/getsockname.2.html
+#[inline]
 pub(crate) fn local_addr(socket: BorrowedFd<'_>) -> io::Result<SocketAddr> {
     let mut raw = RawAddr::empty();
     let mut len = mem::size_of::<RawAddr>() as socklen_t;

@@ -17,6 +17,7 @@ use super::{check, check_len, status_flags};
 /// Never with `SPLICE_F_MORE`, which would have TCP keep back a short end.
 ///
 /// [splice(2)]: https://man7.org/linux/man-pages/man2/splice.2.html
+#[inline]
 pub(crate) fn splice(from: BorrowedFd<'_>, to: BorrowedFd<'_>, len: usize) -> io::Result<usize> {
     let flags = libc::SPLICE_F_MOVE | libc::SPLICE_F_NONBLOCK;
     let here = ptr::null_mut();
@@ -27,6 +28,7 @@ pub(crate) fn splice(from: BorrowedFd<'_>, to: BorrowedFd<'_>, len: usize) -> io
 /// [sendfile(2)] from `offset` of a file, which is moved on; the file's own position stays.
 ///
 /// [sendfile(2)]: https://man7.org/linux/man-pages/man2/sendfile.2.html
+#[inline]
 pub(crate) fn send_file(
     to: BorrowedFd<'_>,
     file: BorrowedFd<'_>,
@@ -44,12 +46,14 @@ pub(crate) fn send_file(
 /// [pread(2)].
 ///
 /// [pread(2)]: https://man7.org/linux/man-pages/man2/pread.2.html
+#[inline]
 pub(crate) fn read_at(file: BorrowedFd<'_>, buf: &mut [u8], offset: u64) -> io::Result<usize> {
     let (into, offset) = (buf.as_mut_ptr().cast(), as_offset(offset)?);
     // SAFETY: the kernel writes at most `buf.len()` bytes to `buf`, which is borrowed for longer.
     check_len(unsafe { libc::pread64(file.as_raw_fd(), into, buf.len(), offset) })
 }
 
+#[inline]
 fn as_offset(offset: u64) -> io::Result<off64_t> {
     off64_t::try_from(offset).map_err(|_| {
         let text = format!("reading a file from offset {offset}: no file is as long");
@@ -60,6 +64,7 @@ fn as_offset(offset: u64) -> io::Result<off64_t> {
 /// Whether splice and sendfile can be had for a descriptor without blocking: it is a regular file, or a
 /// socket or pipe in nonblocking mode, which is all the kernel goes by on their side. Of terminals and
 /// other devices a read may mean more than its bytes.
+#[inline]
 pub(crate) fn moves_without_blocking(fd: BorrowedFd<'_>) -> io::Result<bool> {
     Ok(match stat(fd)?.st_mode & libc::S_IFMT {
         libc::S_IFREG => true,
@@ -69,12 +74,14 @@ pub(crate) fn moves_without_blocking(fd: BorrowedFd<'_>) -> io::Result<bool> {
 }
 
 /// The size of a regular file, where it has one that counts: the files of /proc say 0.
+#[inline]
 pub(crate) fn file_size(fd: BorrowedFd<'_>) -> io::Result<Option<u64>> {
     let stat = stat(fd)?;
     let regular = stat.st_mode & libc::S_IFMT == libc::S_IFREG;
     Ok(u64::try_from(stat.st_size).ok().filter(|size| regular && *size > 0))
 }
 
+#[inline]
 fn stat(fd: BorrowedFd<'_>) -> io::Result<libc::stat64> {
     // SAFETY: `stat64` is plain data for which all zeroes is a valid value.
     let mut stat: libc::stat64 = unsafe { mem::zeroed() };
@@ -85,6 +92,7 @@ fn stat(fd: BorrowedFd<'_>) -> io::Result<libc::stat64> {
 
 /// Whether `SIGPIPE` would end the process, as it does unless it is ignored (Rust's start-up does that) or
 /// handled. splice and sendfile raise it and know no `MSG_NOSIGNAL`.
+#[inline]
 pub(crate) fn sigpipe_kills() -> bool {
     // SAFETY: `sigaction` is plain data for which all zeroes is a valid value.
     let mut action: libc::sigaction = unsafe { mem::zeroed() };
@@ -95,6 +103,7 @@ pub(crate) fn sigpipe_kills() -> bool {
 
 /// Whether this error says that the kernel does not move bytes between descriptors of these kinds, or
 /// not for this process, and has moved none.
+#[inline]
 pub(crate) fn is_move_refused(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),

@@ -18,6 +18,7 @@ pub(crate) const O_NOCTTY: c_int = libc::O_NOCTTY;
 
 /// The descriptor of a standard stream, which is not ours to close. Should the program have closed
 /// it, every use says `EBADF`.
+#[inline]
 pub(crate) fn standard(number: RawFd) -> ManuallyDrop<File> {
     // SAFETY: it is never closed through this `File`, since it is never dropped. Who closes a standard
     // descriptor and lets the number be used anew redirects the stream, which is the custom.
@@ -25,11 +26,13 @@ pub(crate) fn standard(number: RawFd) -> ManuallyDrop<File> {
 }
 
 /// Whether a device, by its number, is /dev/null.
+#[inline]
 pub(crate) fn is_null_device(device: u64) -> bool {
     device == libc::makedev(1, 3)
 }
 
 /// Whether this is a pseudo-terminal's master: only those have a number to tell (`TIOCGPTN`).
+#[inline]
 pub(crate) fn is_pty_master(fd: BorrowedFd<'_>) -> bool {
     let mut number = 0u32;
     // SAFETY: the kernel writes an `unsigned int` to the pointer, which is valid for the call.
@@ -37,6 +40,7 @@ pub(crate) fn is_pty_master(fd: BorrowedFd<'_>) -> bool {
 }
 
 /// Whether a terminal hands its input out by lines (`ICANON`).
+#[inline]
 pub(crate) fn is_canonical(terminal: BorrowedFd<'_>) -> bool {
     // SAFETY: `termios` is plain data for which all zeroes is a valid value.
     let mut mode: libc::termios = unsafe { mem::zeroed() };
@@ -46,6 +50,7 @@ pub(crate) fn is_canonical(terminal: BorrowedFd<'_>) -> bool {
 }
 
 /// Whether the error is `EBADF`: closed, or not open for what was tried.
+#[inline]
 pub(crate) fn is_bad_descriptor(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::EBADF)
 }
@@ -53,6 +58,7 @@ pub(crate) fn is_bad_descriptor(error: &io::Error) -> bool {
 /// [recv(2)] from a socket that may be in blocking mode.
 ///
 /// [recv(2)]: https://man7.org/linux/man-pages/man2/recv.2.html
+#[inline]
 pub(crate) fn receive_now(
     socket: BorrowedFd<'_>,
     bufs: &mut [IoSliceMut<'_>],
@@ -62,6 +68,7 @@ pub(crate) fn receive_now(
 }
 
 /// As [`receive_now`], leaving the data where it is.
+#[inline]
 pub(crate) fn peek_now(socket: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<usize> {
     let bufs = &mut [IoSliceMut::new(buf)];
     Ok(receive_message(socket, bufs, &mut Control::<0>::new(), 0, libc::MSG_PEEK)?.len)
@@ -71,6 +78,7 @@ pub(crate) fn peek_now(socket: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<usi
 /// this kind of file: it can to anonymous pipes, since Linux 6.4.
 ///
 /// [preadv2(2)]: https://man7.org/linux/man-pages/man2/preadv2.2.html
+#[inline]
 pub(crate) fn read_now(
     fd: BorrowedFd<'_>,
     bufs: &mut [IoSliceMut<'_>],
@@ -84,6 +92,7 @@ pub(crate) fn read_now(
 /// [pwritev2(2)], as [`read_now`].
 ///
 /// [pwritev2(2)]: https://man7.org/linux/man-pages/man2/pwritev2.2.html
+#[inline]
 pub(crate) fn write_now(fd: BorrowedFd<'_>, bufs: &[IoSlice<'_>]) -> Option<io::Result<usize>> {
     let (bufs, count) = (bufs.as_ptr().cast::<libc::iovec>(), bufs.len().min(IOV_MAX));
     // SAFETY: `IoSlice` has the layout of `iovec` (std promises it); the buffers are borrowed for
@@ -96,6 +105,7 @@ pub(crate) fn write_now(fd: BorrowedFd<'_>, bufs: &[IoSlice<'_>]) -> Option<io::
 /// # Safety
 ///
 /// `call` is `preadv2` or `pwritev2`, and `bufs` are `count` buffers that it may use.
+#[inline]
 unsafe fn at_position_now(
     call: c_long,
     fd: BorrowedFd<'_>,
@@ -108,6 +118,7 @@ unsafe fn at_position_now(
     unsafe { libc::syscall(call, fd.as_raw_fd(), bufs, count, here, high, libc::RWF_NOWAIT) }
 }
 
+#[inline]
 fn supported(result: c_long) -> Option<io::Result<usize>> {
     match check_len(result as isize) {
         Err(error) if is_unsupported(&error) => None,
@@ -116,6 +127,7 @@ fn supported(result: c_long) -> Option<io::Result<usize>> {
 }
 
 /// What the kernel says to a flag that it does not know, or not for this kind of file.
+#[inline]
 fn is_unsupported(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::EINVAL | libc::ENOSYS))
 }

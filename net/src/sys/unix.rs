@@ -29,6 +29,7 @@ pub(crate) enum UnixKind {
 
 impl UnixKind {
     /// Of a socket from elsewhere. What is no socket counts as a stream: using it will tell.
+    #[inline]
     pub(crate) fn of(socket: BorrowedFd<'_>) -> UnixKind {
         match option(socket, &SO_TYPE).map(|kind| kind as c_int) {
             Ok(libc::SOCK_DGRAM) => UnixKind::Datagram,
@@ -40,6 +41,7 @@ impl UnixKind {
 
 impl FromRawFd for UnixSocket {
     /// As `From<OwnedFd>`.
+    #[inline]
     unsafe fn from_raw_fd(fd: RawFd) -> UnixSocket {
         // SAFETY: the caller promises that the descriptor is open and nobody else's.
         UnixSocket::from(unsafe { OwnedFd::from_raw_fd(fd) })
@@ -47,6 +49,7 @@ impl FromRawFd for UnixSocket {
 }
 
 /// A Unix socket.
+#[inline]
 pub(crate) fn unix_socket(kind: UnixKind) -> io::Result<OwnedFd> {
     new_socket(libc::AF_UNIX, kind as c_int, 0)
 }
@@ -54,6 +57,7 @@ pub(crate) fn unix_socket(kind: UnixKind) -> io::Result<OwnedFd> {
 /// [socketpair(2)]: nonblocking and closed on exec.
 ///
 /// [socketpair(2)]: https://man7.org/linux/man-pages/man2/socketpair.2.html
+#[inline]
 pub(crate) fn unix_pair(kind: UnixKind) -> io::Result<(OwnedFd, OwnedFd)> {
     let kind = kind as c_int | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
     let mut fds = [-1; 2];
@@ -65,6 +69,7 @@ pub(crate) fn unix_pair(kind: UnixKind) -> io::Result<(OwnedFd, OwnedFd)> {
 
 /// A name as the kernel has it. A path ends in a zero, an abstract name begins with one, and no name
 /// has no length.
+#[inline]
 fn encode(addr: &SocketAddr) -> (RawAddr, socklen_t) {
     let (start, name) = match (addr.as_pathname(), addr.as_abstract_name()) {
         (Some(path), _) => (0, path.as_os_str().as_bytes()),
@@ -88,6 +93,7 @@ const PATH_OFFSET: usize = mem::offset_of!(libc::sockaddr_un, sun_path);
 /// [bind(2)]. Without a name the kernel picks an abstract one.
 ///
 /// [bind(2)]: https://man7.org/linux/man-pages/man2/bind.2.html
+#[inline]
 pub(crate) fn unix_bind(socket: BorrowedFd<'_>, addr: &SocketAddr) -> io::Result<()> {
     bind_raw(socket, encode(addr))
 }
@@ -95,6 +101,7 @@ pub(crate) fn unix_bind(socket: BorrowedFd<'_>, addr: &SocketAddr) -> io::Result
 /// [connect(2)]. On a full backlog it says `EAGAIN`, and nothing is under way then.
 ///
 /// [connect(2)]: https://man7.org/linux/man-pages/man2/connect.2.html
+#[inline]
 pub(crate) fn unix_connect(socket: BorrowedFd<'_>, addr: &SocketAddr) -> io::Result<()> {
     connect_raw(socket, encode(addr))
 }
@@ -102,6 +109,7 @@ pub(crate) fn unix_connect(socket: BorrowedFd<'_>, addr: &SocketAddr) -> io::Res
 /// [accept4(2)]: the new socket, and whether its peer has a name.
 ///
 /// [accept4(2)]: https://man7.org/linux/man-pages/man2/accept.2.html
+#[inline]
 pub(crate) fn unix_accept(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, bool)> {
     let (socket, (_, len)) = accept_raw(listener)?;
     Ok((socket, len as usize > PATH_OFFSET))
@@ -111,6 +119,7 @@ pub(crate) fn unix_accept(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, bool
 /// `read`, it takes one with an empty buffer too.
 ///
 /// [recv(2)]: https://man7.org/linux/man-pages/man2/recv.2.html
+#[inline]
 pub(crate) fn receive_whole(socket: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<usize> {
     let data = buf.as_mut_ptr().cast::<c_void>();
     // SAFETY: the kernel writes at most `buf.len()` bytes into `buf`, whatever the message's length.
@@ -126,6 +135,7 @@ const FDS_SPACE: usize = control_space(SCM_MAX_FD * FD);
 /// [sendmsg(2)] with descriptors, at most [`SCM_MAX_FD`].
 ///
 /// [sendmsg(2)]: https://man7.org/linux/man-pages/man2/sendmsg.2.html
+#[inline]
 pub(crate) fn send_with_fds(
     socket: BorrowedFd<'_>,
     buf: &[u8],
@@ -153,6 +163,7 @@ pub(crate) struct ReceivedWithFds {
 /// [recvmsg(2)] with at most `max_fds` descriptors; the kernel closes those beyond.
 ///
 /// [recvmsg(2)]: https://man7.org/linux/man-pages/man2/recvmsg.2.html
+#[inline]
 pub(crate) fn receive_with_fds(
     socket: BorrowedFd<'_>,
     buf: &mut [u8],
@@ -186,6 +197,7 @@ pub(crate) fn receive_with_fds(
 }
 
 /// Who is at the other end: user, group, and process if it has a number here.
+#[inline]
 pub(crate) fn peer_credentials(
     socket: BorrowedFd<'_>,
 ) -> io::Result<(uid_t, gid_t, Option<pid_t>)> {
@@ -201,6 +213,7 @@ pub(crate) fn peer_credentials(
 }
 
 /// Whether what the socket has sent, and nobody has received yet, fills its send buffer.
+#[inline]
 pub(crate) fn has_full_send_buffer(socket: BorrowedFd<'_>) -> io::Result<bool> {
     let mut unreceived: c_int = 0;
     // SAFETY: the kernel writes one `int`.

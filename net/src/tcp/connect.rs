@@ -27,12 +27,14 @@ use crate::tcp::stream::TcpStream;
 const STAGGER: Duration = Duration::from_millis(250);
 
 /// Connects to the first of the addresses that answers. Dropping the future closes all its sockets.
+#[inline]
 pub(super) async fn connect_any(addrs: Addrs) -> io::Result<TcpStream> {
     let mut race = Race::new(interleave(addrs.collect()));
     poll_fn(|cx| race.poll(cx)).await
 }
 
 /// Connects a nonblocking socket. The future owns it, so dropping the future closes it.
+#[inline]
 pub(super) async fn connect(socket: OwnedFd, addr: SocketAddr) -> io::Result<TcpStream> {
     let connected = async {
         let attempt = Attempt::begin(socket, addr)?;
@@ -44,6 +46,7 @@ pub(super) async fn connect(socket: OwnedFd, addr: SocketAddr) -> io::Result<Tcp
 
 /// The addresses with their families taking turns, beginning with the first one's, so that a family
 /// without a route costs one stagger at most.
+#[inline]
 fn interleave(addrs: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let Some(first) = addrs.first() else { return addrs };
     let (family, other): (Vec<_>, Vec<_>) =
@@ -67,6 +70,7 @@ struct Attempt {
 }
 
 impl Attempt {
+    #[inline]
     fn begin(socket: OwnedFd, addr: SocketAddr) -> io::Result<Attempt> {
         let connected = match sys::connect(socket.as_fd(), addr) {
             Ok(()) => true,
@@ -78,6 +82,7 @@ impl Attempt {
         Ok(Attempt { addr, socket: Source::new(socket.into()), connected })
     }
 
+    #[inline]
     fn poll(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.connected {
             return Poll::Ready(Ok(()));
@@ -85,12 +90,14 @@ impl Attempt {
         self.socket.poll_write_with(cx, has_connected)
     }
 
+    #[inline]
     fn into_stream(self) -> TcpStream {
         TcpStream::from_source(self.socket)
     }
 }
 
 /// Whether the connection stands: `WouldBlock` while it is being made, and how it failed after.
+#[inline]
 fn has_connected(socket: &std::net::TcpStream) -> io::Result<()> {
     match socket.peer_addr() {
         Ok(_) => Ok(()),
@@ -113,11 +120,13 @@ struct Race {
 }
 
 impl Race {
+    #[inline]
     fn new(addrs: Vec<SocketAddr>) -> Race {
         let (under_way, failed) = (Vec::new(), Vec::new());
         Race { to_try: addrs.into_iter(), under_way, failed, stagger: None }
     }
 
+    #[inline]
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<TcpStream>> {
         loop {
             let failed_before = self.failed.len();
@@ -140,6 +149,7 @@ impl Race {
     }
 
     /// The attempt that has succeeded, if one has. Those that failed are put with the others.
+    #[inline]
     fn poll_attempts(&mut self, cx: &mut Context<'_>) -> Option<Attempt> {
         let mut i = 0;
         while let Some(attempt) = self.under_way.get(i) {
@@ -154,12 +164,14 @@ impl Race {
         None
     }
 
+    #[inline]
     fn poll_stagger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let stagger = self.stagger.get_or_insert_with(|| sleep(STAGGER));
         Pin::new(stagger).poll(cx)
     }
 
     /// Begins the next attempt, past those that fail at once.
+    #[inline]
     fn begin_next(&mut self) {
         for addr in self.to_try.by_ref() {
             match sys::tcp_socket(Family::of(&addr)).and_then(|fd| Attempt::begin(fd, addr)) {
@@ -176,11 +188,13 @@ impl Race {
     }
 }
 
+#[inline]
 fn failed(addr: SocketAddr, error: io::Error) -> io::Error {
     explain(error, format_args!("connecting to {addr}"))
 }
 
 /// All errors in one, of the kind of the last that came from an address that could be reached.
+#[inline]
 fn none_connected(mut failures: Vec<(SocketAddr, io::Error)>) -> io::Error {
     if failures.len() <= 1 {
         return failures.pop().map_or_else(no_address, |(addr, error)| failed(addr, error));

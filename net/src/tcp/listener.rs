@@ -30,6 +30,7 @@ pub struct Incoming<'a> {
 impl Stream for Incoming<'_> {
     type Item = io::Result<TcpStream>;
 
+    #[inline]
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let accepted = ready!(self.listener.poll_accept(cx));
         Poll::Ready(Some(accepted.map(|(stream, _peer)| stream)))
@@ -77,6 +78,7 @@ impl TcpListener {
     /// # Cancel safety
     ///
     /// Nothing is lost: only the look-up of a name waits.
+    #[inline]
     pub async fn bind<A: ToSocketAddrs>(addr: A) -> io::Result<TcpListener> {
         first_of(resolve(&addr).await?, |addr| {
             listen_on(addr).map_err(|error| explain(error, format_args!("listening on {addr}")))
@@ -96,6 +98,7 @@ impl TcpListener {
     /// # Cancel safety
     ///
     /// Nothing is lost: a connection is either returned or still in the queue.
+    #[inline]
     pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         self.acceptor.accept(accept).await
     }
@@ -105,6 +108,7 @@ impl TcpListener {
     /// # Errors
     ///
     /// As [`accept`](Self::accept).
+    #[inline]
     pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
         self.acceptor.poll_accept(cx, accept)
     }
@@ -127,6 +131,7 @@ impl TcpListener {
     /// # Ok(())
     /// # }
     /// ```
+    #[inline]
     pub fn incoming(&self) -> Incoming<'_> {
         Incoming { listener: self }
     }
@@ -138,6 +143,7 @@ impl TcpListener {
     /// # Errors
     ///
     /// If there is no descriptor left.
+    #[inline]
     pub fn try_clone(&self) -> io::Result<TcpListener> {
         let mut clone = TcpListener::from_listening(self.acceptor.get_ref().try_clone()?);
         clone.set_exclusive(self.acceptor.is_exclusive());
@@ -168,6 +174,7 @@ impl TcpListener {
     /// }
     /// # Ok(()) }
     /// ```
+    #[inline]
     pub fn set_exclusive(&mut self, exclusive: bool) {
         self.acceptor.set_exclusive(exclusive);
     }
@@ -178,6 +185,7 @@ impl TcpListener {
     /// # Errors
     ///
     /// If the socket cannot be made nonblocking.
+    #[inline]
     pub fn from_std(listener: std::net::TcpListener) -> io::Result<TcpListener> {
         listener.set_nonblocking(true)?;
         Ok(TcpListener::from_listening(listener))
@@ -188,6 +196,7 @@ impl TcpListener {
     /// # Errors
     ///
     /// None: the signature is tokio's.
+    #[inline]
     pub fn into_std(self) -> io::Result<std::net::TcpListener> {
         Ok(self.acceptor.into_inner())
     }
@@ -197,6 +206,7 @@ impl TcpListener {
     /// # Errors
     ///
     /// Those of getsockname(2).
+    #[inline]
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.acceptor.get_ref().local_addr()
     }
@@ -206,6 +216,7 @@ impl TcpListener {
     /// # Errors
     ///
     /// Those of getsockopt(2).
+    #[inline]
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
         self.acceptor.get_ref().take_error()
     }
@@ -215,6 +226,7 @@ impl TcpListener {
     /// # Errors
     ///
     /// Those of getsockopt(2).
+    #[inline]
     pub fn ttl(&self) -> io::Result<u32> {
         self.acceptor.get_ref().ttl()
     }
@@ -224,16 +236,19 @@ impl TcpListener {
     /// # Errors
     ///
     /// Those of setsockopt(2).
+    #[inline]
     pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
         self.acceptor.get_ref().set_ttl(ttl)
     }
 
     /// Around a socket that is nonblocking already.
+    #[inline]
     pub(super) fn from_listening(listener: std::net::TcpListener) -> TcpListener {
         TcpListener { acceptor: Acceptor::new(listener) }
     }
 }
 
+#[inline]
 fn listen_on(addr: SocketAddr) -> io::Result<TcpListener> {
     let socket = sys::tcp_socket(Family::of(&addr))?;
     sys::set_option(socket.as_fd(), &sys::SO_REUSEADDR, true)?;
@@ -242,6 +257,7 @@ fn listen_on(addr: SocketAddr) -> io::Result<TcpListener> {
     Ok(TcpListener::from_listening(socket.into()))
 }
 
+#[inline]
 fn accept(listener: &std::net::TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
     let (socket, peer) = sys::accept(listener.as_fd())?;
     Ok((TcpStream::from_source(Source::new(socket.into())), peer))

@@ -91,6 +91,7 @@ macro_rules! tcp_options {
         /// # Errors
         ///
         /// Those of setsockopt(2).
+        #[inline]
         pub fn set_zero_linger(&self) -> io::Result<()> {
             self.set_linger(Some(Duration::ZERO))
         }
@@ -102,6 +103,7 @@ macro_rules! tcp_options {
         /// # Errors
         ///
         /// Those of getsockopt(2).
+        #[inline]
         pub fn take_error(&self) -> io::Result<Option<io::Error>> {
             $crate::sys::take_error(self.as_fd())
         }

@@ -36,6 +36,7 @@ impl TcpSocket {
     /// # Errors
     ///
     /// Those of socket(2).
+    #[inline]
     pub fn new_v4() -> io::Result<TcpSocket> {
         Ok(TcpSocket { fd: sys::tcp_socket(Family::V4)? })
     }
@@ -45,6 +46,7 @@ impl TcpSocket {
     /// # Errors
     ///
     /// Those of socket(2).
+    #[inline]
     pub fn new_v6() -> io::Result<TcpSocket> {
         Ok(TcpSocket { fd: sys::tcp_socket(Family::V6)? })
     }
@@ -63,6 +65,7 @@ impl TcpSocket {
     /// let stream = socket.connect("127.0.0.1:80".parse().unwrap()).await?;
     /// # Ok(()) }
     /// ```
+    #[inline]
     pub fn from_std_stream(std_stream: std::net::TcpStream) -> TcpSocket {
         // What is no socket at all refuses it, and says so when it is connected or listens.
         let _ = std_stream.set_nonblocking(true);
@@ -75,6 +78,7 @@ impl TcpSocket {
     /// # Errors
     ///
     /// Those of bind(2), naming the address.
+    #[inline]
     pub fn bind(&self, addr: SocketAddr) -> io::Result<()> {
         sys::bind(self.as_fd(), addr)
             .map_err(|error| explain(error, format_args!("binding to {addr}")))
@@ -89,6 +93,7 @@ impl TcpSocket {
     /// # Cancel safety
     ///
     /// Dropping the future gives the attempt up and closes the socket.
+    #[inline]
     pub async fn connect(self, addr: SocketAddr) -> io::Result<TcpStream> {
         connect::connect(self.fd, addr).await
     }
@@ -99,6 +104,7 @@ impl TcpSocket {
     /// # Errors
     ///
     /// Those of listen(2).
+    #[inline]
     pub fn listen(self, backlog: u32) -> io::Result<TcpListener> {
         sys::listen(self.as_fd(), i32::try_from(backlog).unwrap_or(i32::MAX))?;
         Ok(TcpListener::from_listening(self.fd.into()))
@@ -109,6 +115,7 @@ impl TcpSocket {
     /// # Errors
     ///
     /// Those of getsockname(2).
+    #[inline]
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         sys::local_addr(self.as_fd())
     }
@@ -156,6 +163,7 @@ impl TcpSocket {
 
 impl From<OwnedFd> for TcpSocket {
     /// Takes over a TCP socket that was made elsewhere, and makes it nonblocking.
+    #[inline]
     fn from(fd: OwnedFd) -> TcpSocket {
         TcpSocket::from_std_stream(fd.into())
     }
@@ -163,24 +171,28 @@ impl From<OwnedFd> for TcpSocket {
 
 impl From<TcpSocket> for OwnedFd {
     /// The socket stays nonblocking.
+    #[inline]
     fn from(socket: TcpSocket) -> OwnedFd {
         socket.fd
     }
 }
 
 impl IntoRawFd for TcpSocket {
+    #[inline]
     fn into_raw_fd(self) -> RawFd {
         self.fd.into_raw_fd()
     }
 }
 
 impl AsFd for TcpSocket {
+    #[inline]
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
 }
 
 impl AsRawFd for TcpSocket {
+    #[inline]
     fn as_raw_fd(&self) -> RawFd {
         self.fd.as_raw_fd()
     }

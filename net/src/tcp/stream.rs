@@ -58,6 +58,7 @@ impl TcpStream {
     /// # Cancel safety
     ///
     /// Dropping the future gives all attempts up and closes their sockets.
+    #[inline]
     pub async fn connect<A: ToSocketAddrs>(addr: A) -> io::Result<TcpStream> {
         connect_any(resolve(&addr).await?).await
     }
@@ -68,6 +69,7 @@ impl TcpStream {
     /// # Errors
     ///
     /// If the socket cannot be made nonblocking.
+    #[inline]
     pub fn from_std(stream: std::net::TcpStream) -> io::Result<TcpStream> {
         stream.set_nonblocking(true)?;
         Ok(TcpStream::from_source(Source::new(stream)))
@@ -79,6 +81,7 @@ impl TcpStream {
     /// # Errors
     ///
     /// None: the signature is tokio's.
+    #[inline]
     pub fn into_std(self) -> io::Result<std::net::TcpStream> {
         Ok(self.io.into_inner())
     }
@@ -89,11 +92,13 @@ impl TcpStream {
     /// # Errors
     ///
     /// If there is no descriptor left.
+    #[inline]
     pub fn try_clone(&self) -> io::Result<TcpStream> {
         Ok(TcpStream::from_source(Source::new(self.io.get_ref().try_clone()?)))
     }
 
     /// Around a socket that is nonblocking already.
+    #[inline]
     pub(super) fn from_source(io: Source<std::net::TcpStream>) -> TcpStream {
         TcpStream { io }
     }
@@ -111,6 +116,7 @@ impl TcpStream {
     /// # Cancel safety
     ///
     /// Nothing is lost.
+    #[inline]
     pub async fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
         if buf.is_empty() {
             return Ok(0);
@@ -123,6 +129,7 @@ impl TcpStream {
     /// # Errors
     ///
     /// As [`read`](Self::read).
+    #[inline]
     pub fn poll_peek(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         if buf.is_empty() {
             return Poll::Ready(Ok(0));
@@ -131,6 +138,7 @@ impl TcpStream {
     }
 
     /// Two halves that borrow the stream, one to read and one to write.
+    #[inline]
     pub fn split(&mut self) -> (ReadHalf<'_>, WriteHalf<'_>) {
         split::split(self)
     }
@@ -149,6 +157,7 @@ impl TcpStream {
     /// reader.read_to_end(&mut answer).await?;
     /// # Ok(()) }
     /// ```
+    #[inline]
     pub fn into_split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
         split::into_split(self)
     }
@@ -158,6 +167,7 @@ impl TcpStream {
     /// # Errors
     ///
     /// Those of getsockname(2).
+    #[inline]
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.io.get_ref().local_addr()
     }
@@ -168,6 +178,7 @@ impl TcpStream {
     ///
     /// [`NotConnected`](io::ErrorKind::NotConnected) when the connection is gone, and those of
     /// getpeername(2).
+    #[inline]
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.io.get_ref().peer_addr()
     }
@@ -214,6 +225,7 @@ impl WriteFd for TcpStream {
         sys::send_vectored(self.as_fd(), bufs).map_err(while_connecting)
     }
 
+    #[inline]
     fn shutdown_once(&self) -> io::Result<()> {
         match self.io.get_ref().shutdown(Shutdown::Write) {
             Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
@@ -233,10 +245,12 @@ impl Stream for TcpStream {
     type Socket = std::net::TcpStream;
     type Addr = SocketAddr;
 
+    #[inline]
     fn local_addr(&self) -> io::Result<SocketAddr> {
         self.local_addr()
     }
 
+    #[inline]
     fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.peer_addr()
     }
@@ -255,6 +269,7 @@ macro_rules! peeking_half {
             /// # Cancel safety
             ///
             /// Nothing is lost.
+            #[inline]
             pub async fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
                 self.as_ref().peek(buf).await
             }
@@ -264,6 +279,7 @@ macro_rules! peeking_half {
             /// # Errors
             ///
             /// As there.
+            #[inline]
             pub fn poll_peek(
                 &self,
                 cx: &mut Context<'_>,
@@ -279,6 +295,7 @@ peeking_half!(ReadHalf<'_>);
 peeking_half!(OwnedReadHalf);
 
 impl AsRef<TcpStream> for TcpStream {
+    #[inline]
     fn as_ref(&self) -> &TcpStream {
         self
     }

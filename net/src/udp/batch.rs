@@ -62,6 +62,7 @@ impl UdpSocket {
     /// ```
     ///
     /// [sendmmsg(2)]: https://man7.org/linux/man-pages/man2/sendmmsg.2.html
+    #[inline]
     pub async fn send_many(&self, datagrams: &mut [Datagram<'_>]) -> io::Result<usize> {
         self.io.write_with(|_| self.send_batch(datagrams)).await
     }
@@ -71,6 +72,7 @@ impl UdpSocket {
     /// # Errors
     ///
     /// As there.
+    #[inline]
     pub fn poll_send_many(
         &self,
         cx: &mut Context<'_>,
@@ -84,10 +86,12 @@ impl UdpSocket {
     /// # Errors
     ///
     /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is room for none, else as there.
+    #[inline]
     pub fn try_send_many(&self, datagrams: &mut [Datagram<'_>]) -> io::Result<usize> {
         self.io.try_io(Interest::WRITABLE, |_| self.send_batch(datagrams))
     }
 
+    #[inline]
     fn send_batch(&self, datagrams: &mut [Datagram<'_>]) -> io::Result<usize> {
         if datagrams.iter().any(|datagram| datagram.segment_size == Some(0)) {
             return Err(io::Error::new(
@@ -111,6 +115,7 @@ impl UdpSocket {
     }
 
     /// One system call; no segments of `refused_from` bytes or more are left to the kernel.
+    #[inline]
     fn send_messages(
         &self,
         datagrams: &mut [Datagram<'_>],
@@ -147,6 +152,7 @@ impl UdpSocket {
     /// Nothing is lost.
     ///
     /// [recvmmsg(2)]: https://man7.org/linux/man-pages/man2/recvmmsg.2.html
+    #[inline]
     pub async fn recv_many(
         &self,
         bufs: &mut [IoSliceMut<'_>],
@@ -160,6 +166,7 @@ impl UdpSocket {
     /// # Errors
     ///
     /// As there.
+    #[inline]
     pub fn poll_recv_many(
         &self,
         cx: &mut Context<'_>,
@@ -174,6 +181,7 @@ impl UdpSocket {
     /// # Errors
     ///
     /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is nothing, else as there.
+    #[inline]
     pub fn try_recv_many(
         &self,
         bufs: &mut [IoSliceMut<'_>],

@@ -35,30 +35,35 @@ pub struct Datagram<'a> {
 
 impl<'a> Datagram<'a> {
     /// A datagram to the socket's peer, with nothing special about it.
+    #[inline]
     pub fn new(contents: &'a [u8]) -> Datagram<'a> {
         Datagram { contents, to: None, from: None, tos: None, segment_size: None }
     }
 
     /// Sets where to.
     #[must_use]
+    #[inline]
     pub fn to(self, to: SocketAddr) -> Datagram<'a> {
         Datagram { to: Some(to), ..self }
     }
 
     /// Sets the address to send from.
     #[must_use]
+    #[inline]
     pub fn from(self, from: IpAddr) -> Datagram<'a> {
         Datagram { from: Some(from), ..self }
     }
 
     /// Sets the type of service or traffic class.
     #[must_use]
+    #[inline]
     pub fn tos(self, tos: u8) -> Datagram<'a> {
         Datagram { tos: Some(tos), ..self }
     }
 
     /// Sets the size of the datagrams that `contents` is to be cut into.
     #[must_use]
+    #[inline]
     pub fn segment_size(self, size: usize) -> Datagram<'a> {
         Datagram { segment_size: Some(size), ..self }
     }
@@ -125,6 +130,7 @@ impl Received {
     /// # Panics
     ///
     /// If `buf` is shorter than [`len`](Received::len).
+    #[inline]
     pub fn segments<'b>(&self, buf: &'b [u8]) -> impl Iterator<Item = &'b [u8]> + use<'b> {
         pieces(&buf[..self.len], self.segment_size)
     }
@@ -132,6 +138,7 @@ impl Received {
 
 impl Default for Received {
     /// Nothing from nobody, to be received over.
+    #[inline]
     fn default() -> Received {
         Received {
             len: 0,
@@ -146,6 +153,7 @@ impl Default for Received {
 }
 
 /// `bytes` in pieces of `size`, as datagrams: no bytes are one piece, and not none.
+#[inline]
 pub(super) fn pieces(bytes: &[u8], size: usize) -> impl ExactSizeIterator<Item = &[u8]> {
     let size = size.max(1);
     let count = bytes.len().div_ceil(size).max(1);

@@ -121,6 +121,7 @@ impl UdpSocket {
     /// # Errors
     ///
     /// Those of setsockopt(2).
+    #[inline]
     pub fn join_multicast_v4(&self, group: Ipv4Addr, interface: Ipv4Addr) -> io::Result<()> {
         self.io.get_ref().join_multicast_v4(&group, &interface)
     }
@@ -130,6 +131,7 @@ impl UdpSocket {
     /// # Errors
     ///
     /// Those of setsockopt(2).
+    #[inline]
     pub fn leave_multicast_v4(&self, group: Ipv4Addr, interface: Ipv4Addr) -> io::Result<()> {
         self.io.get_ref().leave_multicast_v4(&group, &interface)
     }
@@ -139,6 +141,7 @@ impl UdpSocket {
     /// # Errors
     ///
     /// Those of setsockopt(2).
+    #[inline]
     pub fn join_multicast_v6(&self, group: &Ipv6Addr, interface: u32) -> io::Result<()> {
         self.io.get_ref().join_multicast_v6(group, interface)
     }
@@ -148,6 +151,7 @@ impl UdpSocket {
     /// # Errors
     ///
     /// Those of setsockopt(2).
+    #[inline]
     pub fn leave_multicast_v6(&self, group: &Ipv6Addr, interface: u32) -> io::Result<()> {
         self.io.get_ref().leave_multicast_v6(group, interface)
     }
@@ -157,6 +161,7 @@ impl UdpSocket {
     /// # Errors
     ///
     /// Those of getsockopt(2).
+    #[inline]
     pub fn recv_pktinfo(&self) -> io::Result<bool> {
         if self.is_v6()? {
             sys::option(self.as_fd(), &sys::IPV6_RECVPKTINFO)
@@ -171,6 +176,7 @@ impl UdpSocket {
     /// # Errors
     ///
     /// Those of setsockopt(2).
+    #[inline]
     pub fn set_recv_pktinfo(&self, on: bool) -> io::Result<()> {
         if self.is_v6()? {
             sys::set_option(self.as_fd(), &sys::IPV6_RECVPKTINFO, on)
@@ -184,6 +190,7 @@ impl UdpSocket {
     /// # Errors
     ///
     /// Those of getsockopt(2).
+    #[inline]
     pub fn recv_tos(&self) -> io::Result<bool> {
         sys::option(self.as_fd(), &sys::IP_RECVTOS)
     }
@@ -194,6 +201,7 @@ impl UdpSocket {
     /// # Errors
     ///
     /// Those of setsockopt(2).
+    #[inline]
     pub fn set_recv_tos(&self, on: bool) -> io::Result<()> {
         // An IPv6 socket needs both: what comes over IPv4 has a type of service.
         if self.is_v6()? {
@@ -207,6 +215,7 @@ impl UdpSocket {
     /// # Errors
     ///
     /// Those of getsockopt(2).
+    #[inline]
     pub fn dont_fragment(&self) -> io::Result<bool> {
         if self.is_v6()? && !sys::option(self.as_fd(), &sys::IPV6_MTU_DISCOVER)? {
             return Ok(false);
@@ -222,6 +231,7 @@ impl UdpSocket {
     /// # Errors
     ///
     /// Those of setsockopt(2).
+    #[inline]
     pub fn set_dont_fragment(&self, on: bool) -> io::Result<()> {
         if self.is_v6()? {
             sys::set_option(self.as_fd(), &sys::IPV6_MTU_DISCOVER, on)?;
@@ -231,6 +241,7 @@ impl UdpSocket {
 
     device_options!();
 
+    #[inline]
     fn is_v6(&self) -> io::Result<bool> {
         self.local_addr().map(|addr| addr.is_ipv6())
     }

@@ -25,20 +25,24 @@ pub(super) struct Gso {
 }
 
 impl Gso {
+    #[inline]
     pub(super) fn new() -> Gso {
         Gso { refused_from: AtomicU32::new(u32::MAX) }
     }
 
+    #[inline]
     pub(super) fn refused_from(&self) -> usize {
         self.refused_from.load(Ordering::Relaxed) as usize
     }
 
+    #[inline]
     pub(super) fn refuse_from(&self, size: usize) {
         self.refused_from.fetch_min(u32::try_from(size).unwrap_or(u32::MAX), Ordering::Relaxed);
     }
 }
 
 /// From which segment size on the kernel refuses, if `error`, met in sending `datagram`, means that.
+#[inline]
 pub(super) fn refused_from(error: &io::Error, datagram: &Datagram<'_>) -> Option<usize> {
     let size = datagram.segment_size?;
     Some(match sys::refusal_of_segments(error)? {
@@ -50,6 +54,7 @@ pub(super) fn refused_from(error: &io::Error, datagram: &Datagram<'_>) -> Option
 impl<'a> Datagram<'a> {
     /// The datagram as messages for the kernel, each with no more segments than it takes, or with one
     /// if it refuses segments of this size.
+    #[inline]
     pub(super) fn messages(
         self,
         refused_from: usize,
@@ -105,6 +110,7 @@ impl UdpSocket {
     ///
     /// [`UDP_SEGMENT`]: https://man7.org/linux/man-pages/man7/udp.7.html
     /// [sendmmsg(2)]: https://man7.org/linux/man-pages/man2/sendmmsg.2.html
+    #[inline]
     pub async fn send_segmented(&self, buf: &[u8], segment_size: usize) -> io::Result<usize> {
         self.send_in_segments(Datagram::new(buf).segment_size(segment_size)).await
     }
@@ -118,6 +124,7 @@ impl UdpSocket {
     /// # Cancel safety
     ///
     /// As there.
+    #[inline]
     pub async fn send_segmented_to(
         &self,
         buf: &[u8],
@@ -127,6 +134,7 @@ impl UdpSocket {
         self.send_in_segments(Datagram::new(buf).segment_size(segment_size).to(target)).await
     }
 
+    #[inline]
     async fn send_in_segments(&self, mut datagram: Datagram<'_>) -> io::Result<usize> {
         let all = datagram.contents.len();
         match self.send_many(std::slice::from_mut(&mut datagram)).await? {
@@ -147,6 +155,7 @@ impl UdpSocket {
     /// # Cancel safety
     ///
     /// Nothing is lost.
+    #[inline]
     pub async fn recv_segmented(&self, buf: &mut [u8]) -> io::Result<Received> {
         let mut received = Received::default();
         let bufs = &mut [IoSliceMut::new(buf)];

@@ -46,6 +46,7 @@ impl UdpSocket {
     /// # Cancel safety
     ///
     /// Nothing is lost: only the look-up of a name waits.
+    #[inline]
     pub async fn bind<A: ToSocketAddrs>(addr: A) -> io::Result<UdpSocket> {
         first_of(resolve(&addr).await?, |addr| {
             std::net::UdpSocket::bind(addr)
@@ -72,6 +73,7 @@ impl UdpSocket {
     /// socket.join_multicast_v4("224.0.0.251".parse().unwrap(), "0.0.0.0".parse().unwrap())?;
     /// # Ok(()) }
     /// ```
+    #[inline]
     pub fn unbound_v4() -> io::Result<UdpSocket> {
         Ok(UdpSocket::new(sys::udp_socket(Family::V4)?.into()))
     }
@@ -81,6 +83,7 @@ impl UdpSocket {
     /// # Errors
     ///
     /// As there.
+    #[inline]
     pub fn unbound_v6() -> io::Result<UdpSocket> {
         Ok(UdpSocket::new(sys::udp_socket(Family::V6)?.into()))
     }
@@ -90,11 +93,13 @@ impl UdpSocket {
     /// # Errors
     ///
     /// Those of bind(2), naming the address.
+    #[inline]
     pub fn bind_to(&self, addr: SocketAddr) -> io::Result<()> {
         sys::bind(self.as_fd(), addr)
             .map_err(|error| explain(error, format_args!("binding a UDP socket to {addr}")))
     }
 
+    #[inline]
     fn new(socket: std::net::UdpSocket) -> UdpSocket {
         UdpSocket { io: Source::new(socket), gso: Gso::new() }
     }
@@ -109,6 +114,7 @@ impl UdpSocket {
     /// # Cancel safety
     ///
     /// Nothing is lost: only the look-up of a name waits.
+    #[inline]
     pub async fn connect<A: ToSocketAddrs>(&self, addr: A) -> io::Result<()> {
         first_of(resolve(&addr).await?, |addr| {
             let connected = self.io.get_ref().connect(addr);
@@ -122,6 +128,7 @@ impl UdpSocket {
     /// # Errors
     ///
     /// If the socket cannot be made nonblocking.
+    #[inline]
     pub fn from_std(socket: std::net::UdpSocket) -> io::Result<UdpSocket> {
         socket.set_nonblocking(true)?;
         Ok(UdpSocket::new(socket))
@@ -132,6 +139,7 @@ impl UdpSocket {
     /// # Errors
     ///
     /// None: the signature is tokio's.
+    #[inline]
     pub fn into_std(self) -> io::Result<std::net::UdpSocket> {
         Ok(self.io.into_inner())
     }
@@ -141,6 +149,7 @@ impl UdpSocket {
     /// # Errors
     ///
     /// If there is no descriptor left.
+    #[inline]
     pub fn try_clone(&self) -> io::Result<UdpSocket> {
         Ok(UdpSocket::new(self.io.get_ref().try_clone()?))
     }
@@ -175,6 +184,7 @@ impl UdpSocket {
     /// # Errors
     ///
     /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is none, else as [`send`](Self::send).
+    #[inline]
     pub fn try_send(&self, buf: &[u8]) -> io::Result<usize> {
         self.io.try_io(Interest::WRITABLE, |socket| socket.send(buf))
     }
@@ -214,6 +224,7 @@ impl UdpSocket {
     /// # Errors
     ///
     /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is none, else those of sendto(2).
+    #[inline]
     pub fn try_send_to(&self, buf: &[u8], target: SocketAddr) -> io::Result<usize> {
         self.io.try_io(Interest::WRITABLE, |socket| socket.send_to(buf, target))
     }
@@ -228,6 +239,7 @@ impl UdpSocket {
     /// # Cancel safety
     ///
     /// Nothing is sent by a future that is dropped before it is ready.
+    #[inline]
     pub async fn send_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
         self.io.write_with(|socket| sys::send_gathered(socket.as_fd(), bufs)).await
     }
@@ -263,6 +275,7 @@ impl UdpSocket {
     /// # Errors
     ///
     /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is none, else as [`recv`](Self::recv).
+    #[inline]
     pub fn try_recv(&self, buf: &mut [u8]) -> io::Result<usize> {
         self.io.try_io(Interest::READABLE, |socket| socket.recv(buf))
     }
@@ -276,6 +289,7 @@ impl UdpSocket {
     /// # Cancel safety
     ///
     /// Nothing is lost.
+    #[inline]
     pub async fn recv_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
         let mut receive = |socket: BorrowedFd<'_>| {
             sys::receive_message(socket, bufs, &mut sys::Control::<0>::new(), 0, 0)
@@ -316,6 +330,7 @@ impl UdpSocket {
     /// # Errors
     ///
     /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is none, else as [`recv`](Self::recv).
+    #[inline]
     pub fn try_recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         self.io.try_io(Interest::READABLE, |socket| socket.recv_from(buf))
     }
@@ -329,6 +344,7 @@ impl UdpSocket {
     /// # Cancel safety
     ///
     /// Nothing is lost.
+    #[inline]
     pub async fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
         self.io.read_with(|socket| socket.peek(buf)).await
     }
@@ -338,6 +354,7 @@ impl UdpSocket {
     /// # Errors
     ///
     /// As [`recv`](Self::recv).
+    #[inline]
     pub fn poll_peek(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         self.io.poll_read_with(cx, |socket| socket.peek(buf))
     }
@@ -347,6 +364,7 @@ impl UdpSocket {
     /// # Errors
     ///
     /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is none, else as [`recv`](Self::recv).
+    #[inline]
     pub fn try_peek(&self, buf: &mut [u8]) -> io::Result<usize> {
         self.io.try_io(Interest::READABLE, |socket| socket.peek(buf))
     }
@@ -360,6 +378,7 @@ impl UdpSocket {
     /// # Cancel safety
     ///
     /// Nothing is lost.
+    #[inline]
     pub async fn peek_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         self.io.read_with(|socket| socket.peek_from(buf)).await
     }
@@ -369,6 +388,7 @@ impl UdpSocket {
     /// # Errors
     ///
     /// As [`recv`](Self::recv).
+    #[inline]
     pub fn poll_peek_from(
         &self,
         cx: &mut Context<'_>,
@@ -382,6 +402,7 @@ impl UdpSocket {
     /// # Errors
     ///
     /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is none, else as [`recv`](Self::recv).
+    #[inline]
     pub fn try_peek_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         self.io.try_io(Interest::READABLE, |socket| socket.peek_from(buf))
     }
@@ -395,6 +416,7 @@ impl UdpSocket {
     /// # Cancel safety
     ///
     /// Nothing is lost.
+    #[inline]
     pub async fn peek_sender(&self) -> io::Result<SocketAddr> {
         Ok(self.peek_from(&mut []).await?.1)
     }
@@ -404,6 +426,7 @@ impl UdpSocket {
     /// # Errors
     ///
     /// As [`recv`](Self::recv).
+    #[inline]
     pub fn poll_peek_sender(&self, cx: &mut Context<'_>) -> Poll<io::Result<SocketAddr>> {
         self.poll_peek_from(cx, &mut []).map_ok(|(_, sender)| sender)
     }
@@ -413,6 +436,7 @@ impl UdpSocket {
     /// # Errors
     ///
     /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is none, else as [`recv`](Self::recv).
+    #[inline]
     pub fn try_peek_sender(&self) -> io::Result<SocketAddr> {
         self.try_peek_from(&mut []).map(|(_, sender)| sender)
     }
@@ -425,6 +449,7 @@ impl UdpSocket {
     /// # Errors
     ///
     /// Those of getsockname(2).
+    #[inline]
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.io.get_ref().local_addr()
     }
@@ -434,6 +459,7 @@ impl UdpSocket {
     /// # Errors
     ///
     /// [`NotConnected`](io::ErrorKind::NotConnected) if none was, and those of getpeername(2).
+    #[inline]
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.io.get_ref().peer_addr()
     }
@@ -443,6 +469,7 @@ impl UdpSocket {
     /// # Errors
     ///
     /// Those of getsockopt(2).
+    #[inline]
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
         self.io.get_ref().take_error()
     }

@@ -37,6 +37,7 @@ impl SocketAddr {
     /// # Errors
     ///
     /// If the path has more than 107 bytes, or a zero among them.
+    #[inline]
     pub fn from_pathname<P: AsRef<Path>>(path: P) -> io::Result<SocketAddr> {
         net::SocketAddr::from_pathname(path).map(SocketAddr)
     }
@@ -46,26 +47,31 @@ impl SocketAddr {
     /// # Errors
     ///
     /// If the name has more than 107 bytes.
+    #[inline]
     pub fn from_abstract_name<N: AsRef<[u8]>>(name: N) -> io::Result<SocketAddr> {
         net::SocketAddr::from_abstract_name(name).map(SocketAddr)
     }
 
     /// Whether there is no name: the peer never bound its socket.
+    #[inline]
     pub fn is_unnamed(&self) -> bool {
         self.0.is_unnamed()
     }
 
     /// The path, if it is one.
+    #[inline]
     pub fn as_pathname(&self) -> Option<&Path> {
         self.0.as_pathname()
     }
 
     /// The abstract name, if it is one, without its leading zero.
+    #[inline]
     pub fn as_abstract_name(&self) -> Option<&[u8]> {
         self.0.as_abstract_name()
     }
 
     /// What a path means where names are taken: with a leading zero it is an abstract one.
+    #[inline]
     pub(super) fn of(path: impl AsRef<Path>) -> io::Result<SocketAddr> {
         let path = path.as_ref();
         match path.as_os_str().as_bytes() {
@@ -74,22 +80,26 @@ impl SocketAddr {
         }
     }
 
+    #[inline]
     pub(super) fn unnamed() -> SocketAddr {
         SocketAddr(net::SocketAddr::from_pathname("").expect("an empty path is no name, and fits"))
     }
 
+    #[inline]
     pub(super) fn as_std(&self) -> &net::SocketAddr {
         &self.0
     }
 }
 
 impl From<net::SocketAddr> for SocketAddr {
+    #[inline]
     fn from(addr: net::SocketAddr) -> SocketAddr {
         SocketAddr(addr)
     }
 }
 
 impl From<SocketAddr> for net::SocketAddr {
+    #[inline]
     fn from(addr: SocketAddr) -> net::SocketAddr {
         addr.0
     }
@@ -97,6 +107,7 @@ impl From<SocketAddr> for net::SocketAddr {
 
 /// As the standard library's: `"/run/x" (pathname)`, `"x" (abstract)`, `(unnamed)`.
 impl fmt::Debug for SocketAddr {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }

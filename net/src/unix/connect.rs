@@ -16,6 +16,7 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(64);
 
 /// A new socket, connected.
+#[inline]
 pub(super) async fn connect_new(kind: UnixKind, addr: &SocketAddr) -> io::Result<OwnedFd> {
     let socket = sys::unix_socket(kind)
         .map_err(|error| explain(error, format_args!("making a socket to connect to {addr:?}")))?;
@@ -23,6 +24,7 @@ pub(super) async fn connect_new(kind: UnixKind, addr: &SocketAddr) -> io::Result
 }
 
 /// Connects a nonblocking socket. The future owns it, so dropping the future closes it.
+#[inline]
 pub(super) async fn connect(socket: OwnedFd, addr: &SocketAddr) -> io::Result<OwnedFd> {
     // As a rule nothing here waits, so this lets the others run.
     consume_budget().await;

@@ -56,6 +56,7 @@ impl UnixDatagram {
     ///
     /// Those of bind(2), naming the address: [`AddrInUse`](io::ErrorKind::AddrInUse) if the path is
     /// there already.
+    #[inline]
     pub fn bind<P: AsRef<Path>>(path: P) -> io::Result<UnixDatagram> {
         UnixDatagram::bind_addr(&SocketAddr::of(path)?)
     }
@@ -65,6 +66,7 @@ impl UnixDatagram {
     /// # Errors
     ///
     /// As [`bind`](Self::bind).
+    #[inline]
     pub fn bind_addr(addr: &SocketAddr) -> io::Result<UnixDatagram> {
         sys::unix_socket(UnixKind::Datagram)
             .and_then(|socket| bind(socket.as_fd(), addr).map(|()| socket))
@@ -77,6 +79,7 @@ impl UnixDatagram {
     /// # Errors
     ///
     /// Those of socket(2).
+    #[inline]
     pub fn unbound() -> io::Result<UnixDatagram> {
         sys::unix_socket(UnixKind::Datagram).map(UnixDatagram::from_nonblocking)
     }
@@ -86,6 +89,7 @@ impl UnixDatagram {
     /// # Errors
     ///
     /// Those of socketpair(2).
+    #[inline]
     pub fn pair() -> io::Result<(UnixDatagram, UnixDatagram)> {
         let (one, other) = sys::unix_pair(UnixKind::Datagram)?;
         Ok((UnixDatagram::from_nonblocking(one), UnixDatagram::from_nonblocking(other)))
@@ -99,6 +103,7 @@ impl UnixDatagram {
     /// # Errors
     ///
     /// Those of connect(2), naming the address.
+    #[inline]
     pub fn connect<P: AsRef<Path>>(&self, path: P) -> io::Result<()> {
         self.connect_addr(&SocketAddr::of(path)?)
     }
@@ -108,6 +113,7 @@ impl UnixDatagram {
     /// # Errors
     ///
     /// As [`connect`](Self::connect).
+    #[inline]
     pub fn connect_addr(&self, addr: &SocketAddr) -> io::Result<()> {
         sys::unix_connect(self.as_fd(), addr.as_std())
             .map_err(|error| explain(error, format_args!("setting the peer {addr:?}")))
@@ -119,6 +125,7 @@ impl UnixDatagram {
     /// # Errors
     ///
     /// If the socket cannot be made nonblocking.
+    #[inline]
     pub fn from_std(socket: net::UnixDatagram) -> io::Result<UnixDatagram> {
         socket.set_nonblocking(true)?;
         Ok(UnixDatagram::from_nonblocking(socket.into()))
@@ -129,6 +136,7 @@ impl UnixDatagram {
     /// # Errors
     ///
     /// None: the signature is tokio's.
+    #[inline]
     pub fn into_std(self) -> io::Result<net::UnixDatagram> {
         Ok(self.io.into_inner())
     }
@@ -138,10 +146,12 @@ impl UnixDatagram {
     /// # Errors
     ///
     /// If there is no descriptor left.
+    #[inline]
     pub fn try_clone(&self) -> io::Result<UnixDatagram> {
         Ok(UnixDatagram::from_nonblocking(self.io.get_ref().try_clone()?.into()))
     }
 
+    #[inline]
     pub(super) fn from_nonblocking(socket: OwnedFd) -> UnixDatagram {
         UnixDatagram { scouts: Scouts::default(), io: Source::new(socket.into()) }
     }
@@ -164,6 +174,7 @@ impl UnixDatagram {
     /// # Cancel safety
     ///
     /// Nothing is sent by a future that is dropped before it is ready.
+    #[inline]
     pub async fn send_to<P: AsRef<Path>>(&self, buf: &[u8], target: P) -> io::Result<usize> {
         self.send_to_addr(buf, &SocketAddr::of(target)?).await
     }
@@ -177,6 +188,7 @@ impl UnixDatagram {
     /// # Cancel safety
     ///
     /// Nothing is sent by a future that is dropped before it is ready.
+    #[inline]
     pub async fn send_to_addr(&self, buf: &[u8], target: &SocketAddr) -> io::Result<usize> {
         let mut no_scout = None;
         loop {
@@ -202,6 +214,7 @@ impl UnixDatagram {
     /// # Errors
     ///
     /// As [`send_to`](Self::send_to).
+    #[inline]
     pub fn poll_send_to<P: AsRef<Path>>(
         &self,
         cx: &mut Context<'_>,
@@ -237,6 +250,7 @@ impl UnixDatagram {
     /// # Errors
     ///
     /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is none, else those of sendto(2).
+    #[inline]
     pub fn try_send_to<P: AsRef<Path>>(&self, buf: &[u8], target: P) -> io::Result<usize> {
         self.try_send_to_addr(buf, &SocketAddr::of(target)?)
     }
@@ -246,6 +260,7 @@ impl UnixDatagram {
     /// # Errors
     ///
     /// As [`try_send_to`](Self::try_send_to).
+    #[inline]
     pub fn try_send_to_addr(&self, buf: &[u8], target: &SocketAddr) -> io::Result<usize> {
         self.io.try_io(Interest::WRITABLE, |socket| socket.send_to_addr(buf, target.as_std()))
     }
@@ -281,6 +296,7 @@ impl UnixDatagram {
     /// # Errors
     ///
     /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is none, else as [`recv`](Self::recv).
+    #[inline]
     pub fn try_recv(&self, buf: &mut [u8]) -> io::Result<usize> {
         self.io.try_io(Interest::READABLE, |socket| receive(socket, buf))
     }
@@ -295,6 +311,7 @@ impl UnixDatagram {
     /// # Cancel safety
     ///
     /// Nothing is lost.
+    #[inline]
     pub async fn recv_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
         let receive = |socket: &net::UnixDatagram| {
             messages::receive_vectored(socket.as_fd(), bufs).map(|record| record.len)
@@ -311,6 +328,7 @@ impl UnixDatagram {
     /// # Cancel safety
     ///
     /// Nothing is lost.
+    #[inline]
     pub async fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         self.io.read_with(|socket| receive_from(socket, buf)).await
     }
@@ -320,6 +338,7 @@ impl UnixDatagram {
     /// # Errors
     ///
     /// As [`recv`](Self::recv).
+    #[inline]
     pub fn poll_recv_from(
         &self,
         cx: &mut Context<'_>,
@@ -333,15 +352,18 @@ impl UnixDatagram {
     /// # Errors
     ///
     /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is none, else as [`recv`](Self::recv).
+    #[inline]
     pub fn try_recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         self.io.try_io(Interest::READABLE, |socket| receive_from(socket, buf))
     }
 }
 
+#[inline]
 fn receive(socket: &net::UnixDatagram, buf: &mut [u8]) -> io::Result<usize> {
     messages::receive(socket.as_fd(), buf).map(|record| record.len)
 }
 
+#[inline]
 fn receive_from(socket: &net::UnixDatagram, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
     socket.recv_from(buf).map(|(len, from)| (len, from.into()))
 }

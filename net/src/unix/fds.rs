@@ -21,6 +21,7 @@ pub struct WithFds {
 }
 
 /// [`sys::send_with_fds`], of what can be sent.
+#[inline]
 pub(super) fn send(
     kind: UnixKind,
     socket: BorrowedFd<'_>,
@@ -50,6 +51,7 @@ fn no_byte() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, text)
 }
 
+#[inline]
 pub(super) fn receive(
     socket: BorrowedFd<'_>,
     buf: &mut [u8],
@@ -79,6 +81,7 @@ macro_rules! fd_methods {
         /// # Cancel safety
         ///
         /// Nothing is sent by a future that is dropped before it is ready.
+        #[inline]
         pub async fn send_with_fds(&self, buf: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<usize> {
             let send = |_: &_| $crate::unix::fds::send($kind, self.as_fd(), buf, fds);
             self.io.write_with(send).await
@@ -90,6 +93,7 @@ macro_rules! fd_methods {
         ///
         /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is none, else as
         /// [`send_with_fds`](Self::send_with_fds).
+        #[inline]
         pub fn try_send_with_fds(&self, buf: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<usize> {
             let send = |_: &_| $crate::unix::fds::send($kind, self.as_fd(), buf, fds);
             self.io.try_io(Interest::WRITABLE, send)
@@ -106,6 +110,7 @@ macro_rules! fd_methods {
         /// # Cancel safety
         ///
         /// Nothing is lost.
+        #[inline]
         pub async fn recv_with_fds(&self, buf: &mut [u8], max_fds: usize) -> io::Result<WithFds> {
             self.io.read_with(|_| $crate::unix::fds::receive(self.as_fd(), buf, max_fds)).await
         }
@@ -116,6 +121,7 @@ macro_rules! fd_methods {
         ///
         /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is nothing, else as
         /// [`recv_with_fds`](Self::recv_with_fds).
+        #[inline]
         pub fn try_recv_with_fds(&self, buf: &mut [u8], max_fds: usize) -> io::Result<WithFds> {
             let receive = |_: &_| $crate::unix::fds::receive(self.as_fd(), buf, max_fds);
             self.io.try_io(Interest::READABLE, receive)

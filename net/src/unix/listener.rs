@@ -31,6 +31,7 @@ macro_rules! listener_methods {
         ///
         /// Those of bind(2) and listen(2), naming the address:
         /// [`AddrInUse`](io::ErrorKind::AddrInUse) if the path is there already.
+        #[inline]
         pub fn bind<P: AsRef<Path>>(path: P) -> io::Result<Self> {
             Self::bind_addr(&SocketAddr::of(path)?)
         }
@@ -40,6 +41,7 @@ macro_rules! listener_methods {
         /// # Errors
         ///
         /// As [`bind`](Self::bind).
+        #[inline]
         pub fn bind_addr(addr: &SocketAddr) -> io::Result<Self> {
             let listening = $crate::unix::listener::listen_on($kind, addr)?;
             Ok(Self { acceptor: Acceptor::new(listening.into()) })
@@ -55,6 +57,7 @@ macro_rules! listener_methods {
         /// # Cancel safety
         ///
         /// Nothing is lost: a connection is either returned or still in the queue.
+        #[inline]
         pub async fn accept(&self) -> io::Result<($connection, SocketAddr)> {
             let (socket, peer) = self.acceptor.accept(accept).await?;
             Ok((<$connection>::from_nonblocking(socket), peer))
@@ -65,6 +68,7 @@ macro_rules! listener_methods {
         /// # Errors
         ///
         /// As [`accept`](Self::accept).
+        #[inline]
         pub fn poll_accept(
             &self,
             cx: &mut Context<'_>,
@@ -75,6 +79,7 @@ macro_rules! listener_methods {
 
         /// The connections as a `Stream`, which never ends; each as [`accept`](Self::accept) would give it,
         /// without the peer's name.
+        #[inline]
         pub fn incoming(&self) -> $incoming<'_> {
             $incoming { listener: self }
         }
@@ -86,6 +91,7 @@ macro_rules! listener_methods {
         /// If there is no descriptor left.
         ///
         /// [`TcpListener::try_clone`]: crate::TcpListener::try_clone
+        #[inline]
         pub fn try_clone(&self) -> io::Result<Self> {
             let mut acceptor = Acceptor::new(self.acceptor.get_ref().try_clone()?);
             acceptor.set_exclusive(self.acceptor.is_exclusive());
@@ -94,6 +100,7 @@ macro_rules! listener_methods {
 
         /// Whether a connection is to wake only one of the runtimes that wait for this socket; as
         /// [`TcpListener::set_exclusive`](crate::TcpListener::set_exclusive).
+        #[inline]
         pub fn set_exclusive(&mut self, exclusive: bool) {
             self.acceptor.set_exclusive(exclusive);
         }
@@ -103,6 +110,7 @@ macro_rules! listener_methods {
         /// # Errors
         ///
         /// Those of getsockname(2).
+        #[inline]
         pub fn local_addr(&self) -> io::Result<SocketAddr> {
             self.acceptor.get_ref().local_addr().map(SocketAddr::from)
         }
@@ -112,6 +120,7 @@ macro_rules! listener_methods {
         /// # Errors
         ///
         /// Those of getsockopt(2).
+        #[inline]
         pub fn take_error(&self) -> io::Result<Option<io::Error>> {
             self.acceptor.get_ref().take_error()
         }
@@ -130,6 +139,7 @@ pub struct Incoming<'a> {
 impl Stream for Incoming<'_> {
     type Item = io::Result<UnixStream>;
 
+    #[inline]
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let accepted = ready!(self.listener.poll_accept(cx));
         Poll::Ready(Some(accepted.map(|(stream, _peer)| stream)))
@@ -169,6 +179,7 @@ impl UnixListener {
     /// # Errors
     ///
     /// If the socket cannot be made nonblocking.
+    #[inline]
     pub fn from_std(listener: net::UnixListener) -> io::Result<UnixListener> {
         listener.set_nonblocking(true)?;
         Ok(UnixListener { acceptor: Acceptor::new(listener) })
@@ -179,12 +190,14 @@ impl UnixListener {
     /// # Errors
     ///
     /// None: the signature is tokio's.
+    #[inline]
     pub fn into_std(self) -> io::Result<net::UnixListener> {
         Ok(self.acceptor.into_inner())
     }
 }
 
 /// A new socket that listens.
+#[inline]
 pub(super) fn listen_on(kind: UnixKind, addr: &SocketAddr) -> io::Result<OwnedFd> {
     let listen = || {
         let socket = sys::unix_socket(kind)?;
@@ -196,6 +209,7 @@ pub(super) fn listen_on(kind: UnixKind, addr: &SocketAddr) -> io::Result<OwnedFd
 }
 
 /// bind(2), with the remedy for what most often goes wrong.
+#[inline]
 pub(super) fn bind(socket: BorrowedFd<'_>, addr: &SocketAddr) -> io::Result<()> {
     sys::unix_bind(socket, addr.as_std()).map_err(|error| {
         match (error.kind(), addr.as_pathname()) {
@@ -208,6 +222,7 @@ pub(super) fn bind(socket: BorrowedFd<'_>, addr: &SocketAddr) -> io::Result<()> 
 }
 
 /// A connection of either kind, as the standard library's type for the one.
+#[inline]
 pub(super) fn accept(listener: &net::UnixListener) -> io::Result<(OwnedFd, SocketAddr)> {
     let (socket, has_name) = sys::unix_accept(listener.as_fd())?;
     let stream = net::UnixStream::from(socket);

@@ -7,6 +7,7 @@ use crate::sys;
 use crate::unix::Record;
 
 /// Receives a message, into `buf` as much of it as there is room for.
+#[inline]
 pub(super) fn receive(socket: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<Record> {
     let room = buf.len();
     let whole = sys::receive_whole(socket, buf)?;
@@ -14,6 +15,7 @@ pub(super) fn receive(socket: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<Reco
 }
 
 /// As [`receive`], into several buffers.
+#[inline]
 pub(super) fn receive_vectored(
     socket: BorrowedFd<'_>,
     bufs: &mut [IoSliceMut<'_>],
@@ -58,6 +60,7 @@ macro_rules! message_methods {
         /// # Errors
         ///
         /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is none, else as [`send`](Self::send).
+        #[inline]
         pub fn try_send(&self, buf: &[u8]) -> io::Result<usize> {
             self.io.try_io(Interest::WRITABLE, |socket| sys::send(socket.as_fd(), buf))
         }
@@ -72,6 +75,7 @@ macro_rules! message_methods {
         /// # Cancel safety
         ///
         /// Nothing is sent by a future that is dropped before it is ready.
+        #[inline]
         pub async fn send_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
             self.io.write_with(|socket| sys::send_gathered(socket.as_fd(), bufs)).await
         }
@@ -83,6 +87,7 @@ macro_rules! message_methods {
         /// # Errors
         ///
         /// Those of getsockname(2).
+        #[inline]
         pub fn local_addr(&self) -> io::Result<SocketAddr> {
             self.io.get_ref().local_addr().map(SocketAddr::from)
         }
@@ -92,6 +97,7 @@ macro_rules! message_methods {
         /// # Errors
         ///
         /// [`NotConnected`](io::ErrorKind::NotConnected) without a peer, and those of getpeername(2).
+        #[inline]
         pub fn peer_addr(&self) -> io::Result<SocketAddr> {
             self.io.get_ref().peer_addr().map(SocketAddr::from)
         }
@@ -101,6 +107,7 @@ macro_rules! message_methods {
         /// # Errors
         ///
         /// Those of getsockopt(2).
+        #[inline]
         pub fn take_error(&self) -> io::Result<Option<io::Error>> {
             self.io.get_ref().take_error()
         }
@@ -110,6 +117,7 @@ macro_rules! message_methods {
         /// # Errors
         ///
         /// Those of shutdown(2).
+        #[inline]
         pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
             self.io.get_ref().shutdown(how)
         }

@@ -63,6 +63,7 @@ use crate::sys;
 /// assert_eq!(text, "hello");
 /// # std::io::Result::Ok(()) }).unwrap();
 /// ```
+#[inline]
 pub fn pipe() -> io::Result<(Sender, Receiver)> {
     let (read, write) = sys::pipe().map_err(|error| explain_making(error, "a pipe"))?;
     Ok((Sender::from_file_unchecked(write)?, Receiver::from_file_unchecked(read)?))
@@ -91,6 +92,7 @@ pub struct OpenOptions {
 
 impl OpenOptions {
     /// Everything off.
+    #[inline]
     pub fn new() -> OpenOptions {
         OpenOptions::default()
     }
@@ -100,6 +102,7 @@ impl OpenOptions {
     /// A sender can be opened before there is a receiver then, and a receiver never reads the end of the
     /// stream. The price is that a sender gets no error when the last receiver is gone, for it counts
     /// as one itself: its writes wait.
+    #[inline]
     pub fn read_write(&mut self, value: bool) -> &mut OpenOptions {
         self.read_write = value;
         self
@@ -108,6 +111,7 @@ impl OpenOptions {
     /// Does not check whether what is opened is a FIFO.
     ///
     /// Other files may then block the whole runtime.
+    #[inline]
     pub fn unchecked(&mut self, value: bool) -> &mut OpenOptions {
         self.unchecked = value;
         self
@@ -118,6 +122,7 @@ impl OpenOptions {
     /// # Errors
     ///
     /// Those of open(2), and [`InvalidInput`](io::ErrorKind::InvalidInput) if it is no FIFO.
+    #[inline]
     pub fn open_receiver<P: AsRef<Path>>(&self, path: P) -> io::Result<Receiver> {
         let file = self.open(path.as_ref(), fs::OpenOptions::new().read(true))?;
         Receiver::from_file_unchecked(file)
@@ -130,11 +135,13 @@ impl OpenOptions {
     /// Those of open(2), and [`InvalidInput`](io::ErrorKind::InvalidInput) if it is no FIFO. While no
     /// process has it open for reading, and without [`read_write`](Self::read_write), it is `ENXIO`,
     /// which has no [`ErrorKind`](io::ErrorKind) of its own.
+    #[inline]
     pub fn open_sender<P: AsRef<Path>>(&self, path: P) -> io::Result<Sender> {
         let file = self.open(path.as_ref(), fs::OpenOptions::new().write(true))?;
         Sender::from_file_unchecked(file)
     }
 
+    #[inline]
     fn open(&self, path: &Path, options: &mut fs::OpenOptions) -> io::Result<File> {
         if self.read_write {
             options.read(true).write(true);
@@ -147,6 +154,7 @@ impl OpenOptions {
     }
 }
 
+#[inline]
 fn check_fifo(file: &File) -> io::Result<()> {
     if file.metadata()?.file_type().is_fifo() {
         return Ok(());
@@ -183,6 +191,7 @@ impl Sender {
     /// # Errors
     ///
     /// [`InvalidInput`](io::ErrorKind::InvalidInput) if it is no pipe, or cannot be written to.
+    #[inline]
     pub fn from_file(file: File) -> io::Result<Sender> {
         check_fifo(&file)?;
         if !sys::access(file.as_fd())?.write {
@@ -198,6 +207,7 @@ impl Sender {
     /// # Errors
     ///
     /// None: the signature is tokio's.
+    #[inline]
     pub fn from_file_unchecked(file: File) -> io::Result<Sender> {
         Ok(Sender { io: Source::new(file) })
     }
@@ -215,6 +225,7 @@ impl Receiver {
     /// # Errors
     ///
     /// [`InvalidInput`](io::ErrorKind::InvalidInput) if it is no pipe, or cannot be read from.
+    #[inline]
     pub fn from_file(file: File) -> io::Result<Receiver> {
         check_fifo(&file)?;
         if !sys::access(file.as_fd())?.read {
@@ -230,11 +241,13 @@ impl Receiver {
     /// # Errors
     ///
     /// None: the signature is tokio's.
+    #[inline]
     pub fn from_file_unchecked(file: File) -> io::Result<Receiver> {
         Ok(Receiver { io: Source::new(file) })
     }
 }
 
+#[inline]
 fn wrong_end(wanted: &str, opened: &str) -> io::Error {
     let text = format!("the pipe's end to {wanted} is needed, and this one is open for {opened}");
     io::Error::new(io::ErrorKind::InvalidInput, text)
@@ -251,6 +264,7 @@ macro_rules! end {
             /// # Errors
             ///
             /// As there.
+            #[inline]
             pub fn from_owned_fd(fd: OwnedFd) -> io::Result<$end> {
                 $end::from_file(fd.into())
             }
@@ -260,6 +274,7 @@ macro_rules! end {
             /// # Errors
             ///
             /// As there.
+            #[inline]
             pub fn from_owned_fd_unchecked(fd: OwnedFd) -> io::Result<$end> {
                 $end::from_file_unchecked(fd.into())
             }
@@ -269,6 +284,7 @@ macro_rules! end {
             /// # Errors
             ///
             /// Those of fcntl(2).
+            #[inline]
             pub fn into_blocking_fd(self) -> io::Result<OwnedFd> {
                 let fd = self.into_nonblocking_fd()?;
                 sys::set_nonblocking(fd.as_fd(), false)?;
@@ -280,6 +296,7 @@ macro_rules! end {
             /// # Errors
             ///
             /// None: the signature is tokio's.
+            #[inline]
             pub fn into_nonblocking_fd(self) -> io::Result<OwnedFd> {
                 Ok(self.io.into_inner().into())
             }
@@ -289,6 +306,7 @@ macro_rules! end {
             /// # Errors
             ///
             /// If there is no descriptor left.
+            #[inline]
             pub fn try_clone(&self) -> io::Result<$end> {
                 $end::from_file_unchecked(self.io.get_ref().try_clone()?)
             }
@@ -298,6 +316,7 @@ macro_rules! end {
             /// # Errors
             ///
             /// Those of fcntl(2).
+            #[inline]
             pub fn capacity(&self) -> io::Result<usize> {
                 sys::pipe_capacity(self.as_fd())
             }
@@ -309,6 +328,7 @@ macro_rules! end {
             ///
             /// Those of fcntl(2): `EPERM` above /proc/sys/fs/pipe-max-size for unprivileged processes,
             /// `EBUSY` if more bytes are in it.
+            #[inline]
             pub fn set_capacity(&self, bytes: usize) -> io::Result<usize> {
                 sys::set_pipe_capacity(self.as_fd(), bytes)
             }
@@ -317,6 +337,7 @@ macro_rules! end {
         has_fd!($end, io);
 
         impl fmt::Debug for $end {
+            #[inline]
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.debug_struct(stringify!($end)).field("fd", &self.as_raw_fd()).finish()
             }
@@ -326,6 +347,7 @@ macro_rules! end {
         impl TryFrom<OwnedFd> for $end {
             type Error = io::Error;
 
+            #[inline]
             fn try_from(fd: OwnedFd) -> io::Result<$end> {
                 $end::from_owned_fd(fd)
             }
@@ -333,6 +355,7 @@ macro_rules! end {
 
         /// The descriptor stays nonblocking.
         impl From<$end> for OwnedFd {
+            #[inline]
             fn from(end: $end) -> OwnedFd {
                 end.io.into_inner().into()
             }
@@ -342,6 +365,7 @@ macro_rules! end {
         impl TryFrom<$end> for Stdio {
             type Error = io::Error;
 
+            #[inline]
             fn try_from(end: $end) -> io::Result<Stdio> {
                 end.into_blocking_fd().map(Stdio::from)
             }
@@ -352,6 +376,7 @@ macro_rules! end {
             impl TryFrom<$child> for $end {
                 type Error = io::Error;
 
+                #[inline]
                 fn try_from(pipe: $child) -> io::Result<$end> {
                     $end::from_owned_fd(pipe.into())
                 }

@@ -19,6 +19,7 @@ use crate::unix::SocketAddr;
 
 /// One try to send to `target`: `WouldBlock` if the socket's own buffer is full, `None` if the queue there
 /// is.
+#[inline]
 pub(super) fn send_to(
     socket: &UnixDatagram,
     buf: &[u8],
@@ -40,6 +41,7 @@ pub(super) struct Scout {
 impl Scout {
     /// What looks at the receiver that has the name now. It may refuse: then the sender tries once more,
     /// as its own error tells more.
+    #[inline]
     pub(super) fn at(target: &SocketAddr) -> io::Result<Scout> {
         let socket = sys::unix_socket(UnixKind::Datagram)
             .and_then(|socket| sys::unix_connect(socket.as_fd(), target.as_std()).map(|()| socket))
@@ -53,16 +55,19 @@ impl Scout {
     }
 
     /// Waits until the receiver has room, or is gone.
+    #[inline]
     pub(super) async fn room(&self) -> io::Result<()> {
         self.io.write_with(has_room).await
     }
 
     /// As [`room`](Self::room), for futures written by hand.
+    #[inline]
     pub(super) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.io.poll_write_with(cx, has_room)
     }
 }
 
+#[inline]
 fn has_room(scout: &UnixDatagram) -> io::Result<()> {
     if sys::is_writable(scout.as_fd())? { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
 }
@@ -79,6 +84,7 @@ type Wait = (Waker, Scout);
 impl Scouts {
     /// Keeps the scout of a task until the same task brings the next, or another one finds that there
     /// is room where this one looks. A task that goes away may leave one behind till then.
+    #[inline]
     pub(super) fn put(&self, waker: &Waker, scout: Scout) {
         let wait = (waker.clone(), scout);
         let waits = self.waits.get_or_init(Mutex::default);

@@ -68,6 +68,7 @@ impl UnixSeqpacket {
     /// # Cancel safety
     ///
     /// Dropping the future gives the attempt up and closes its socket.
+    #[inline]
     pub async fn connect<P: AsRef<Path>>(path: P) -> io::Result<UnixSeqpacket> {
         UnixSeqpacket::connect_addr(&SocketAddr::of(path)?).await
     }
@@ -81,6 +82,7 @@ impl UnixSeqpacket {
     /// # Cancel safety
     ///
     /// As [`connect`](Self::connect).
+    #[inline]
     pub async fn connect_addr(addr: &SocketAddr) -> io::Result<UnixSeqpacket> {
         connect_new(UnixKind::Seqpacket, addr).await.map(UnixSeqpacket::from_nonblocking)
     }
@@ -90,6 +92,7 @@ impl UnixSeqpacket {
     /// # Errors
     ///
     /// Those of socketpair(2).
+    #[inline]
     pub fn pair() -> io::Result<(UnixSeqpacket, UnixSeqpacket)> {
         let (one, other) = sys::unix_pair(UnixKind::Seqpacket)?;
         Ok((UnixSeqpacket::from_nonblocking(one), UnixSeqpacket::from_nonblocking(other)))
@@ -101,10 +104,12 @@ impl UnixSeqpacket {
     /// # Errors
     ///
     /// If there is no descriptor left.
+    #[inline]
     pub fn try_clone(&self) -> io::Result<UnixSeqpacket> {
         Ok(UnixSeqpacket { io: Source::new(self.io.get_ref().try_clone()?) })
     }
 
+    #[inline]
     fn from_nonblocking(socket: OwnedFd) -> UnixSeqpacket {
         UnixSeqpacket { io: Source::new(socket.into()) }
     }
@@ -144,6 +149,7 @@ impl UnixSeqpacket {
     /// # Errors
     ///
     /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is none, else as [`recv`](Self::recv).
+    #[inline]
     pub fn try_recv(&self, buf: &mut [u8]) -> io::Result<Record> {
         self.io.try_io(Interest::READABLE, |socket| messages::receive(socket.as_fd(), buf))
     }
@@ -158,6 +164,7 @@ impl UnixSeqpacket {
     /// # Cancel safety
     ///
     /// Nothing is lost.
+    #[inline]
     pub async fn recv_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<Record> {
         self.io.read_with(|socket| messages::receive_vectored(socket.as_fd(), bufs)).await
     }
@@ -167,6 +174,7 @@ impl UnixSeqpacket {
     /// # Errors
     ///
     /// Those of getsockopt(2).
+    #[inline]
     pub fn peer_cred(&self) -> io::Result<UCred> {
         UCred::of_peer(self.as_fd())
     }
@@ -204,6 +212,7 @@ pub struct SeqpacketIncoming<'a> {
 impl Stream for SeqpacketIncoming<'_> {
     type Item = io::Result<UnixSeqpacket>;
 
+    #[inline]
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let accepted = ready!(self.listener.poll_accept(cx));
         Poll::Ready(Some(accepted.map(|(socket, _peer)| socket)))
@@ -217,12 +226,14 @@ macro_rules! owns_a_socket {
 
         impl From<$type> for OwnedFd {
             /// Gives the socket away, deregistered. It stays nonblocking.
+            #[inline]
             fn from(socket: $type) -> OwnedFd {
                 socket.$field.into_inner().into()
             }
         }
 
         impl fmt::Debug for $type {
+            #[inline]
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 let fd = self.as_raw_fd();
                 f.debug_struct($name).field("fd", &fd).field("local", &self.local_addr()).finish()
@@ -238,6 +249,7 @@ impl TryFrom<OwnedFd> for UnixSeqpacket {
     type Error = io::Error;
 
     /// Takes over a connected socket of this kind and makes it nonblocking.
+    #[inline]
     fn try_from(socket: OwnedFd) -> io::Result<UnixSeqpacket> {
         let socket = net::UnixStream::from(socket);
         socket.set_nonblocking(true)?;
@@ -249,6 +261,7 @@ impl TryFrom<OwnedFd> for UnixSeqpacketListener {
     type Error = io::Error;
 
     /// Takes over a listening socket of this kind and makes it nonblocking.
+    #[inline]
     fn try_from(socket: OwnedFd) -> io::Result<UnixSeqpacketListener> {
         let socket = net::UnixListener::from(socket);
         socket.set_nonblocking(true)?;

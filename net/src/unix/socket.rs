@@ -37,6 +37,7 @@ impl UnixSocket {
     /// # Errors
     ///
     /// Those of socket(2).
+    #[inline]
     pub fn new_stream() -> io::Result<UnixSocket> {
         UnixSocket::new(UnixKind::Stream)
     }
@@ -46,10 +47,12 @@ impl UnixSocket {
     /// # Errors
     ///
     /// Those of socket(2).
+    #[inline]
     pub fn new_datagram() -> io::Result<UnixSocket> {
         UnixSocket::new(UnixKind::Datagram)
     }
 
+    #[inline]
     fn new(kind: UnixKind) -> io::Result<UnixSocket> {
         Ok(UnixSocket { socket: sys::unix_socket(kind)?.into(), kind })
     }
@@ -59,6 +62,7 @@ impl UnixSocket {
     /// # Errors
     ///
     /// Those of bind(2), naming the address.
+    #[inline]
     pub fn bind<P: AsRef<Path>>(&self, path: P) -> io::Result<()> {
         self.bind_addr(&SocketAddr::of(path)?)
     }
@@ -68,6 +72,7 @@ impl UnixSocket {
     /// # Errors
     ///
     /// As [`bind`](Self::bind).
+    #[inline]
     pub fn bind_addr(&self, addr: &SocketAddr) -> io::Result<()> {
         bind(self.as_fd(), addr)
             .map_err(|error| explain(error, format_args!("binding to {addr:?}")))
@@ -82,6 +87,7 @@ impl UnixSocket {
     /// # Cancel safety
     ///
     /// Dropping the future gives the attempt up and closes the socket.
+    #[inline]
     pub async fn connect<P: AsRef<Path>>(self, path: P) -> io::Result<UnixStream> {
         self.connect_addr(&SocketAddr::of(path)?).await
     }
@@ -95,6 +101,7 @@ impl UnixSocket {
     /// # Cancel safety
     ///
     /// As [`connect`](Self::connect).
+    #[inline]
     pub async fn connect_addr(self, addr: &SocketAddr) -> io::Result<UnixStream> {
         self.expect(UnixKind::Stream, "connecting a datagram socket as a stream; use `datagram`")?;
         connect::connect(self.socket.into(), addr).await.map(UnixStream::from_nonblocking)
@@ -106,6 +113,7 @@ impl UnixSocket {
     /// # Errors
     ///
     /// Those of listen(2), and if the socket carries datagrams.
+    #[inline]
     pub fn listen(self, backlog: u32) -> io::Result<UnixListener> {
         self.expect(UnixKind::Stream, "listening on a datagram socket; use `new_stream`")?;
         sys::listen(self.as_fd(), i32::try_from(backlog).unwrap_or(i32::MAX))?;
@@ -117,6 +125,7 @@ impl UnixSocket {
     /// # Errors
     ///
     /// If the socket carries bytes.
+    #[inline]
     pub fn datagram(self) -> io::Result<UnixDatagram> {
         self.expect(
             UnixKind::Datagram,
@@ -125,6 +134,7 @@ impl UnixSocket {
         Ok(UnixDatagram::from_nonblocking(self.socket.into()))
     }
 
+    #[inline]
     fn expect(&self, kind: UnixKind, mistake: &str) -> io::Result<()> {
         if self.kind == kind { Ok(()) } else { Err(io::Error::other(mistake)) }
     }
@@ -134,6 +144,7 @@ impl UnixSocket {
     /// # Errors
     ///
     /// Those of getsockname(2).
+    #[inline]
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr().map(SocketAddr::from)
     }
@@ -150,6 +161,7 @@ impl UnixSocket {
 
 impl From<OwnedFd> for UnixSocket {
     /// A socket from elsewhere, made nonblocking.
+    #[inline]
     fn from(fd: OwnedFd) -> UnixSocket {
         let kind = UnixKind::of(fd.as_fd());
         let socket = net::UnixDatagram::from(fd);
@@ -160,24 +172,28 @@ impl From<OwnedFd> for UnixSocket {
 }
 
 impl From<UnixSocket> for OwnedFd {
+    #[inline]
     fn from(socket: UnixSocket) -> OwnedFd {
         socket.socket.into()
     }
 }
 
 impl IntoRawFd for UnixSocket {
+    #[inline]
     fn into_raw_fd(self) -> RawFd {
         self.socket.into_raw_fd()
     }
 }
 
 impl AsFd for UnixSocket {
+    #[inline]
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
 }
 
 impl AsRawFd for UnixSocket {
+    #[inline]
     fn as_raw_fd(&self) -> RawFd {
         self.socket.as_raw_fd()
     }

@@ -51,6 +51,7 @@ impl UnixStream {
     /// # Cancel safety
     ///
     /// Dropping the future gives the attempt up and closes its socket.
+    #[inline]
     pub async fn connect<P: AsRef<Path>>(path: P) -> io::Result<UnixStream> {
         UnixStream::connect_addr(&SocketAddr::of(path)?).await
     }
@@ -64,6 +65,7 @@ impl UnixStream {
     /// # Cancel safety
     ///
     /// As [`connect`](Self::connect).
+    #[inline]
     pub async fn connect_addr(addr: &SocketAddr) -> io::Result<UnixStream> {
         connect_new(UnixKind::Stream, addr).await.map(UnixStream::from_nonblocking)
     }
@@ -73,6 +75,7 @@ impl UnixStream {
     /// # Errors
     ///
     /// Those of socketpair(2).
+    #[inline]
     pub fn pair() -> io::Result<(UnixStream, UnixStream)> {
         let (one, other) = sys::unix_pair(UnixKind::Stream)?;
         Ok((UnixStream::from_nonblocking(one), UnixStream::from_nonblocking(other)))
@@ -84,6 +87,7 @@ impl UnixStream {
     /// # Errors
     ///
     /// If the socket cannot be made nonblocking.
+    #[inline]
     pub fn from_std(stream: net::UnixStream) -> io::Result<UnixStream> {
         stream.set_nonblocking(true)?;
         Ok(UnixStream { io: Source::new(stream) })
@@ -95,6 +99,7 @@ impl UnixStream {
     /// # Errors
     ///
     /// None: the signature is tokio's.
+    #[inline]
     pub fn into_std(self) -> io::Result<net::UnixStream> {
         Ok(self.io.into_inner())
     }
@@ -105,10 +110,12 @@ impl UnixStream {
     /// # Errors
     ///
     /// If there is no descriptor left.
+    #[inline]
     pub fn try_clone(&self) -> io::Result<UnixStream> {
         Ok(UnixStream { io: Source::new(self.io.get_ref().try_clone()?) })
     }
 
+    #[inline]
     pub(super) fn from_nonblocking(socket: OwnedFd) -> UnixStream {
         UnixStream { io: Source::new(socket.into()) }
     }
@@ -119,12 +126,14 @@ impl UnixStream {
     fd_methods!(UnixKind::Stream);
 
     /// Two halves that borrow the stream, one to read and one to write.
+    #[inline]
     pub fn split(&mut self) -> (ReadHalf<'_>, WriteHalf<'_>) {
         split::split(self)
     }
 
     /// Two halves that own the stream together, one to read and one to write. Dropping the write half
     /// closes the write direction.
+    #[inline]
     pub fn into_split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
         split::into_split(self)
     }
@@ -134,6 +143,7 @@ impl UnixStream {
     /// # Errors
     ///
     /// Those of getsockname(2).
+    #[inline]
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.io.get_ref().local_addr().map(SocketAddr::from)
     }
@@ -143,6 +153,7 @@ impl UnixStream {
     /// # Errors
     ///
     /// Those of getpeername(2).
+    #[inline]
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.io.get_ref().peer_addr().map(SocketAddr::from)
     }
@@ -152,6 +163,7 @@ impl UnixStream {
     /// # Errors
     ///
     /// Those of getsockopt(2).
+    #[inline]
     pub fn peer_cred(&self) -> io::Result<UCred> {
         UCred::of_peer(self.as_fd())
     }
@@ -161,6 +173,7 @@ impl UnixStream {
     /// # Errors
     ///
     /// Those of getsockopt(2).
+    #[inline]
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
         self.io.get_ref().take_error()
     }
@@ -204,6 +217,7 @@ impl WriteFd for UnixStream {
         sys::send_vectored(self.as_fd(), bufs)
     }
 
+    #[inline]
     fn shutdown_once(&self) -> io::Result<()> {
         match self.io.get_ref().shutdown(Shutdown::Write) {
             Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
@@ -213,6 +227,7 @@ impl WriteFd for UnixStream {
 }
 
 impl AsRef<UnixStream> for UnixStream {
+    #[inline]
     fn as_ref(&self) -> &UnixStream {
         self
     }
@@ -222,10 +237,12 @@ impl Stream for UnixStream {
     type Socket = net::UnixStream;
     type Addr = SocketAddr;
 
+    #[inline]
     fn local_addr(&self) -> io::Result<SocketAddr> {
         self.local_addr()
     }
 
+    #[inline]
     fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.peer_addr()
     }

@@ -26,20 +26,24 @@ pub struct UCred {
 
 impl UCred {
     /// The effective user.
+    #[inline]
     pub fn uid(&self) -> uid_t {
         self.uid
     }
 
     /// The effective group.
+    #[inline]
     pub fn gid(&self) -> gid_t {
         self.gid
     }
 
     /// The process, unless it has no number in this process's namespace.
+    #[inline]
     pub fn pid(&self) -> Option<pid_t> {
         self.pid
     }
 
+    #[inline]
     pub(super) fn of_peer(socket: BorrowedFd<'_>) -> io::Result<UCred> {
         let (uid, gid, pid) = sys::peer_credentials(socket)?;
         Ok(UCred { uid, gid, pid })

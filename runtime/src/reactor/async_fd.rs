@@ -126,6 +126,7 @@ impl<T: AsRawFd> AsyncFd<T> {
     ///
     /// With no runtime on this thread.
     #[track_caller]
+    #[inline]
     pub fn try_with_interest(
         inner: T,
         interest: Interest,
@@ -155,6 +156,7 @@ impl<T: AsRawFd> AsyncFd<T> {
     }
 
     /// Deregisters the descriptor and gives its owner back.
+    #[inline]
     pub fn into_inner(self) -> T {
         let AsyncFd { registration, inner, .. } = self;
         drop(registration);
@@ -218,6 +220,7 @@ impl<T: AsRawFd> AsyncFd<T> {
     /// # Cancel safety
     ///
     /// As [`read_with`](AsyncFd::read_with).
+    #[inline]
     pub async fn async_io<R>(
         &self,
         interest: Interest,
@@ -235,6 +238,7 @@ impl<T: AsRawFd> AsyncFd<T> {
     /// # Cancel safety
     ///
     /// As [`read_with`](AsyncFd::read_with).
+    #[inline]
     pub async fn async_io_mut<R>(
         &mut self,
         interest: Interest,
@@ -297,6 +301,7 @@ impl<T: AsRawFd> AsyncFd<T> {
     /// # Cancel safety
     ///
     /// Nothing is lost.
+    #[inline]
     pub async fn readable(&self) -> io::Result<AsyncFdReadyGuard<'_, T>> {
         self.ready(Interest::READABLE).await
     }
@@ -310,6 +315,7 @@ impl<T: AsRawFd> AsyncFd<T> {
     /// # Cancel safety
     ///
     /// Nothing is lost.
+    #[inline]
     pub async fn readable_mut(&mut self) -> io::Result<AsyncFdReadyMutGuard<'_, T>> {
         self.ready_mut(Interest::READABLE).await
     }
@@ -323,6 +329,7 @@ impl<T: AsRawFd> AsyncFd<T> {
     /// # Cancel safety
     ///
     /// Nothing is lost.
+    #[inline]
     pub async fn writable(&self) -> io::Result<AsyncFdReadyGuard<'_, T>> {
         self.ready(Interest::WRITABLE).await
     }
@@ -336,6 +343,7 @@ impl<T: AsRawFd> AsyncFd<T> {
     /// # Cancel safety
     ///
     /// Nothing is lost.
+    #[inline]
     pub async fn writable_mut(&mut self) -> io::Result<AsyncFdReadyMutGuard<'_, T>> {
         self.ready_mut(Interest::WRITABLE).await
     }
@@ -362,6 +370,7 @@ impl<T: AsRawFd> AsyncFd<T> {
     /// # Cancel safety
     ///
     /// Nothing is lost.
+    #[inline]
     pub async fn ready(&self, interest: Interest) -> io::Result<AsyncFdReadyGuard<'_, T>> {
         let seen = Readiness::new(&self.registration, Wanted::of(interest)).await?;
         Ok(AsyncFdReadyGuard { async_fd: self, seen })
@@ -376,6 +385,7 @@ impl<T: AsRawFd> AsyncFd<T> {
     /// # Cancel safety
     ///
     /// Nothing is lost.
+    #[inline]
     pub async fn ready_mut(
         &mut self,
         interest: Interest,
@@ -392,6 +402,7 @@ impl<T: AsRawFd> AsyncFd<T> {
     /// # Errors
     ///
     /// As [`readable`](AsyncFd::readable).
+    #[inline]
     pub fn poll_read_ready<'a>(
         &'a self,
         cx: &mut Context<'_>,
@@ -405,6 +416,7 @@ impl<T: AsRawFd> AsyncFd<T> {
     /// # Errors
     ///
     /// As [`readable`](AsyncFd::readable).
+    #[inline]
     pub fn poll_read_ready_mut<'a>(
         &'a mut self,
         cx: &mut Context<'_>,
@@ -418,6 +430,7 @@ impl<T: AsRawFd> AsyncFd<T> {
     /// # Errors
     ///
     /// As [`readable`](AsyncFd::readable).
+    #[inline]
     pub fn poll_write_ready<'a>(
         &'a self,
         cx: &mut Context<'_>,
@@ -431,6 +444,7 @@ impl<T: AsRawFd> AsyncFd<T> {
     /// # Errors
     ///
     /// As [`readable`](AsyncFd::readable).
+    #[inline]
     pub fn poll_write_ready_mut<'a>(
         &'a mut self,
         cx: &mut Context<'_>,
@@ -439,11 +453,13 @@ impl<T: AsRawFd> AsyncFd<T> {
         Poll::Ready(Ok(AsyncFdReadyMutGuard { async_fd: self, seen }))
     }
 
+    #[inline]
     fn poll_ready(&self, interest: Interest, cx: &mut Context<'_>) -> Poll<io::Result<Seen>> {
         self.registration.poll_ready(Wanted::of(interest), &mut { SHARED }, cx)
     }
 
     /// Clears what of `mask` a guard has seen, but for what lasts.
+    #[inline]
     fn clear(&self, seen: &mut Seen, mask: Ready) {
         self.registration.clear(*seen, seen.ready & (mask - self.lasting));
         seen.ready -= mask;
@@ -452,6 +468,7 @@ impl<T: AsRawFd> AsyncFd<T> {
 
 /// A stream that was shut down stays so, and is not reported again. With anything else closing can be
 /// over: a FIFO gets its next writer, a UDP socket has told of its error.
+#[inline]
 fn lasting(fd: RawFd) -> Ready {
     if socket::is_stream(fd) { Ready::READ_CLOSED | Ready::WRITE_CLOSED } else { Ready::EMPTY }
 }
@@ -471,6 +488,7 @@ impl<T: AsRawFd + AsFd> AsFd for AsyncFd<T> {
 }
 
 impl<T: AsRawFd + fmt::Debug> fmt::Debug for AsyncFd<T> {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AsyncFd").field("inner", &self.inner).finish()
     }
@@ -497,19 +515,23 @@ impl<'a, T: AsRawFd> AsyncFdReadyGuard<'a, T> {
     ///
     /// The next wait is for the next event. That the peer of a stream socket has shut down stays: it
     /// is not reported again.
+    #[inline]
     pub fn clear_ready(&mut self) {
         self.clear_ready_matching(Ready::ALL);
     }
 
     /// As [`clear_ready`](AsyncFdReadyGuard::clear_ready), for what of `ready` was seen.
+    #[inline]
     pub fn clear_ready_matching(&mut self, ready: Ready) {
         self.async_fd.clear(&mut self.seen, ready);
     }
 
     /// Says in code that the readiness is left as it is, as it is without a call too.
+    #[inline]
     pub fn retain_ready(&mut self) {}
 
     /// What is ready, of what was waited for.
+    #[inline]
     pub fn ready(&self) -> Ready {
         self.seen.ready
     }
@@ -519,6 +541,7 @@ impl<'a, T: AsRawFd> AsyncFdReadyGuard<'a, T> {
     /// # Errors
     ///
     /// [`TryIoError`] in place of `WouldBlock`; the errors of `op` are in the inner result.
+    #[inline]
     pub fn try_io<R>(
         &mut self,
         op: impl FnOnce(&'a AsyncFd<T>) -> io::Result<R>,
@@ -532,11 +555,13 @@ impl<'a, T: AsRawFd> AsyncFdReadyGuard<'a, T> {
     }
 
     /// The `AsyncFd`.
+    #[inline]
     pub fn get_ref(&self) -> &'a AsyncFd<T> {
         self.async_fd
     }
 
     /// The descriptor's owner.
+    #[inline]
     pub fn get_inner(&self) -> &'a T {
         self.async_fd.get_ref()
     }
@@ -544,19 +569,23 @@ impl<'a, T: AsRawFd> AsyncFdReadyGuard<'a, T> {
 
 impl<T: AsRawFd> AsyncFdReadyMutGuard<'_, T> {
     /// As [`AsyncFdReadyGuard::clear_ready`].
+    #[inline]
     pub fn clear_ready(&mut self) {
         self.clear_ready_matching(Ready::ALL);
     }
 
     /// As [`AsyncFdReadyGuard::clear_ready_matching`].
+    #[inline]
     pub fn clear_ready_matching(&mut self, ready: Ready) {
         self.async_fd.clear(&mut self.seen, ready);
     }
 
     /// As [`AsyncFdReadyGuard::retain_ready`].
+    #[inline]
     pub fn retain_ready(&mut self) {}
 
     /// What is ready, of what was waited for.
+    #[inline]
     pub fn ready(&self) -> Ready {
         self.seen.ready
     }
@@ -566,6 +595,7 @@ impl<T: AsRawFd> AsyncFdReadyMutGuard<'_, T> {
     /// # Errors
     ///
     /// As there.
+    #[inline]
     pub fn try_io<R>(
         &mut self,
         op: impl FnOnce(&mut AsyncFd<T>) -> io::Result<R>,
@@ -579,31 +609,37 @@ impl<T: AsRawFd> AsyncFdReadyMutGuard<'_, T> {
     }
 
     /// The `AsyncFd`.
+    #[inline]
     pub fn get_ref(&self) -> &AsyncFd<T> {
         self.async_fd
     }
 
     /// The `AsyncFd`.
+    #[inline]
     pub fn get_mut(&mut self) -> &mut AsyncFd<T> {
         self.async_fd
     }
 
     /// The descriptor's owner.
+    #[inline]
     pub fn get_inner(&self) -> &T {
         self.async_fd.get_ref()
     }
 
     /// The descriptor's owner.
+    #[inline]
     pub fn get_inner_mut(&mut self) -> &mut T {
         self.async_fd.get_mut()
     }
 }
 
+#[inline]
 fn would_block<R>(result: &io::Result<R>) -> bool {
     matches!(result, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
 }
 
 impl<T: AsRawFd + fmt::Debug> fmt::Debug for AsyncFdReadyGuard<'_, T> {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AsyncFdReadyGuard")
             .field("async_fd", &self.async_fd)
@@ -613,6 +649,7 @@ impl<T: AsRawFd + fmt::Debug> fmt::Debug for AsyncFdReadyGuard<'_, T> {
 }
 
 impl<T: AsRawFd + fmt::Debug> fmt::Debug for AsyncFdReadyMutGuard<'_, T> {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AsyncFdReadyMutGuard")
             .field("async_fd", &self.async_fd)
@@ -626,6 +663,7 @@ impl<T: AsRawFd + fmt::Debug> fmt::Debug for AsyncFdReadyMutGuard<'_, T> {
 pub struct TryIoError(());
 
 impl fmt::Display for TryIoError {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the operation would block: wait for readiness and try it again")
     }
@@ -641,18 +679,21 @@ pub struct AsyncFdTryNewError<T> {
 
 impl<T> AsyncFdTryNewError<T> {
     /// The descriptor's owner, and the error.
+    #[inline]
     pub fn into_parts(self) -> (T, io::Error) {
         (self.inner, self.cause)
     }
 }
 
 impl<T> fmt::Display for AsyncFdTryNewError<T> {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.cause, f)
     }
 }
 
 impl<T> fmt::Debug for AsyncFdTryNewError<T> {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.cause, f)
     }
@@ -660,12 +701,14 @@ impl<T> fmt::Debug for AsyncFdTryNewError<T> {
 
 impl<T> Error for AsyncFdTryNewError<T> {
     /// The kernel's error behind the text above.
+    #[inline]
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.cause.source()
     }
 }
 
 impl<T> From<AsyncFdTryNewError<T>> for io::Error {
+    #[inline]
     fn from(error: AsyncFdTryNewError<T>) -> io::Error {
         error.cause
     }

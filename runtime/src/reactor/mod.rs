@@ -27,6 +27,7 @@ mod registration;
 mod request;
 mod source;
 mod streams;
+mod table;
 mod waiters;
 
 use std::cell::{Cell, OnceCell, RefCell};
@@ -35,8 +36,6 @@ use std::os::fd::RawFd;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Poll, Waker};
-
-use slab::Slab;
 
 pub use self::async_fd::{AsyncFd, AsyncFdReadyGuard, AsyncFdReadyMutGuard};
 pub use self::async_fd::{AsyncFdTryNewError, TryIoError};
@@ -47,7 +46,8 @@ pub use self::streams::{ReadFd, Reading, WriteFd, Writing, WritingAll};
 use self::driver::Driver;
 use self::readiness::RARE;
 use self::registration::Wanted;
-use self::waiters::{FOREIGN, Ticket, UNUSED, Waiters};
+use self::table::{Entry, Table, index_of};
+use self::waiters::{FOREIGN, Ticket, UNUSED};
 use crate::core::Core;
 use crate::name::Name;
 use crate::sys::epoll::{Event, Flags, explain_add};
@@ -55,37 +55,6 @@ use crate::sys::epoll::{Event, Flags, explain_add};
 /// Tickets are handed out from chunks, each of which is one runtime's.
 const TICKETS: Ticket = 1 << 16;
 static CHUNKS: AtomicU64 = AtomicU64::new(TICKETS);
-
-/// One registered fd.
-struct Entry {
-    fd: RawFd,
-    generation: u32,
-    /// The directions that epoll watches.
-    armed: Flags,
-    ready: Ready,
-    /// Changes with each event, so that a guard clears only the readiness it has seen.
-    tick: u32,
-    /// Set by the first hang-up, error or urgent data: from then on a short read proves nothing.
-    exact: bool,
-    waiters: Waiters,
-}
-
-impl Entry {
-    /// Whether the last word of the kernel on a watched direction was `EAGAIN`.
-    #[inline]
-    fn is_blocked(&self, wanted: Wanted) -> bool {
-        self.armed.contains(wanted.flags()) && !self.ready.intersects(wanted.mask())
-    }
-
-    /// Takes back a ticket whose waiter an event has taken: there is nothing left to forget. A foreign one
-    /// may be on its way still.
-    #[inline]
-    fn settle(&self, ticket: &mut Ticket) {
-        if *ticket > UNUSED && *ticket < FOREIGN && self.waiters.is_empty() {
-            *ticket = UNUSED;
-        }
-    }
-}
 
 /// What an operation finds before it is tried.
 enum Begun {
@@ -99,8 +68,7 @@ enum Begun {
 
 pub(crate) struct Reactor {
     driver: OnceCell<Driver>,
-    entries: RefCell<Slab<Entry>>,
-    generation: Cell<u32>,
+    table: RefCell<Table>,
     /// The next; at a chunk's end, one is to be taken first.
     ticket: Cell<Ticket>,
 }
@@ -109,8 +77,7 @@ impl Reactor {
     pub(crate) fn new() -> Reactor {
         Reactor {
             driver: OnceCell::new(),
-            entries: RefCell::new(Slab::new()),
-            generation: Cell::new(0),
+            table: RefCell::new(Table::default()),
             ticket: Cell::new(0),
         }
     }
@@ -123,7 +90,7 @@ impl Reactor {
 
     /// Whether no fd is registered.
     pub(crate) fn is_empty(&self) -> bool {
-        self.entries.borrow().is_empty()
+        self.table.borrow().is_empty()
     }
 
     /// The kernel side, made at the first call.
@@ -157,18 +124,11 @@ impl Reactor {
             ));
         }
         let driver = self.make_driver(core)?;
-        let generation = self.generation.replace(self.generation.get().wrapping_add(1));
-        let entry = Entry {
-            fd,
-            generation,
-            armed: flags,
-            ready: Ready::EMPTY,
-            tick: 0,
-            exact: false,
-            waiters: Waiters::default(),
+        let (index, token) = {
+            let table = &mut *self.table.borrow_mut();
+            let index = table.insert(fd, flags);
+            (index, table.token(index))
         };
-        let index = self.entries.borrow_mut().insert(entry) as u32;
-        let token = token(generation, index);
         let added = match driver.epoll().ctl_add(fd, triggered(flags), token) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 self.take_over(driver, fd, index, flags)
@@ -178,7 +138,7 @@ impl Reactor {
         match added {
             Ok(()) => Ok(index),
             Err(error) => {
-                self.entries.borrow_mut().remove(index as usize);
+                self.table.borrow_mut().remove(index);
                 Err(error)
             }
         }
@@ -188,9 +148,8 @@ impl Reactor {
     #[cold]
     fn take_over(&self, driver: &Driver, fd: RawFd, index: u32, flags: Flags) -> io::Result<()> {
         let token = {
-            let entries = self.entries.borrow();
-            let mut others = entries.iter().filter(|(other, _)| *other != index as usize);
-            if others.any(|(_, entry)| entry.fd == fd) {
+            let table = self.table.borrow();
+            if table.has_another(index, fd) {
                 return Err(io::Error::new(
                     io::ErrorKind::AlreadyExists,
                     format!(
@@ -199,7 +158,7 @@ impl Reactor {
                     ),
                 ));
             }
-            token(entries[index as usize].generation, index)
+            table.token(index)
         };
         // The ghost may be an exclusive one, which cannot be modified.
         let _ = driver.epoll().ctl_del(fd);
@@ -209,16 +168,17 @@ impl Reactor {
     /// Watches more directions of a registered fd.
     fn arm(&self, core: &Core, index: u32, flags: Flags) -> io::Result<()> {
         let (fd, token, wanted) = {
-            let entries = self.entries.borrow();
-            let entry = &entries[index as usize];
+            let table = &mut *self.table.borrow_mut();
+            let token = table.token(index);
+            let entry = table.at(index);
             if entry.armed.contains(flags) {
                 return Ok(());
             }
-            (entry.fd, token(entry.generation, index), entry.armed | flags)
+            (entry.fd, token, entry.armed | flags)
         };
         let driver = self.make_driver(core)?;
         modify(driver, fd, wanted, token).map_err(explain_add)?;
-        self.entries.borrow_mut()[index as usize].armed = wanted;
+        self.table.borrow_mut().at(index).armed = wanted;
         Ok(())
     }
 
@@ -226,12 +186,12 @@ impl Reactor {
     /// of now. The cached bits go first, or the next event of the other direction would wake the waiter
     /// for nothing.
     fn rearm(&self, core: &Core, index: u32, flags: Flags, mask: Ready) -> io::Result<()> {
-        let (fd, token, wanted) = {
-            let entries = &mut *self.entries.borrow_mut();
-            let Some(entry) = entries.get_mut(index as usize) else { return Ok(()) };
+        let (fd, wanted, token) = {
+            let table = &mut *self.table.borrow_mut();
+            let Some(entry) = table.get(index) else { return Ok(()) };
             entry.ready -= mask;
             entry.armed |= flags;
-            (entry.fd, token(entry.generation, index), entry.armed)
+            (entry.fd, entry.armed, table.token(index))
         };
         let driver = self.make_driver(core)?;
         core.shared.block.unless_released(index, || modify(driver, fd, wanted, token))
@@ -239,50 +199,53 @@ impl Reactor {
 
     /// After an event that woke nobody: stops watching what would only report again.
     #[cold]
-    fn unwatch(&self, core: &Core, driver: &Driver, index: usize, event: Event) {
-        let (fd, token, armed) = {
-            let entry = &self.entries.borrow()[index];
-            (entry.fd, token(entry.generation, index as u32), entry.armed)
+    fn unwatch(&self, core: &Core, driver: &Driver, event: Event) {
+        let (index, token) = (index_of(event.token()), event.token());
+        let (fd, armed) = {
+            let table = &mut *self.table.borrow_mut();
+            let entry = table.at(index);
+            (entry.fd, entry.armed)
         };
         let exclusive = armed.contains(Flags::EXCLUSIVE);
         if !exclusive && event.flags() != Flags::OUT {
             return;
         }
         let left = if exclusive { Flags::EMPTY } else { armed.difference(Flags::OUT) };
-        let unwatched = core.shared.block.unless_released(index as u32, || match exclusive {
+        let unwatched = core.shared.block.unless_released(index, || match exclusive {
             true => driver.epoll().ctl_del(fd),
             false => driver.epoll().ctl_mod(fd, triggered(left), token),
         });
         // If it fails the direction is still watched, which costs an event now and then.
         if unwatched.is_ok() {
-            self.entries.borrow_mut()[index].armed = left;
+            self.table.borrow_mut().at(index).armed = left;
         }
     }
 
     /// Frees the entry of an fd that is about to be closed or given away.
     fn deregister(&self, core: &Core, index: u32) {
-        let entry = self.entries.borrow_mut().try_remove(index as usize);
-        if let (Some(entry), Some(driver)) = (&entry, self.driver()) {
+        let removed = self.table.borrow_mut().remove(index);
+        if let (Some((fd, _)), Some(driver)) = (&removed, self.driver()) {
             // In a fork's child this would reach the parent's registration.
             if !core.is_of_parent() {
                 // It fails only if somebody has closed the descriptor under us: then it is gone.
-                let _ = driver.epoll().ctl_del(entry.fd);
+                let _ = driver.epoll().ctl_del(*fd);
             }
         }
-        // Its wakers may be foreign code: they go with nothing borrowed.
-        drop(entry);
+        // The wakers may be foreign code: they go with nothing borrowed.
+        drop(removed);
     }
 
     fn has(&self, index: u32) -> bool {
-        self.entries.borrow().contains(index as usize)
+        self.table.borrow_mut().get(index).is_some()
     }
 
     /// Looks whether an operation is worth a try, and leaves a waiter if it is not. The entry is the
     /// caller's, here and below: no foreign code can make it go.
-    #[inline]
+    #[inline(never)]
     fn begin(&self, index: u32, wanted: Wanted, ticket: &mut Ticket, waker: &Waker) -> Begun {
         // To borrow it mutably costs less than to share it: there is no count.
-        let entry = &mut self.entries.borrow_mut()[index as usize];
+        let table = &mut *self.table.borrow_mut();
+        let Some(entry) = table.look(index) else { return Begun::Unclear };
         entry.settle(ticket);
         if entry.is_blocked(wanted) {
             self.wait_alone(entry, wanted, ticket, waker)
@@ -313,7 +276,8 @@ impl Reactor {
 
     #[inline]
     fn is_blocked(&self, index: u32, wanted: Wanted, ticket: &mut Ticket) -> bool {
-        let entry = &self.entries.borrow()[index as usize];
+        let table = &mut *self.table.borrow_mut();
+        let entry = table.at(index);
         entry.settle(ticket);
         entry.is_blocked(wanted)
     }
@@ -334,7 +298,8 @@ impl Reactor {
             *ticket = UNUSED;
         }
         {
-            let entry = &mut self.entries.borrow_mut()[index as usize];
+            let table = &mut *self.table.borrow_mut();
+            let entry = table.at(index);
             if entry.armed.contains(wanted.flags()) {
                 if entry.ready.intersects(wanted.mask()) {
                     return Poll::Ready(Ok(()));
@@ -371,28 +336,29 @@ impl Reactor {
     /// An operation said `EAGAIN`.
     #[inline]
     fn would_block(&self, index: u32, mask: Ready) {
-        self.entries.borrow_mut()[index as usize].ready -= mask;
+        self.table.borrow_mut().at(index).ready -= mask;
     }
 
     /// A read of a TCP stream came back short: that proves the queue empty, unless the fd has a past.
-    #[inline]
+    #[inline(never)]
     fn drained(&self, index: u32) {
-        let entry = &mut self.entries.borrow_mut()[index as usize];
-        if !entry.exact {
+        let table = &mut *self.table.borrow_mut();
+        if let Some(entry) = table.look(index).filter(|entry| !entry.exact) {
             entry.ready -= Ready::READABLE;
         }
     }
 
     /// What is ready of `mask`, and the tick it was seen at.
     fn readiness(&self, index: u32, mask: Ready) -> (Ready, u32) {
-        let entries = self.entries.borrow();
-        let entry = &entries[index as usize];
+        let table = &mut *self.table.borrow_mut();
+        let entry = table.at(index);
         (entry.ready & mask, entry.tick)
     }
 
     /// Withdraws readiness, unless an event has come since `tick`.
     fn clear(&self, index: u32, mask: Ready, tick: u32) {
-        let entry = &mut self.entries.borrow_mut()[index as usize];
+        let table = &mut *self.table.borrow_mut();
+        let entry = table.at(index);
         if entry.tick == tick {
             entry.ready -= mask;
         }
@@ -400,12 +366,13 @@ impl Reactor {
 
     /// Adds a waiter, or renews it.
     fn put_waiter(&self, index: u32, ticket: Ticket, mask: Ready, waker: &Waker) {
-        if self.entries.borrow()[index as usize].waiters.has(ticket, mask, waker) {
+        if self.table.borrow_mut().at(index).waiters.has(ticket, mask, waker) {
             return;
         }
         let waker = waker.clone();
         let (evicted, replaced) = {
-            let waiters = &mut self.entries.borrow_mut()[index as usize].waiters;
+            let table = &mut *self.table.borrow_mut();
+            let waiters = &mut table.at(index).waiters;
             (waiters.evict(), waiters.put(ticket, mask, waker))
         };
         drop(replaced);
@@ -415,11 +382,10 @@ impl Reactor {
     }
 
     fn remove_waiter(&self, index: u32, ticket: Ticket) {
-        let waker = self
-            .entries
-            .borrow_mut()
-            .get_mut(index as usize)
-            .and_then(|entry| entry.waiters.remove(ticket));
+        let waker = {
+            let table = &mut *self.table.borrow_mut();
+            table.get(index).and_then(|entry| entry.waiters.remove(ticket))
+        };
         drop(waker);
     }
 
@@ -431,35 +397,37 @@ impl Reactor {
 
     #[inline]
     fn dispatch_one(&self, core: &Core, driver: &Driver, event: Event) {
-        let index = event.token() as u32 as usize;
         let lone = {
-            let entries = &mut *self.entries.borrow_mut();
-            let generation = (event.token() >> 32) as u32;
-            let Some(entry) = entries.get_mut(index) else { return };
-            if entry.generation != generation {
-                return;
+            let table = &mut *self.table.borrow_mut();
+            let Some(entry) = table.named(event.token()) else {
+                // Of an entry that is gone, or of a descriptor of the driver's own.
+                return driver.take_own(event.token());
+            };
+            entry.ready |= Ready::of_directions(event.flags());
+            if event.flags().intersects(RARE) {
+                entry.ready |= Ready::of_rare(event.flags());
+                entry.exact = true;
             }
-            entry.ready |= Ready::of(event.flags());
-            entry.exact |= event.flags().intersects(RARE);
             entry.tick = entry.tick.wrapping_add(1);
             entry.waiters.take_lone(entry.ready)
         };
         match lone {
             Some(Some(waker)) => core.wake(waker),
-            Some(None) => self.unwatch(core, driver, index, event),
-            None => self.wake_all(core, driver, index, event),
+            Some(None) => self.unwatch(core, driver, event),
+            None => self.wake_all(core, driver, event),
         }
     }
 
     /// Wakes every waiter of an fd that has several.
     #[cold]
-    fn wake_all(&self, core: &Core, driver: &Driver, index: usize, event: Event) {
+    fn wake_all(&self, core: &Core, driver: &Driver, event: Event) {
         let taken = {
-            let entry = &mut self.entries.borrow_mut()[index];
+            let table = &mut *self.table.borrow_mut();
+            let entry = table.at(index_of(event.token()));
             entry.waiters.take(entry.ready)
         };
         if taken.is_empty() {
-            self.unwatch(core, driver, index, event);
+            self.unwatch(core, driver, event);
         }
         for waker in taken {
             core.wake(waker);
@@ -468,8 +436,8 @@ impl Reactor {
 
     /// Everybody who waits, at the end of the runtime.
     pub(crate) fn take_wakers(&self) -> Vec<Waker> {
-        let entries = &mut *self.entries.borrow_mut();
-        entries.iter_mut().flat_map(|(_, entry)| entry.waiters.take(Ready::ALL)).collect()
+        let table = &mut *self.table.borrow_mut();
+        table.iter_mut().flat_map(|entry| entry.waiters.take(Ready::ALL)).collect()
     }
 }
 
@@ -478,10 +446,10 @@ impl Core {
     pub(crate) fn release_sources(&self) {
         let mut waiting = Vec::new();
         {
-            let mut entries = self.reactor.entries.borrow_mut();
+            let table = &mut *self.reactor.table.borrow_mut();
             for index in self.shared.block.take_released() {
-                let entry = entries.try_remove(index as usize);
-                waiting.extend(entry.map(|mut entry| entry.waiters.take(Ready::ALL)));
+                let removed = table.remove(index);
+                waiting.extend(removed.map(|(_, mut waiters)| waiters.take(Ready::ALL)));
             }
         }
         // Of a registration that lost to another: who waits asks anew, and finds that one.
@@ -504,8 +472,4 @@ fn modify(driver: &Driver, fd: RawFd, flags: Flags, token: u64) -> io::Result<()
         return driver.epoll().ctl_add(fd, flags, token);
     }
     driver.epoll().ctl_mod(fd, triggered(flags), token)
-}
-
-fn token(generation: u32, index: u32) -> u64 {
-    u64::from(generation) << 32 | u64::from(index)
 }

@@ -210,6 +210,11 @@ impl Ready {
     /// meets it in the operation.
     #[inline]
     pub(crate) fn of(flags: Flags) -> Ready {
+        Ready::of_directions(flags) | Ready::of_rare(flags)
+    }
+
+    #[inline]
+    pub(super) fn of_directions(flags: Flags) -> Ready {
         let mut ready = Ready::EMPTY;
         if flags.contains(Flags::IN) {
             ready |= Ready::READABLE;
@@ -217,14 +222,11 @@ impl Ready {
         if flags.contains(Flags::OUT) {
             ready |= Ready::WRITABLE;
         }
-        if flags.intersects(RARE) {
-            ready |= Ready::of_rare(flags);
-        }
         ready
     }
 
     #[cold]
-    fn of_rare(flags: Flags) -> Ready {
+    pub(super) fn of_rare(flags: Flags) -> Ready {
         let mut ready = Ready::EMPTY;
         if flags.contains(Flags::PRI) {
             ready |= Ready::PRIORITY | Ready::READABLE;

@@ -182,7 +182,7 @@ impl Registration {
     }
 
     /// Runs `f` on the runtime that has the entry, if this thread is inside its loop.
-    #[inline]
+    #[inline(always)]
     fn turning<R>(&self, f: impl FnOnce(&Core, u32) -> R) -> Option<R> {
         let name = self.name()?;
         context::turning(name.runtime(), |core| f(core, name.index()))
@@ -195,9 +195,9 @@ impl Registration {
 
     /// The path of a read or write: try, and if that would block, wait.
     ///
-    /// What a task does at home and at the first try is here, so that it becomes a part of the task's own
-    /// poll; the rest is a call.
-    #[inline]
+    /// It becomes a part of each task's own poll. What does not depend on the operation is called, but for
+    /// the looks at the thread-local: in a library's own functions these are calls themselves.
+    #[inline(always)]
     pub(crate) fn poll_op<R>(
         &self,
         wanted: Wanted,
@@ -210,9 +210,9 @@ impl Registration {
         }
         let tried = self.turning(|core, index| {
             match core.reactor.begin(index, wanted, ticket, cx.waker()) {
+                Begun::Ready => {}
                 Begun::Waits => return Tried::Waits,
                 Begun::Unclear => return Tried::Failed(None),
-                Begun::Ready => {}
             }
             match op.attempt() {
                 Ok(Done { value, drained }) => {

@@ -64,11 +64,13 @@ impl<T: AsFd> Source<T> {
 
     /// Deregisters the descriptor. The next wait registers it anew, with the runtime that is current
     /// then; who waits elsewhere for a duplicate of it is not disturbed.
+    #[inline]
     pub fn deregister(&mut self) {
         self.registration = Registration::new(self.as_raw_fd());
     }
 
     /// Deregisters the descriptor and gives it back.
+    #[inline]
     pub fn into_inner(self) -> T {
         let Source { registration, io } = self;
         drop(registration);
@@ -159,6 +161,7 @@ impl<T: AsFd> Source<T> {
     /// # Cancel safety
     ///
     /// As [`read_with`](Source::read_with).
+    #[inline]
     pub fn read_exclusive_with<R, F>(&self, mut op: F) -> impl Future<Output = io::Result<R>>
     where
         F: FnMut(&T) -> io::Result<R>,
@@ -173,6 +176,7 @@ impl<T: AsFd> Source<T> {
     /// # Errors
     ///
     /// As [`poll_read_with`](Source::poll_read_with).
+    #[inline]
     pub fn poll_read_exclusive_with<R>(
         &self,
         cx: &mut Context<'_>,
@@ -236,6 +240,7 @@ impl<T: AsFd> Source<T> {
     /// # Errors
     ///
     /// That of registering.
+    #[inline]
     pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.registration.poll_ready(Wanted::READ, &mut { SHARED }, cx).map_ok(|_| ())
     }
@@ -245,6 +250,7 @@ impl<T: AsFd> Source<T> {
     /// # Errors
     ///
     /// That of registering.
+    #[inline]
     pub fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.registration.poll_ready(Wanted::WRITE, &mut { SHARED }, cx).map_ok(|_| ())
     }
@@ -258,6 +264,7 @@ impl<T: AsFd> Source<T> {
     /// # Cancel safety
     ///
     /// Nothing is lost.
+    #[inline]
     pub async fn readable(&self) -> io::Result<()> {
         Readiness::new(&self.registration, Wanted::READ).await.map(|_| ())
     }
@@ -271,6 +278,7 @@ impl<T: AsFd> Source<T> {
     /// # Cancel safety
     ///
     /// Nothing is lost.
+    #[inline]
     pub async fn writable(&self) -> io::Result<()> {
         Readiness::new(&self.registration, Wanted::WRITE).await.map(|_| ())
     }
@@ -285,6 +293,7 @@ impl<T: AsFd> Source<T> {
     /// # Cancel safety
     ///
     /// Nothing is lost.
+    #[inline]
     pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
         Readiness::new(&self.registration, Wanted::of(interest)).await.map(|seen| seen.ready)
     }
@@ -297,18 +306,21 @@ fn of_stream(n: usize, len: usize) -> Done<usize> {
 }
 
 impl<T: AsFd> AsFd for Source<T> {
+    #[inline]
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.io.as_fd()
     }
 }
 
 impl<T: AsFd> AsRawFd for Source<T> {
+    #[inline]
     fn as_raw_fd(&self) -> RawFd {
         self.io.as_fd().as_raw_fd()
     }
 }
 
 impl<T: fmt::Debug> fmt::Debug for Source<T> {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Source").field(&self.io).finish()
     }

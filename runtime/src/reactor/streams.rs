@@ -277,7 +277,7 @@ impl<S: WriteFd + ?Sized> Attempt<usize> for Write<'_, S> {
 impl<S: ReadFd + ?Sized> Future for Reading<'_, S> {
     type Output = io::Result<usize>;
 
-    #[inline]
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let Reading { read, ticket } = self.get_mut();
         if read.buf.is_empty() {
@@ -290,7 +290,7 @@ impl<S: ReadFd + ?Sized> Future for Reading<'_, S> {
 impl<S: WriteFd + ?Sized> Future for Writing<'_, S> {
     type Output = io::Result<usize>;
 
-    #[inline]
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let Writing { write, ticket } = self.get_mut();
         write.stream.source().registration().poll_op(Wanted::WRITE, ticket, cx, write)
@@ -300,7 +300,7 @@ impl<S: WriteFd + ?Sized> Future for Writing<'_, S> {
 impl<S: WriteFd + ?Sized> Future for WritingAll<'_, S> {
     type Output = io::Result<()>;
 
-    #[inline]
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let writing = &mut self.get_mut().writing;
         while !writing.write.buf.is_empty() {

@@ -25,6 +25,7 @@ use crate::sys::sigmask;
 /// command.spawn()?;
 /// # std::io::Result::Ok(())
 /// ```
+#[inline]
 pub fn affects_children() -> bool {
     sigmask::child_may_inherit_mask() || registry::hides_an_ignored_signal()
 }
@@ -38,6 +39,7 @@ pub fn affects_children() -> bool {
 /// # Errors
 ///
 /// None that is known.
+#[inline]
 pub fn restore_in_child() -> io::Result<()> {
     sigmask::unblock_in_child()
 }

@@ -39,6 +39,7 @@ use crate::sys::signal::{SignalInfo, SignalKind};
 /// # }
 /// ```
 #[track_caller]
+#[inline]
 pub fn signal(kind: SignalKind) -> io::Result<Signal> {
     let home = context::with_current(|current| match current {
         Current::Here(core) => core.name,
@@ -91,11 +92,13 @@ impl Signal {
     /// # Cancel safety
     ///
     /// Nothing is lost.
+    #[inline]
     pub async fn recv(&mut self) -> Option<()> {
         poll_fn(|cx| self.poll_recv(cx)).await
     }
 
     /// Polls for the next signal: [`recv`](Signal::recv) for futures written by hand.
+    #[inline]
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<()>> {
         self.poll(cx, |ring, seen| {
             let head = ring.head();
@@ -130,16 +133,19 @@ impl Signal {
     /// # Ok(())
     /// # }
     /// ```
+    #[inline]
     pub async fn recv_info(&mut self) -> Option<SignalInfo> {
         poll_fn(|cx| self.poll_recv_info(cx)).await
     }
 
     /// Polls for the next signal: [`recv_info`](Signal::recv_info) for futures written by hand.
+    #[inline]
     pub fn poll_recv_info(&mut self, cx: &mut Context<'_>) -> Poll<Option<SignalInfo>> {
         let kind = self.kind;
         self.poll(cx, |ring, seen| ring.next(seen).map(|record| registry::info_of(kind, record)))
     }
 
+    #[inline]
     fn poll<T>(
         &mut self,
         cx: &mut Context<'_>,
@@ -162,6 +168,7 @@ impl Signal {
 }
 
 impl fmt::Debug for Signal {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Signal").field("kind", &self.kind).finish_non_exhaustive()
     }

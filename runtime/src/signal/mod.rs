@@ -73,6 +73,7 @@ pub mod unix {
 /// # Cancel safety
 ///
 /// A Ctrl-C that has come and was not returned is lost.
+#[inline]
 pub async fn ctrl_c() -> io::Result<()> {
     match signal(SignalKind::interrupt())?.recv().await {
         Some(()) => Ok(()),

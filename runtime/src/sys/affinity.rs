@@ -15,6 +15,7 @@ const WORDS: usize = 1024 / Word::BITS as usize;
 /// # Errors
 ///
 /// Those of sched_getaffinity(2).
+#[inline]
 pub(crate) fn processors() -> io::Result<Vec<usize>> {
     let mut mask: Vec<Word> = vec![0; WORDS];
     loop {
@@ -38,6 +39,7 @@ pub(crate) fn processors() -> io::Result<Vec<usize>> {
 /// # Errors
 ///
 /// Those of sched_setaffinity(2).
+#[inline]
 pub(crate) fn pin_to(processor: usize) -> io::Result<()> {
     let mut mask: Vec<Word> = vec![0; processor / Word::BITS as usize + 1];
     mask[processor / Word::BITS as usize] |= 1 << (processor % Word::BITS as usize);
@@ -47,6 +49,7 @@ pub(crate) fn pin_to(processor: usize) -> io::Result<()> {
 }
 
 /// The numbers of the bits that are set.
+#[inline]
 fn members(mask: &[Word]) -> Vec<usize> {
     let bits = Word::BITS as usize;
     (0..mask.len() * bits).filter(|&n| mask[n / bits] >> (n % bits) & 1 == 1).collect()

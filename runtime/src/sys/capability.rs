@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 /// Whether this thread has `CAP_BLOCK_SUSPEND`, and over the machine, not only over a container.
+#[inline]
 pub(crate) fn may_block_suspend() -> bool {
     const CAP_BLOCK_SUSPEND: u32 = 36;
     /// The first user namespace: `PROC_USER_INIT_INO` of the kernel.
@@ -15,6 +16,7 @@ pub(crate) fn may_block_suspend() -> bool {
 }
 
 /// The effective capabilities of this thread, a bit for each; none if the kernel does not tell.
+#[inline]
 fn effective() -> u64 {
     #[repr(C)]
     struct Header {

@@ -56,6 +56,7 @@ impl PidFd {
     /// - [`Unsupported`](io::ErrorKind::Unsupported): the kernel is older than Linux 5.3.
     ///   [`PermissionDenied`](io::ErrorKind::PermissionDenied): a seccomp filter forbids the call.
     /// - When the process or the system has no descriptor left.
+    #[inline]
     pub fn open(pid: u32) -> io::Result<PidFd> {
         // What is over `i32::MAX` becomes negative, which the kernel refuses as it does 0.
         // SAFETY: the call takes no pointers.
@@ -68,6 +69,7 @@ impl PidFd {
     /// Takes over a pidfd from elsewhere (`clone3(2)`, `SO_PEERPIDFD`), as it is: one with
     /// `PIDFD_NONBLOCK` makes [`wait`](PidFd::wait) return
     /// [`WouldBlock`](io::ErrorKind::WouldBlock) while the process runs.
+    #[inline]
     pub fn from_owned_fd(fd: OwnedFd) -> PidFd {
         PidFd::from(fd)
     }
@@ -82,6 +84,7 @@ impl PidFd {
     /// - ESRCH: the process has ended and was waited for.
     /// - [`PermissionDenied`](io::ErrorKind::PermissionDenied): this user may not signal it.
     /// - [`InvalidInput`](io::ErrorKind::InvalidInput): there is no such signal.
+    #[inline]
     pub fn send_signal(&self, kind: SignalKind) -> io::Result<()> {
         // SAFETY: without a siginfo the kernel makes one as kill(2) does; there is no other pointer.
         let result = unsafe {
@@ -105,6 +108,7 @@ impl PidFd {
     /// - ECHILD: the process is not a child of this one, or its status has been taken, or this
     ///   process ignores SIGCHLD, and the kernel then keeps no statuses.
     /// - [`InvalidInput`](io::ErrorKind::InvalidInput): the kernel is older than Linux 5.4.
+    #[inline]
     pub fn wait(&self) -> io::Result<ExitStatus> {
         let info = self.waitid(libc::WEXITED)?;
         Ok(exit_status(&info))
@@ -116,6 +120,7 @@ impl PidFd {
     /// # Errors
     ///
     /// As [`wait`](PidFd::wait).
+    #[inline]
     pub fn try_wait(&self) -> io::Result<Option<ExitStatus>> {
         let info = self.waitid(libc::WEXITED | libc::WNOHANG)?;
         // SAFETY: `info` is what waitid has written, or, while the child runs, zeros.
@@ -123,6 +128,7 @@ impl PidFd {
         Ok(ended.then(|| exit_status(&info)))
     }
 
+    #[inline]
     fn waitid(&self, options: libc::c_int) -> io::Result<libc::siginfo_t> {
         // SAFETY: a siginfo is integers and pointers, for which zeros are valid.
         let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
@@ -139,11 +145,13 @@ impl PidFd {
 owns_fd!(PidFd);
 
 /// What `waitid` says of a child that has ended, as std's type has it: in the form of wait(2).
+#[inline]
 fn exit_status(info: &libc::siginfo_t) -> ExitStatus {
     // SAFETY: `info` is what waitid has written.
     wait_status(info.si_code, unsafe { info.si_status() })
 }
 
+#[inline]
 fn wait_status(code: libc::c_int, status: libc::c_int) -> ExitStatus {
     ExitStatus::from_raw(match code {
         libc::CLD_EXITED => (status & 0xff) << 8,

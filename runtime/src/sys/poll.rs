@@ -27,6 +27,7 @@ impl<'fd> PollFd<'fd> {
     /// An entry that waits for `flags` of `fd`. Errors and hang-ups are told unasked.
     ///
     /// `ET`, `ONESHOT`, `EXCLUSIVE` and `WAKEUP` are epoll's alone, and are left out.
+    #[inline]
     pub fn new<Fd: AsFd + ?Sized>(fd: &'fd Fd, flags: Flags) -> PollFd<'fd> {
         // poll's and epoll's bits are the same up to 16, and those are all but the modes.
         let events = flags.bits() as u16 as i16;
@@ -35,6 +36,7 @@ impl<'fd> PollFd<'fd> {
     }
 
     /// What it is waited for.
+    #[inline]
     pub fn flags(&self) -> Flags {
         Flags::from_bits_retain(u32::from(self.raw.events as u16))
     }
@@ -42,12 +44,14 @@ impl<'fd> PollFd<'fd> {
     /// What the last [`poll`] has found; [`EMPTY`](Flags::EMPTY) before the first.
     ///
     /// [`NVAL`](Flags::NVAL) if the descriptor was not open.
+    #[inline]
     pub fn ready(&self) -> Flags {
         Flags::from_bits_retain(u32::from(self.raw.revents as u16))
     }
 }
 
 impl AsFd for PollFd<'_> {
+    #[inline]
     fn as_fd(&self) -> BorrowedFd<'_> {
         // SAFETY: `new` was given the descriptor for 'fd, which this does not outlive.
         unsafe { BorrowedFd::borrow_raw(self.raw.fd) }
@@ -55,6 +59,7 @@ impl AsFd for PollFd<'_> {
 }
 
 impl fmt::Debug for PollFd<'_> {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PollFd")
             .field("fd", &self.raw.fd)
@@ -94,6 +99,7 @@ impl fmt::Debug for PollFd<'_> {
 /// assert_eq!(fds[1].ready(), Flags::IN);
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[inline]
 pub fn poll(fds: &mut [PollFd<'_>], timeout: Option<Duration>) -> io::Result<usize> {
     match timeout {
         None => retry(|| ppoll(fds, None)),
@@ -112,6 +118,7 @@ pub fn poll(fds: &mut [PollFd<'_>], timeout: Option<Duration>) -> io::Result<usi
     })
 }
 
+#[inline]
 fn ppoll(fds: &mut [PollFd<'_>], timeout: Option<libc::timespec>) -> io::Result<usize> {
     let timeout = timeout.as_ref().map_or(ptr::null(), ptr::from_ref);
     let (list, len) = (fds.as_mut_ptr().cast::<libc::pollfd>(), fds.len() as libc::nfds_t);
@@ -122,6 +129,7 @@ fn ppoll(fds: &mut [PollFd<'_>], timeout: Option<libc::timespec>) -> io::Result<
 }
 
 /// What `fd` is ready for now, of `flags`; errors and hang-ups are always told.
+#[inline]
 pub(crate) fn now(fd: RawFd, flags: Flags) -> io::Result<Flags> {
     let mut entry = libc::pollfd { fd, events: flags.bits() as u16 as i16, revents: 0 };
     // SAFETY: the array is `entry` alone, which outlives the call.

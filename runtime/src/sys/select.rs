@@ -39,6 +39,7 @@ use super::{context, cvt, retry};
 /// assert!(selected.is_readable(&other) && !selected.is_readable(&one));
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[inline]
 pub fn select(
     read: &[BorrowedFd<'_>],
     write: &[BorrowedFd<'_>],
@@ -93,32 +94,38 @@ pub struct Selected {
 
 impl Selected {
     /// How many are ready; a descriptor that is for several of the lists counts several times.
+    #[inline]
     pub fn len(&self) -> usize {
         self.len
     }
 
     /// Whether none is ready: the time has passed.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
     /// Whether `fd` was among `read`, and a read would not block.
+    #[inline]
     pub fn is_readable(&self, fd: impl AsFd) -> bool {
         self.sets[0].has(fd.as_fd().as_raw_fd())
     }
 
     /// Whether `fd` was among `write`, and a write would not block.
+    #[inline]
     pub fn is_writable(&self, fd: impl AsFd) -> bool {
         self.sets[1].has(fd.as_fd().as_raw_fd())
     }
 
     /// Whether `fd` was among `except`, and something exceptional is there, such as urgent data.
+    #[inline]
     pub fn is_exceptional(&self, fd: impl AsFd) -> bool {
         self.sets[2].has(fd.as_fd().as_raw_fd())
     }
 }
 
 impl fmt::Debug for Selected {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [read, write, except] = &self.sets;
         f.debug_struct("Selected")
@@ -134,6 +141,7 @@ impl fmt::Debug for Selected {
 struct FdSet(libc::fd_set);
 
 impl FdSet {
+    #[inline]
     fn of(fds: &[BorrowedFd<'_>]) -> io::Result<FdSet> {
         let mut set = MaybeUninit::uninit();
         // SAFETY: FD_ZERO writes the whole set.
@@ -158,6 +166,7 @@ impl FdSet {
         Ok(FdSet(set))
     }
 
+    #[inline]
     fn has(&self, fd: RawFd) -> bool {
         // SAFETY: the number is within the set.
         (fd as usize) < libc::FD_SETSIZE && unsafe { libc::FD_ISSET(fd, &self.0) }
@@ -165,6 +174,7 @@ impl FdSet {
 }
 
 impl fmt::Debug for FdSet {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let numbers = 0..libc::FD_SETSIZE as RawFd;
         f.debug_set().entries(numbers.filter(|fd| self.has(*fd))).finish()

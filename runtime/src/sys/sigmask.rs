@@ -58,6 +58,7 @@ impl BlockedSignals {
     /// [`InvalidInput`](io::ErrorKind::InvalidInput) for a number that is no signal, for SIGKILL and
     /// SIGSTOP, which nobody can block, and for SIGSEGV, SIGBUS, SIGILL and SIGFPE, which a fault
     /// raises: the process would end by it without a word.
+    #[inline]
     pub fn new(kinds: impl IntoIterator<Item = SignalKind>) -> io::Result<BlockedSignals> {
         let kinds = SignalSet::of(kinds)?;
         let before = change_mask(libc::SIG_BLOCK, kinds)?;
@@ -74,12 +75,14 @@ impl BlockedSignals {
     }
 
     /// Which signals these are.
+    #[inline]
     pub(crate) fn kinds(&self) -> SignalSet {
         self.kinds
     }
 }
 
 impl Drop for BlockedSignals {
+    #[inline]
     fn drop(&mut self) {
         let mut last = SignalSet(0);
         for signal in self.counted.numbers() {
@@ -95,6 +98,7 @@ impl Drop for BlockedSignals {
 }
 
 impl fmt::Debug for BlockedSignals {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kinds = self.kinds.numbers().map(SignalKind::from_raw);
         f.write_str("BlockedSignals")?;
@@ -102,15 +106,18 @@ impl fmt::Debug for BlockedSignals {
     }
 }
 
+#[inline]
 fn guards_of(signal: libc::c_int) -> u32 {
     GUARDS.with(|guards| guards[signal as usize - 1].get())
 }
 
+#[inline]
 fn set_guards_of(signal: libc::c_int, count: u32) {
     GUARDS.with(|guards| guards[signal as usize - 1].set(count));
 }
 
 /// Whether a child may inherit a mask of ours, so that [`unblock_in_child`] has something to do.
+#[inline]
 pub(crate) fn child_may_inherit_mask() -> bool {
     EVER_BLOCKED.load(Ordering::Relaxed) != 0
 }
@@ -121,6 +128,7 @@ pub(crate) fn child_may_inherit_mask() -> bool {
 /// # Errors
 ///
 /// None that is known.
+#[inline]
 pub(crate) fn unblock_in_child() -> io::Result<()> {
     change_mask(libc::SIG_UNBLOCK, SignalSet(EVER_BLOCKED.load(Ordering::Relaxed))).map(drop)
 }
@@ -130,6 +138,7 @@ pub(crate) fn unblock_in_child() -> io::Result<()> {
 pub(crate) struct SignalSet(u64);
 
 impl SignalSet {
+    #[inline]
     fn of(kinds: impl IntoIterator<Item = SignalKind>) -> io::Result<SignalSet> {
         let mut set = SignalSet(0);
         for kind in kinds {
@@ -154,19 +163,23 @@ impl SignalSet {
         Ok(set)
     }
 
+    #[inline]
     fn insert(&mut self, signal: libc::c_int) {
         self.0 |= 1 << (signal - 1);
     }
 
+    #[inline]
     fn has(self, signal: libc::c_int) -> bool {
         self.0 & 1 << (signal - 1) != 0
     }
 
+    #[inline]
     fn numbers(self) -> impl Iterator<Item = libc::c_int> {
         (1..=MAX_SIGNAL as libc::c_int).filter(move |signal| self.has(*signal))
     }
 
     /// The set as libc has it. Async-signal-safe.
+    #[inline]
     pub(crate) fn to_libc(self) -> libc::sigset_t {
         let mut set = empty();
         for signal in self.numbers() {
@@ -177,6 +190,7 @@ impl SignalSet {
     }
 }
 
+#[inline]
 fn empty() -> libc::sigset_t {
     let mut set = MaybeUninit::uninit();
     // SAFETY: sigemptyset writes the whole set.
@@ -187,12 +201,14 @@ fn empty() -> libc::sigset_t {
 }
 
 /// Whether libc lets programs use a signal of this number: it keeps some for itself.
+#[inline]
 fn is_signal(signal: libc::c_int) -> bool {
     // SAFETY: the set outlives the call; a wrong number is an error and nothing worse.
     unsafe { libc::sigaddset(&mut empty(), signal) == 0 }
 }
 
 /// Changes this thread's mask by `set`, and returns what it was. Async-signal-safe.
+#[inline]
 fn change_mask(how: libc::c_int, set: SignalSet) -> io::Result<SignalSet> {
     let mut before = empty();
     // SAFETY: both sets outlive the call.

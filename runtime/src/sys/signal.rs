@@ -29,6 +29,7 @@ macro_rules! kinds {
                 }
             )*
 
+            #[inline]
             fn name(self) -> Option<&'static str> {
                 match self.0 {
                     $(libc::$signal => Some(stringify!($signal)),)*
@@ -76,23 +77,27 @@ kinds! {
 impl SignalKind {
     /// The signal of this number, which is not checked: real-time signals, for example, are
     /// `SIGRTMIN` and on.
+    #[inline]
     pub const fn from_raw(signal: libc::c_int) -> SignalKind {
         SignalKind(signal)
     }
 
     /// The signal's number.
+    #[inline]
     pub const fn as_raw_value(&self) -> libc::c_int {
         self.0
     }
 }
 
 impl From<libc::c_int> for SignalKind {
+    #[inline]
     fn from(signal: libc::c_int) -> SignalKind {
         SignalKind::from_raw(signal)
     }
 }
 
 impl From<SignalKind> for libc::c_int {
+    #[inline]
     fn from(kind: SignalKind) -> libc::c_int {
         kind.as_raw_value()
     }
@@ -100,6 +105,7 @@ impl From<SignalKind> for libc::c_int {
 
 /// The name as in `signal(7)`, or the number.
 impl fmt::Display for SignalKind {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.name() {
             Some(name) => f.write_str(name),
@@ -109,6 +115,7 @@ impl fmt::Display for SignalKind {
 }
 
 impl fmt::Debug for SignalKind {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.name() {
             Some(name) => write!(f, "SignalKind({name})"),
@@ -129,28 +136,33 @@ pub struct SignalInfo {
 
 impl SignalInfo {
     /// Which signal it is.
+    #[inline]
     pub fn kind(&self) -> SignalKind {
         SignalKind(self.signal)
     }
 
     /// Where it comes from: `si_code`, that is, `SI_USER` for kill(2), `SI_QUEUE` for sigqueue(3),
     /// `SI_TKILL` for raise(3), `SI_KERNEL` for Ctrl-C at a terminal, and more of `sigaction(2)`.
+    #[inline]
     pub fn code(&self) -> i32 {
         self.code
     }
 
     /// The process that sent it or, of SIGCHLD, the child; `None` if the kernel sent it by itself.
+    #[inline]
     pub fn pid(&self) -> Option<u32> {
         self.has_sender().then_some(self.pid as u32)
     }
 
     /// The real user of the process that sent it or, of SIGCHLD, of the child; `None` if the kernel
     /// sent it by itself.
+    #[inline]
     pub fn uid(&self) -> Option<u32> {
         self.has_sender().then_some(self.uid)
     }
 
     /// The value that sigqueue(3) or a POSIX timer sent along.
+    #[inline]
     pub fn value(&self) -> Option<i32> {
         let has_value = matches!(
             self.code,
@@ -159,6 +171,7 @@ impl SignalInfo {
         has_value.then_some(self.value)
     }
 
+    #[inline]
     fn has_sender(&self) -> bool {
         matches!(self.code, libc::SI_USER | libc::SI_QUEUE | libc::SI_TKILL | libc::SI_MESGQ)
             || (self.signal == libc::SIGCHLD && self.code > 0 && self.code != libc::SI_KERNEL)

@@ -52,6 +52,7 @@ impl SignalFd {
     /// # Errors
     ///
     /// When the process or the system has no descriptor left, or the kernel no memory.
+    #[inline]
     pub fn new(blocked: &BlockedSignals) -> io::Result<SignalFd> {
         let flags = libc::SFD_CLOEXEC | libc::SFD_NONBLOCK;
         // SAFETY: the set outlives the call; -1 asks for a new descriptor.
@@ -63,6 +64,7 @@ impl SignalFd {
 
     /// Takes over a signalfd from elsewhere, as it is: one without `SFD_NONBLOCK` makes
     /// [`read`](SignalFd::read) wait. Whoever made it has blocked its signals, or has to.
+    #[inline]
     pub fn from_owned_fd(fd: OwnedFd) -> SignalFd {
         SignalFd::from(fd)
     }
@@ -72,6 +74,7 @@ impl SignalFd {
     /// # Errors
     ///
     /// [`WouldBlock`](io::ErrorKind::WouldBlock) when none waits.
+    #[inline]
     pub fn read(&self) -> io::Result<SignalInfo> {
         let mut info = MaybeUninit::<libc::signalfd_siginfo>::zeroed();
         const LEN: usize = size_of::<libc::signalfd_siginfo>();

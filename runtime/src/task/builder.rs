@@ -28,11 +28,13 @@ pub struct Builder<'a> {
 
 impl<'a> Builder<'a> {
     /// A task without a name yet.
+    #[inline]
     pub fn new() -> Builder<'a> {
         Builder::default()
     }
 
     /// Names the task. Names need not be unique.
+    #[inline]
     pub fn name(self, name: &'a str) -> Builder<'a> {
         Builder { name: Some(name) }
     }
@@ -47,6 +49,7 @@ impl<'a> Builder<'a> {
     ///
     /// As [`spawn`](crate::task::spawn).
     #[track_caller]
+    #[inline]
     pub fn spawn<F>(self, future: F) -> io::Result<JoinHandle<F::Output>>
     where
         F: Future + 'static,
@@ -73,6 +76,7 @@ impl<'a> Builder<'a> {
 }
 
 impl fmt::Debug for Builder<'_> {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder").field("name", &self.name).finish()
     }

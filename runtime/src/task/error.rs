@@ -38,10 +38,6 @@ impl JoinError {
         JoinError(Box::new(Inner { id, panic }))
     }
 
-    pub(crate) fn cancelled(id: Id) -> JoinError {
-        JoinError::new(id, Failure::Cancelled)
-    }
-
     /// Whether the task was cancelled: aborted, or dropped with its runtime.
     pub fn is_cancelled(&self) -> bool {
         self.0.panic.is_none()

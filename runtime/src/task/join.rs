@@ -4,18 +4,20 @@
 //! by `spawn_blocking`, or once it is awaited on another thread, it is a slot shared with the task
 //! (`remote_join.rs`). Both are `Send` when the output is.
 
+use std::any::Any;
 use std::fmt;
 use std::future::Future;
+use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use crate::name::Name;
 use crate::task::cell::Outcome;
 use crate::task::remote_join::{Remote, Slot};
 use crate::task::scheduler::Join;
-use crate::task::{Id, JoinError};
+use crate::task::{Failure, Id, JoinError};
 use crate::{context, coop, wakeups};
 
 /// A task by name. Its id is never reused, so that a name whose entry is another's by now is told
@@ -107,9 +109,9 @@ impl TaskRef {
     }
 }
 
-enum Form<T> {
+enum Form {
     Task(TaskRef),
-    Shared(Arc<Slot<T>>),
+    Shared(Arc<Slot>),
 }
 
 /// Waits for a task and gives its output; dropping it detaches the task.
@@ -130,10 +132,12 @@ enum Form<T> {
 /// # });
 /// ```
 pub struct JoinHandle<T> {
-    form: Form<T>,
+    form: Form,
     /// It has given its output.
     done: bool,
     watch: LazyWatch,
+    /// It is as `Send` and `Sync` as a lock with the output in it.
+    output: PhantomData<Mutex<T>>,
 }
 
 // Handles are names or shared slots, never the output itself.
@@ -143,11 +147,15 @@ impl<T> std::panic::RefUnwindSafe for JoinHandle<T> {}
 
 impl<T> JoinHandle<T> {
     pub(crate) fn of_task(task: TaskRef) -> JoinHandle<T> {
-        JoinHandle { form: Form::Task(task), done: false, watch: OnceLock::new() }
+        JoinHandle::of(Form::Task(task))
     }
 
-    pub(crate) fn of_slot(slot: Arc<Slot<T>>) -> JoinHandle<T> {
-        JoinHandle { form: Form::Shared(slot), done: false, watch: OnceLock::new() }
+    pub(crate) fn of_slot(slot: Arc<Slot>) -> JoinHandle<T> {
+        JoinHandle::of(Form::Shared(slot))
+    }
+
+    fn of(form: Form) -> JoinHandle<T> {
+        JoinHandle { form, done: false, watch: OnceLock::new(), output: PhantomData }
     }
 
     /// Asks for the task to be cancelled; it ends when its runtime comes to it.
@@ -234,15 +242,29 @@ impl<T: 'static> Future for JoinHandle<T> {
 }
 
 impl<T: 'static> JoinHandle<T> {
-    /// Polls the slot that the task fills, which is made now if the task is of another thread.
     #[cold]
     fn poll_shared(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
         assert!(!self.done, "a JoinHandle was polled after it had given its output");
-        if let Form::Task(task) = &self.form {
-            self.form = Form::Shared(Slot::following(task));
+        let mut outcome: Option<Outcome<T>> = None;
+        let ended = ready!(self.form.poll_shared(cx, &mut outcome));
+        let outcome = ended.and_then(|()| outcome.unwrap_or(Err(Failure::Cancelled)));
+        Poll::Ready(outcome.map_err(|failure| JoinError::new(self.id(), failure)))
+    }
+}
+
+impl Form {
+    /// Polls the slot that the task fills, which is made now if the task is of another thread. Moves the
+    /// outcome into `into`, an `Option<Outcome<T>>`; a failure says that there is none.
+    fn poll_shared(
+        &mut self,
+        cx: &mut Context<'_>,
+        into: &mut dyn Any,
+    ) -> Poll<Result<(), Failure>> {
+        if let Form::Task(task) = &self {
+            *self = Form::Shared(Slot::following(task));
         }
-        match &self.form {
-            Form::Shared(slot) => slot.poll(cx),
+        match self {
+            Form::Shared(slot) => slot.poll(cx, into),
             Form::Task(_) => unreachable!("it was just replaced"),
         }
     }
@@ -263,7 +285,7 @@ fn poll_local<T: 'static>(
         (_, Some(outcome)) => {
             Poll::Ready(outcome.map_err(|failure| JoinError::new(task.id, failure)))
         }
-        (_, None) => Poll::Ready(Err(JoinError::cancelled(task.id))),
+        (_, None) => Poll::Ready(Err(JoinError::new(task.id, Failure::Cancelled))),
     })
 }
 

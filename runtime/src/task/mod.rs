@@ -41,7 +41,7 @@ pub(crate) use self::error::{Failure, Payload};
 
 use self::cell::{BoxedTask, NewTask};
 use self::join::TaskRef;
-use self::scheduler::Unwanted;
+use self::scheduler::Ended;
 use crate::builder::UnhandledPanic;
 use crate::context::{self, Current};
 use crate::coop;
@@ -218,7 +218,7 @@ impl Core {
     }
 
     /// Drops a finished task nobody will ask about, and reports its panic if it ended by one.
-    pub(crate) fn drop_unwanted(&self, Unwanted { mut task, place, name }: Unwanted) {
+    pub(crate) fn drop_unwanted(&self, Ended { mut task, place, name }: Ended) {
         if let Some(failure) = task.as_mut().panic() {
             if let Failure::Panicked(payload) = mem::replace(failure, Failure::Cancelled) {
                 self.unhandled_panic(payload, place, name.as_deref());

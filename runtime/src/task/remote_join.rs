@@ -1,12 +1,16 @@
 //! Joining across threads: a slot shared by a task and its join handle.
 //!
-//! A blocking closure fills its slot itself. A task of a runtime fills its slot by a [`Forward`],
-//! which is the task's joiner on its own thread: woken when the task ends, it takes the outcome
-//! there and leaves it in the slot for whoever polls.
+//! What comes into a slot is the task's box with the outcome in it, or why there is none; so none of this
+//! is compiled for each type of output. A blocking closure is put into such a box too, and its slot is
+//! filled by the thread that runs it. A task of a runtime fills its slot by a [`Forward`], which is the
+//! task's joiner on its own thread: woken when the task ends, it takes the box there and leaves it in the
+//! slot for whoever polls.
 #![allow(unsafe_code)]
 
+use std::any::Any;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
@@ -16,10 +20,9 @@ use crate::context::Current;
 use crate::core::Core;
 use crate::handle::Shared;
 use crate::name::RuntimeName;
-use crate::task::cell::{NewTask, Outcome};
+use crate::task::cell::{BoxedTask, NewTask};
 use crate::task::join::{JoinHandle, TaskRef};
-use crate::task::scheduler::Join;
-use crate::task::{Failure, Id, JoinError, Place};
+use crate::task::{Failure, Id, Place};
 use crate::{context, fork, wakeups};
 
 /// What does not depend on the output's type, for abort handles.
@@ -72,36 +75,49 @@ impl Remote {
     }
 }
 
+/// What a task comes to: its box with the outcome in it, or a failure before there was one.
+type End = Result<BoxedTask, Failure>;
+
 /// Where an outcome waits for its handle.
-pub(crate) struct Slot<T> {
+pub(crate) struct Slot {
     pub(crate) remote: Arc<Remote>,
-    state: Mutex<State<T>>,
+    state: Mutex<State>,
 }
 
-struct State<T> {
-    outcome: Option<Result<T, JoinError>>,
+struct State {
+    ended: Option<End>,
     waker: Option<Waker>,
 }
 
-impl<T> Slot<T> {
-    fn new(id: Id) -> Arc<Slot<T>> {
-        let state = Mutex::new(State { outcome: None, waker: None });
+// SAFETY: of what a slot holds only the box of a task that has ended may not be `Send`, and of the user's
+// there is only the output in it: the future is gone. Slots are shared by a join handle and a promise.
+// `spawn_on` and `spawn_blocking` make them for outputs that are `Send`. `Slot::following` makes the others,
+// for a join handle that is polled on a thread other than its runtime's; it was made on the runtime's, so it
+// was sent, so it is `Send`, which `JoinHandle<T>` is only for `T: Send`. A handle that never left finds its
+// runtime on its own thread, or finds that it is gone: then `wakeups::send` gives the command back, and
+// nothing comes into the slot.
+unsafe impl Send for Slot {}
+// SAFETY: as above; the box is reached under the lock alone, as in a `Mutex` of something `Send`.
+unsafe impl Sync for Slot {}
+
+impl Slot {
+    fn new(id: Id) -> Arc<Slot> {
+        let state = Mutex::new(State { ended: None, waker: None });
         Arc::new(Slot { remote: Remote::new(id), state })
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<T>> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn complete(&self, outcome: Result<T, Failure>) {
+    fn complete(&self, ended: End) {
         if self.remote.is_of_parent() {
             // A thread of the parent may have held the lock. Whoever asks here is told without this.
             return;
         }
         let waker = {
             let mut state = self.lock();
-            state.outcome =
-                Some(outcome.map_err(|failure| JoinError::new(self.remote.id, failure)));
+            state.ended = Some(ended);
             state.waker.take()
         };
         self.remote.finished.store(true, Ordering::Release);
@@ -110,14 +126,20 @@ impl<T> Slot<T> {
         }
     }
 
-    pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
+    /// Moves the outcome into `into`, an `Option<Outcome<T>>`, if the task has ended; an error says that
+    /// there is none, and why.
+    pub(crate) fn poll(
+        &self,
+        cx: &mut Context<'_>,
+        into: &mut dyn Any,
+    ) -> Poll<Result<(), Failure>> {
         if self.remote.is_of_parent() {
-            return Poll::Ready(self.take_in_child());
+            return Poll::Ready(self.take_in_child().map(|mut task| task.as_mut().take(into)));
         }
         let waker = cx.waker().clone();
         let mut state = self.lock();
-        if let Some(outcome) = state.outcome.take() {
-            return Poll::Ready(outcome);
+        if let Some(ended) = state.ended.take() {
+            return Poll::Ready(ended.map(|mut task| task.as_mut().take(into)));
         }
         let replaced = state.waker.replace(waker);
         // A waker's drop may be foreign code, which must not find the lock held.
@@ -129,45 +151,40 @@ impl<T> Slot<T> {
     /// What was there at the fork: nobody here adds to it, and a thread of the parent may have held
     /// the lock.
     #[cold]
-    fn take_in_child(&self) -> Result<T, JoinError> {
-        let outcome = self.state.try_lock().ok().and_then(|mut state| state.outcome.take());
-        outcome.unwrap_or_else(|| Err(JoinError::new(self.remote.id, Failure::Cancelled)))
+    fn take_in_child(&self) -> End {
+        let ended = self.state.try_lock().ok().and_then(|mut state| state.ended.take());
+        ended.unwrap_or(Err(Failure::Cancelled))
     }
-}
 
-impl<T: 'static> Slot<T> {
     /// A slot for the output of a task on another thread.
-    pub(crate) fn following(task: &TaskRef) -> Arc<Slot<T>> {
+    pub(crate) fn following(task: &TaskRef) -> Arc<Slot> {
         let slot = Slot::new(task.id());
         let _ = slot.remote.task.set(*task);
-        let follow = AssertSend((Promise::new(&slot), *task));
+        let (promise, task) = (Promise::new(&slot), *task);
         // If the runtime is gone, the promise in the command that comes back is broken here.
         let _ = wakeups::send(
             task.name().runtime(),
-            Box::new(move |core| {
-                let AssertSend((promise, task)) = follow.into_whole();
-                forward(core, promise, task);
-            }),
+            Box::new(move |core| forward(core, promise, task)),
         );
         slot
     }
 }
 
 /// The duty to fill a slot: dropped unkept, it fills it with "cancelled".
-struct Promise<T>(Option<Arc<Slot<T>>>);
+struct Promise(Option<Arc<Slot>>);
 
-impl<T> Promise<T> {
-    fn new(slot: &Arc<Slot<T>>) -> Promise<T> {
+impl Promise {
+    fn new(slot: &Arc<Slot>) -> Promise {
         Promise(Some(slot.clone()))
     }
 
-    fn keep(mut self, outcome: Result<T, Failure>) {
+    fn keep(mut self, ended: End) {
         if let Some(slot) = self.0.take() {
-            slot.complete(outcome);
+            slot.complete(ended);
         }
     }
 
-    fn slot(&self) -> &Slot<T> {
+    fn slot(&self) -> &Slot {
         self.0.as_deref().expect("a promise holds its slot until it is kept")
     }
 
@@ -177,7 +194,7 @@ impl<T> Promise<T> {
     }
 }
 
-impl<T> Drop for Promise<T> {
+impl Drop for Promise {
     fn drop(&mut self) {
         if let Some(slot) = self.0.take() {
             slot.complete(Err(Failure::Cancelled));
@@ -185,71 +202,39 @@ impl<T> Drop for Promise<T> {
     }
 }
 
-/// Moves between threads what the compiler cannot see to be `Send`.
-struct AssertSend<T>(T);
-
-// SAFETY: wrapped are promises for a `T` and the like, which only need `T: Send` to move. They are
-// sent to another thread only by `Slot::following`, for a join handle that is polled on a thread
-// other than its runtime's; it was made on the runtime's, so it was sent, so it is `Send`, which
-// `JoinHandle<T>` is only for `T: Send`. A handle that never left finds its runtime on its own
-// thread, or finds that it is gone: then `wakeups::send` gives the command back, undelivered.
-unsafe impl<T> Send for AssertSend<T> {}
-
-impl<T> AssertSend<T> {
-    /// A method, so that a closure captures the whole and not the field.
-    fn into_whole(self) -> AssertSend<T> {
-        self
-    }
-}
-
 /// The joiner of a task that has a slot: delivers the outcome on the task's own thread.
-struct Forward<T> {
-    promise: Mutex<Option<Promise<T>>>,
+struct Forward {
+    promise: Mutex<Option<Promise>>,
     task: TaskRef,
 }
 
-// SAFETY: a `Waker` must be `Send + Sync`, but this one stays on its runtime's thread: `forward` makes
-// it there, its one clone lies in the task's entry there, and it is woken or dropped there. The type
-// `T` in its promise is `Send` for those made by `Handle::spawn`, and for the others by the argument
-// at `AssertSend`.
-unsafe impl<T> Send for Forward<T> {}
-// SAFETY: as above.
-unsafe impl<T> Sync for Forward<T> {}
-
-impl<T: 'static> Wake for Forward<T> {
+impl Wake for Forward {
     fn wake(self: Arc<Self>) {
         context::local(self.task.name().runtime(), |core| core.deliver(&self, Waker::noop()));
     }
 }
 
 /// Makes a task of this thread fill a slot when it ends.
-fn forward<T: 'static>(core: &Core, promise: Promise<T>, task: TaskRef) {
+fn forward(core: &Core, promise: Promise, task: TaskRef) {
     let forward = Arc::new(Forward { promise: Mutex::new(Some(promise)), task });
     let waker = Waker::from(forward.clone());
     core.deliver(&forward, &waker);
 }
 
 impl Core {
-    /// Hands over the outcome of a task that has ended; else leaves `waker` for when it has.
-    fn deliver<T: 'static>(&self, forward: &Forward<T>, waker: &Waker) {
-        let (index, id) = (forward.task.index(), forward.task.id());
-        let origin = self.scheduler.origin(index, id);
-        let mut outcome: Option<Outcome<T>> = None;
-        let join = self.scheduler.poll_join(index, id, waker, &mut outcome);
-        if let Join::Pending = join {
+    /// Hands over a task that has ended; else leaves `waker` for when it has.
+    fn deliver(&self, forward: &Forward, waker: &Waker) {
+        let Poll::Ready(ended) =
+            self.scheduler.poll_end(forward.task.index(), forward.task.id(), waker)
+        else {
             return;
-        }
+        };
         let promise = forward.promise.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(promise) = promise else { return };
-        match (outcome, origin) {
-            (Some(Err(Failure::Panicked(payload))), Some((place, name)))
-                if promise.is_unwanted() =>
-            {
-                self.unhandled_panic(payload, place, name.as_deref());
-            }
-            (Some(outcome), _) => promise.keep(outcome),
+        match (promise, ended) {
+            (Some(promise), Some(ended)) if promise.is_unwanted() => self.drop_unwanted(ended),
+            (Some(promise), Some(ended)) => promise.keep(Ok(ended.task)),
             // There is no such task: the promise is broken, which says "cancelled".
-            (None, _) => drop(promise),
+            (promise, _) => drop(promise),
         }
     }
 }
@@ -297,6 +282,43 @@ where
     })
 }
 
+/// A blocking closure as a future, for the box of a task.
+struct Closure<F>(Option<F>);
+
+// The closure is moved out to be called: nothing is pinned.
+impl<F> Unpin for Closure<F> {}
+
+impl<T, F: FnOnce() -> T> Future for Closure<F> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<T> {
+        Poll::Ready(self.0.take().expect("a closure is called once")())
+    }
+}
+
+/// Moves the box of a blocking closure to the pool.
+struct AssertSend(BoxedTask);
+
+// SAFETY: `spawn_blocking` alone makes one, of a closure that is `Send`, as is its output.
+unsafe impl Send for AssertSend {}
+
+impl AssertSend {
+    /// A method, so that a job captures the whole and not the field.
+    fn into_inner(self) -> BoxedTask {
+        self.0
+    }
+}
+
+/// Runs a blocking closure, unless it was aborted.
+fn run(promise: Promise, mut closure: BoxedTask) {
+    if promise.slot().remote.is_aborted() {
+        return;
+    }
+    let mut cx = Context::from_waker(Waker::noop());
+    let ran = catch_unwind(AssertUnwindSafe(|| closure.as_mut().poll(&mut cx)));
+    promise.keep(ran.map_err(Failure::Panicked).map(|_ready| closure));
+}
+
 /// Runs a closure on the runtime's pool. In a fork of its process there are no threads of that pool:
 /// the closure is dropped, which says "cancelled".
 pub(crate) fn spawn_blocking<F, T>(shared: &Shared, function: F) -> io::Result<JoinHandle<T>>
@@ -306,13 +328,8 @@ where
 {
     let slot = Slot::new(Id::alone());
     let promise = Promise::new(&slot);
-    let job = Box::new(move || {
-        if promise.slot().remote.is_aborted() {
-            return;
-        }
-        let outcome = catch_unwind(AssertUnwindSafe(function)).map_err(Failure::Panicked);
-        promise.keep(outcome);
-    });
+    let closure = AssertSend(NewTask::of(&mut Some(Closure(Some(function)))).boxed());
+    let job = Box::new(move || run(promise, closure.into_inner()));
     if !shared.block.is_of_this_process() {
         drop(job);
         return Ok(JoinHandle::of_slot(slot));

@@ -8,7 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::panic::Location;
 use std::rc::Rc;
-use std::task::Waker;
+use std::task::{Poll, Waker};
 
 use crate::rng::Rng;
 use crate::task::cell::{BoxedTask, NewTask};
@@ -88,9 +88,6 @@ pub(crate) enum Next {
     },
 }
 
-/// Where a task was spawned, and its name.
-pub(crate) type Origin = (Place, Option<Rc<str>>);
-
 /// What a join handle finds.
 pub(crate) enum Join {
     Pending,
@@ -100,8 +97,8 @@ pub(crate) enum Join {
     Gone,
 }
 
-/// A finished task nobody will ask about, out of its entry: to be dropped, and its panic reported.
-pub(crate) struct Unwanted {
+/// A finished task, out of its entry.
+pub(crate) struct Ended {
     pub(crate) task: BoxedTask,
     pub(crate) place: Place,
     pub(crate) name: Option<Rc<str>>,
@@ -217,7 +214,7 @@ impl Scheduler {
     /// Ends a task: its outcome waits for the join handle, whose waker is returned, or comes back
     /// if there is no handle.
     #[inline(always)]
-    pub(crate) fn end(&self, index: u32, task: BoxedTask) -> Result<Option<Waker>, Unwanted> {
+    pub(crate) fn end(&self, index: u32, task: BoxedTask) -> Result<Option<Waker>, Ended> {
         let tasks = &mut *self.tasks.borrow_mut();
         let entry = &mut tasks.entries[index as usize];
         // Its last poll may have put it in the queue once more: what comes up then is no task.
@@ -227,7 +224,7 @@ impl Scheduler {
             return Ok(entry.joiner.take());
         }
         let (place, name) = self.remove(tasks, index);
-        Err(Unwanted { task, place, name })
+        Err(Ended { task, place, name })
     }
 
     /// Asks for a task's outcome, which is moved into `into`, an `Option<Outcome<T>>`; leaves `waker` if
@@ -257,6 +254,21 @@ impl Scheduler {
         Join::Pending
     }
 
+    /// As `poll_join`, for who takes the whole task. `None` if it is gone.
+    #[cold]
+    pub(crate) fn poll_end(&self, index: u32, id: Id, waker: &Waker) -> Poll<Option<Ended>> {
+        {
+            let tasks = &mut *self.tasks.borrow_mut();
+            let Some(entry) = tasks.find(index, id.serial()) else { return Poll::Ready(None) };
+            if let Some(task) = entry.finished() {
+                let (place, name) = self.remove(tasks, index);
+                return Poll::Ready(Some(Ended { task, place, name }));
+            }
+        }
+        drop(self.replace_joiner(index, id, waker.clone()));
+        Poll::Pending
+    }
+
     /// For a waker that is foreign code, which was cloned with nothing borrowed.
     #[cold]
     fn replace_joiner(&self, index: u32, id: Id, waker: Waker) -> Option<Waker> {
@@ -268,7 +280,7 @@ impl Scheduler {
 
     /// The join handle goes: returns what it leaves behind, the task and its waker.
     #[inline]
-    pub(crate) fn detach(&self, index: u32, id: Id) -> (Option<Unwanted>, Option<Waker>) {
+    pub(crate) fn detach(&self, index: u32, id: Id) -> (Option<Ended>, Option<Waker>) {
         let tasks = &mut *self.tasks.borrow_mut();
         let Some(entry) = tasks.find(index, id.serial()) else { return (None, None) };
         entry.state &= !JOINABLE;
@@ -278,7 +290,7 @@ impl Scheduler {
         }
         let task = entry.task.take().expect("a complete task has its outcome");
         let (place, name) = self.remove(tasks, index);
-        (Some(Unwanted { task, place, name }), joiner)
+        (Some(Ended { task, place, name }), joiner)
     }
 
     /// Has a task cancelled when it comes up next, which it does. False if it is gone or done.
@@ -300,15 +312,6 @@ impl Scheduler {
     pub(crate) fn is_pending(&self, index: u32, id: Id) -> bool {
         let tasks = &mut *self.tasks.borrow_mut();
         tasks.find(index, id.serial()).is_some_and(|entry| entry.state & COMPLETE == 0)
-    }
-
-    /// Where a task was spawned, and its name.
-    pub(crate) fn origin(&self, index: u32, id: Id) -> Option<Origin> {
-        let tasks = &mut *self.tasks.borrow_mut();
-        let entry = tasks.find(index, id.serial())?;
-        let named = entry.state & NAMED != 0;
-        let name = named.then(|| self.names.borrow()[index as usize].clone()).flatten();
-        Some((entry.place, name))
     }
 
     /// Whether nothing is ready to run.
@@ -336,13 +339,13 @@ impl Scheduler {
     }
 
     /// The finished task to drop next at teardown, at `from` or behind it, out of its entry.
-    pub(crate) fn next_complete(&self, from: u32) -> Option<(u32, Unwanted)> {
+    pub(crate) fn next_complete(&self, from: u32) -> Option<(u32, Ended)> {
         let tasks = &mut *self.tasks.borrow_mut();
         for index in from as usize..tasks.entries.len() {
             if let Some(task) = tasks.entries[index].finished() {
                 let index = index as u32;
                 let (place, name) = self.remove(tasks, index);
-                return Some((index, Unwanted { task, place, name }));
+                return Some((index, Ended { task, place, name }));
             }
         }
         None

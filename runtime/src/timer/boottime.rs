@@ -34,7 +34,7 @@ instant_methods!(Boottime, "boottime::Instant");
 ///
 /// [`time::sleep`](crate::time::sleep) waits on, after an hour of suspend, for as long as was left before.
 /// This one ends as soon as the machine is up again; it does not wake the machine. In all else it is as
-/// `time::sleep`: never early, within 50 us of others, and [`Duration::MAX`] never ends.
+/// `time::sleep`: never early, within 100 us of others, and [`Duration::MAX`] never ends.
 ///
 /// It costs the runtime a descriptor, made when the first such wait begins. Should the system refuse it,
 /// the clock is looked at every second instead, until the descriptor can be made: a wait then ends up to
@@ -55,6 +55,7 @@ instant_methods!(Boottime, "boottime::Instant");
 /// # });
 /// ```
 #[track_caller]
+#[inline]
 pub fn sleep(duration: Duration) -> Sleep {
     Sleep { delay: Delay::of(duration) }
 }
@@ -69,6 +70,7 @@ pub fn sleep(duration: Duration) -> Sleep {
 ///
 /// Dropping it cancels the wait.
 #[track_caller]
+#[inline]
 pub fn sleep_until(deadline: Instant) -> Sleep {
     Sleep { delay: Delay::until(deadline.nanos()) }
 }
@@ -101,6 +103,7 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
 /// assert!(counts.is_finished() && !does_not.is_finished());
 /// # });
 /// ```
+#[inline]
 pub async fn suspend(duration: Duration) {
     clock::move_by("boottime::suspend", duration, Clock::suspend).await;
 }

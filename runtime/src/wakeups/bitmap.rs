@@ -60,32 +60,41 @@ const CHUNK_BITS: usize = WORDS * WORD_BITS;
 /// Bits in `top`; a chunk's is its number modulo this.
 const CLASSES: usize = 64;
 
-/// As many as hold the chunks for every index of 32 bits. Of the last one it is the first chunk
-/// only, but nobody has so many tasks.
-const BUCKETS: usize = 33 - CHUNK_BITS.ilog2() as usize;
+/// As many as hold the chunks for every index of 32 bits.
+const BUCKETS: usize = 32 - CHUNK_BITS.ilog2() as usize;
 
 /// The tasks that other threads woke and the owner has not taken yet.
+///
+/// The first chunk's summary and first words share a cache line with `top`: a wake of one of the first
+/// tasks, and its drain, fetch that line from the other processor and no more.
 #[derive(Debug)]
+#[repr(C, align(128))]
 pub(crate) struct Bitmap {
     top: AtomicU64,
+    first: Chunk,
     /// Bucket k holds 2^k chunks, so growing never moves one that a waker may be looking at.
     buckets: [OnceLock<Box<[Chunk]>>; BUCKETS],
 }
 
 #[derive(Debug)]
+#[repr(C)]
 struct Chunk {
     summary: AtomicU64,
     words: [AtomicU64; WORDS],
 }
 
 impl Bitmap {
-    /// No bits and no allocation.
+    /// The bits of the first chunk, and no allocation.
     pub(crate) fn new() -> Self {
-        Self { top: AtomicU64::new(0), buckets: array::from_fn(|_| OnceLock::new()) }
+        Self {
+            top: AtomicU64::new(0),
+            first: Chunk::new(),
+            buckets: array::from_fn(|_| OnceLock::new()),
+        }
     }
 
     /// Makes the bits `0..bits` exist. For the owner, before it hands out a name with such an
-    /// index; when they exist already this is one load, two comparisons and a bit scan.
+    /// index; for the first chunk, and where they exist already, it is a few instructions.
     ///
     /// # Panics
     ///
@@ -96,7 +105,7 @@ impl Bitmap {
             u32::try_from(last).is_ok(),
             "growing the wake bitmap: it has room for 2^32 tasks; keep fewer at a time"
         );
-        let (bucket, _) = place(last / CHUNK_BITS);
+        let Some((bucket, _)) = place(last / CHUNK_BITS) else { return };
         // Buckets are filled from below, so the last one speaks for all.
         if self.buckets[bucket].get().is_none() {
             self.fill(bucket);
@@ -143,8 +152,10 @@ impl Bitmap {
     }
 
     fn chunk(&self, number: usize) -> Option<&Chunk> {
-        let (bucket, offset) = place(number);
-        self.buckets.get(bucket)?.get()?.get(offset)
+        match place(number) {
+            None => Some(&self.first),
+            Some((bucket, offset)) => self.buckets.get(bucket)?.get()?.get(offset),
+        }
     }
 }
 
@@ -162,11 +173,11 @@ impl Chunk {
     }
 }
 
-/// The bucket of a chunk and its place there: bucket 0 holds chunk 0, bucket 1 chunks 1 and 2,
-/// bucket 2 chunks 3 to 6.
-fn place(number: usize) -> (usize, usize) {
-    let bucket = (number + 1).ilog2() as usize;
-    (bucket, number + 1 - (1 << bucket))
+/// The bucket of a chunk and its place there: bucket 0 holds chunk 1, bucket 1 chunks 2 and 3,
+/// bucket 2 chunks 4 to 7. The first chunk, 0, is in none.
+fn place(number: usize) -> Option<(usize, usize)> {
+    let bucket = number.checked_ilog2()? as usize;
+    Some((bucket, number - (1 << bucket)))
 }
 
 /// The positions of the set bits, lowest first.

@@ -164,10 +164,13 @@ impl Block {
     pub(crate) fn take(&self, wake: impl FnMut(u32)) -> Vec<Command> {
         self.park.take();
         self.wakes.drain(wake);
-        if !self.has_commands.swap(false, Ordering::AcqRel) {
+        // The notification has brought the flag along. Mostly it is not set, and then nothing is written.
+        if !self.has_commands.load(Ordering::Relaxed) {
             return Vec::new();
         }
-        std::mem::take(&mut self.lock().commands)
+        let mut inbox = self.lock();
+        self.has_commands.store(false, Ordering::Relaxed);
+        std::mem::take(&mut inbox.commands)
     }
 
     /// Takes the signals that came, after `take`: as it is with the rest, the notification goes first.

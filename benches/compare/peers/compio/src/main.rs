@@ -1,4 +1,13 @@
-//! The programs on compio: with `on=epoll` on its driver for epoll, else on that for io_uring.
+//! The programs on compio 0.19: with `on=epoll` on its driver for epoll (by the crate `polling`), else on that for
+//! io_uring, both as they are by default.
+//!
+//! The workloads are the futures of `block_on` themselves: of a task that joins others one by one it takes longer to
+//! see that they are done (2190 instructions of a spawn and join instead of 1217). A task that is alone in giving way
+//! pays a look at the kernel each time.
+//!
+//! On epoll a pool of threads makes its sockets. Nothing else runs beside the one thread: io_uring works within the
+//! calls of this thread, and threads that the kernel might start for it would count as the process's. callgrind runs
+//! both.
 
 mod servers;
 mod tasks;
@@ -20,7 +29,10 @@ fn block_on<F: Future>(future: F) -> F::Output {
     });
     let mut builder = RuntimeBuilder::new();
     builder.with_proactor(driver);
-    builder.build().expect("a driver").block_on(future)
+    match builder.build() {
+        Ok(runtime) => runtime.block_on(future),
+        Err(error) => cannot(&format!("there is no driver for it: {error}")),
+    }
 }
 
 fn main() -> io::Result<()> {

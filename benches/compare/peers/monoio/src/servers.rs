@@ -3,18 +3,13 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
 use monoio::io::{
-    AsyncReadRent, AsyncWriteRent, AsyncWriteRentExt, IntoPollIo, OwnedReadHalf, OwnedWriteHalf,
-    Splitable,
+    AsyncReadRent, AsyncWriteRent, AsyncWriteRentExt, OwnedReadHalf, OwnedWriteHalf, Splitable,
 };
 use monoio::net::udp::UdpSocket;
 use monoio::net::{TcpListener, TcpStream};
 use monoio::spawn;
 use monoio::time::timeout;
-use monoio_compat::hyper::MonoioIo;
-use program::http::hello;
 use program::{CHUNK, DATAGRAM, TIMEOUT, listening};
 
 fn listen() -> io::Result<TcpListener> {
@@ -109,13 +104,5 @@ async fn carry(
         let written;
         (written, chunk) = to.write_all(filled).await;
         written?;
-    }
-}
-
-pub(crate) async fn http() -> io::Result<()> {
-    let listener = listen()?;
-    loop {
-        let stream = MonoioIo::new(accept(&listener).await?.into_poll_io()?);
-        spawn(http1::Builder::new().serve_connection(stream, service_fn(hello)));
     }
 }

@@ -3,6 +3,8 @@
 //!
 //! Each is a task, as `block_on` polls its own future only between its looks at the kernel, which makes a join there
 //! twice as dear. It starts no thread: what the process takes is what the thread of `block_on` does.
+//!
+//! For hyper the bridge is smol-hyper's, as its streams have the traits of futures-io: see peers/smol.
 
 mod servers;
 mod tasks;
