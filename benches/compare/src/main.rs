@@ -93,7 +93,7 @@ impl Programs {
             return Ok(Programs { release: Vec::new(), both: Vec::new() });
         }
         let release = programs::build(&wanted.peers, Profile::Release)?;
-        let mut both = programs::build(&wanted.peers, Profile::Release)?;
+        let mut both = release.clone();
         if wanted.rows.iter().any(|row| row.fat) {
             both.extend(programs::build(&wanted.peers, Profile::Fat)?);
         }

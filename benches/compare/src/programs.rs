@@ -24,6 +24,7 @@ const LIMIT: Duration = Duration::from_secs(40);
 const SETTLING: Duration = Duration::from_millis(20);
 
 /// A peer with what cargo made of its package.
+#[derive(Clone)]
 pub(crate) struct Program {
     pub(crate) peer: &'static Peer,
     pub(crate) profile: Profile,
@@ -54,7 +55,9 @@ pub(crate) fn build(peers: &[&'static Peer], profile: Profile) -> Result<Vec<Pro
     let mut programs = Vec::new();
     for &peer in peers {
         let path = build_once(peer.package)?;
-        let more = peer.more.map(&mut build_once).transpose()?;
+        // None of the rows for which there is fat LTO needs more.
+        let more = peer.more.filter(|_| profile == Profile::Release);
+        let more = more.map(&mut build_once).transpose()?;
         programs.push(Program { peer, profile, path, more });
     }
     Ok(programs)
@@ -184,10 +187,13 @@ impl Running {
         parse(&printed)
     }
 
-    /// Asks a server to end, and returns what it or a tool above it said of errors.
-    pub(crate) fn end(&mut self) -> Result<String> {
-        self.signal(libc::SIGTERM)?;
-        self.errors()
+    /// Asks it to end.
+    pub(crate) fn terminate(&self) -> Result<()> {
+        self.signal(libc::SIGTERM)
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// What is said of errors until the end, where stderr is piped.
