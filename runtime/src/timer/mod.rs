@@ -97,9 +97,12 @@ fn now<K: Kind>() -> i64 {
 pub(crate) struct Alarms {
     pub(crate) monotonic: Option<i64>,
     pub(crate) boottime: Option<i64>,
+    /// The one after `monotonic`, where they follow each other closely.
+    pub(crate) after: Option<i64>,
 }
 
 impl Alarms {
+    #[inline]
     pub(crate) fn any(self) -> bool {
         self.monotonic.is_some() || self.boottime.is_some()
     }
@@ -129,14 +132,21 @@ impl Timers {
         Timers { monotonic: Deadlines::new(), boottime: Deadlines::new(), clock }
     }
 
+    /// Whether there is no deadline.
+    #[inline]
+    fn is_idle(&self) -> bool {
+        self.monotonic.is_idle() && self.boottime.is_idle()
+    }
+
     /// Wakes everybody whose deadline has come.
     #[inline]
     pub(crate) fn fire(&self, core: &Core) {
-        self.fire_on::<Monotonic>(core);
-        self.fire_on::<Boottime>(core);
+        if !self.is_idle() {
+            self.fire_on::<Monotonic>(core);
+            self.fire_on::<Boottime>(core);
+        }
     }
 
-    #[inline]
     fn fire_on<K: Kind>(&self, core: &Core) {
         let deadlines = K::deadlines(self);
         let Some(next) = deadlines.next() else { return };
@@ -172,12 +182,14 @@ impl Timers {
     /// When timers want to be woken. Nobody knows while the clock is paused.
     #[inline]
     pub(crate) fn alarms(&self) -> Alarms {
-        if self.clock.is_paused() {
+        if self.is_idle() || self.clock.is_paused() {
             return Alarms::default();
         }
+        let monotonic = self.monotonic.alarm(&self.clock.monotonic);
         Alarms {
-            monotonic: self.monotonic.alarm(&self.clock.monotonic),
+            monotonic,
             boottime: self.boottime.alarm(&self.clock.boottime),
+            after: monotonic.and_then(|alarm| self.monotonic.alarm_after(alarm)),
         }
     }
 
