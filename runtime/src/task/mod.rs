@@ -137,7 +137,10 @@ where
 impl Core {
     /// Takes in a task; what comes back names it. On a runtime that is being dropped the name is
     /// of nothing: joining it gives "cancelled".
-    #[inline(always)]
+    ///
+    /// A call, so that what it gives is in registers: written to memory by halves and read back as a whole
+    /// it stalled the processor.
+    #[inline(never)]
     pub(crate) fn spawn(&self, new: NewTask<'_>, place: Place) -> TaskRef {
         let id = self.scheduler.next_id();
         self.spawn_with_id(new, id, place)

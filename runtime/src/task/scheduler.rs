@@ -145,14 +145,13 @@ impl Scheduler {
     ///
     /// Left to itself the compiler makes it a call or not as its callers change: 22 instructions.
     #[inline(always)]
-    pub(crate) fn insert(&self, mut new: NewTask<'_>, id: Id, place: Place) -> Option<u32> {
+    pub(crate) fn insert(&self, new: NewTask<'_>, id: Id, place: Place) -> Option<u32> {
         if self.closed.get() {
             return None;
         }
         let tasks = &mut *self.tasks.borrow_mut();
-        let renewed = tasks.spare.last_mut().is_some_and(|spare| new.renew(spare));
-        let task = if renewed { tasks.spare.pop() } else { Some(new.boxed()) };
-        let index = tasks.insert(task, id.serial(), place, SCHEDULED | JOINABLE);
+        let task = tasks.boxed(new);
+        let index = tasks.insert(Some(task), id.serial(), place, SCHEDULED | JOINABLE);
         tasks.enqueue(index);
         Some(index)
     }
@@ -397,11 +396,22 @@ impl Tasks {
         if size_of_val(&*task) > SPARE_BYTES {
             return;
         }
-        let full = self.spare.len() == SPARE;
-        match self.spare.last_mut() {
-            Some(last) if full => *last = task,
-            _ => self.spare.push(task),
+        if self.spare.len() < SPARE {
+            self.spare.push(task);
+        } else {
+            self.spare[SPARE - 1] = task;
         }
+    }
+
+    /// A box for a new task: the last that was kept, if it is of the right type.
+    #[inline(always)]
+    fn boxed(&mut self, mut new: NewTask<'_>) -> BoxedTask {
+        let Some(mut spare) = self.spare.pop() else { return new.boxed() };
+        if new.renew(&mut spare) {
+            return spare;
+        }
+        self.spare.push(spare);
+        new.boxed()
     }
 
     #[inline]
