@@ -86,6 +86,20 @@ impl TaskRef {
         }
     }
 
+    /// A call, so that the drop of a handle that has given its output stays short.
+    #[inline(never)]
+    fn detach(&self) {
+        let (index, id) = (self.name.index(), self.id);
+        let local = context::local(self.name.runtime(), |core| core.detach_task(index, id));
+        if local.is_none() {
+            // A runtime that is gone has dropped the task already.
+            let _ = wakeups::send(
+                self.name.runtime(),
+                Box::new(move |core| core.detach_task(index, id)),
+            );
+        }
+    }
+
     fn is_finished(&self, watch: &LazyWatch) -> bool {
         let (index, id) = (self.name.index(), self.id);
         context::local(self.name.runtime(), |core| !core.scheduler.is_pending(index, id))
@@ -293,15 +307,7 @@ impl<T> Drop for JoinHandle<T> {
     #[inline(always)]
     fn drop(&mut self) {
         if let (Form::Task(task), false) = (&self.form, self.done) {
-            let (index, id) = (task.name.index(), task.id);
-            let local = context::local(task.name.runtime(), |core| core.detach_task(index, id));
-            if local.is_none() {
-                // A runtime that is gone has dropped the task already.
-                let _ = wakeups::send(
-                    task.name.runtime(),
-                    Box::new(move |core| core.detach_task(index, id)),
-                );
-            }
+            task.detach();
         }
     }
 }
