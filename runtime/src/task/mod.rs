@@ -228,7 +228,7 @@ impl Core {
             }
         }
         // Emptied before the box goes, or is kept.
-        let emptied = catch_unwind(AssertUnwindSafe(|| task.as_mut().fail(Failure::Cancelled)));
+        let emptied = catch_unwind(AssertUnwindSafe(|| task.as_mut().empty()));
         if let Err(payload) = emptied {
             self.unhandled_panic(payload, place, name.as_deref());
         }
