@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll, ready};
 
+use crate::core::Core;
 use crate::name::Name;
 use crate::task::cell::Outcome;
 use crate::task::remote_join::{Remote, Slot};
@@ -246,9 +247,9 @@ impl<T: 'static> Future for JoinHandle<T> {
         let outcome = ready!(coop::poll(cx, |cx| match &this.form {
             Form::Task(task) if !this.done => match poll_local(task, cx) {
                 Some(polled) => polled,
-                None => this.poll_shared(cx),
+                None => this.poll_elsewhere(cx),
             },
-            _ => this.poll_shared(cx),
+            _ => this.poll_elsewhere(cx),
         }));
         this.done = true;
         Poll::Ready(outcome)
@@ -257,25 +258,31 @@ impl<T: 'static> Future for JoinHandle<T> {
 
 impl<T: 'static> JoinHandle<T> {
     #[cold]
-    fn poll_shared(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
+    fn poll_elsewhere(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
         assert!(!self.done, "a JoinHandle was polled after it had given its output");
         let mut outcome: Option<Outcome<T>> = None;
-        let ended = ready!(self.form.poll_shared(cx, &mut outcome));
+        let ended = ready!(self.form.poll_elsewhere(cx, &mut outcome));
         let outcome = ended.and_then(|()| outcome.unwrap_or(Err(Failure::Cancelled)));
         Poll::Ready(outcome.map_err(|failure| JoinError::new(self.id(), failure)))
     }
 }
 
 impl Form {
-    /// Polls the slot that the task fills, which is made now if the task is of another thread. Moves the
-    /// outcome into `into`, an `Option<Outcome<T>>`; a failure says that there is none.
-    fn poll_shared(
+    /// Polls a task of a runtime that is not turning here. If it is of another thread, that is the slot
+    /// which the task fills, made now. Moves the outcome into `into`, an `Option<Outcome<T>>`; a failure says
+    /// that there is none.
+    fn poll_elsewhere(
         &mut self,
         cx: &mut Context<'_>,
         into: &mut dyn Any,
     ) -> Poll<Result<(), Failure>> {
         if let Form::Task(task) = &self {
-            *self = Form::Shared(Slot::following(task));
+            match context::local(task.name.runtime(), |core| core.poll_join(task, cx, into)) {
+                Some(Join::Pending) => return Poll::Pending,
+                Some(Join::Complete) => return Poll::Ready(Ok(())),
+                Some(Join::Gone) => return Poll::Ready(Err(Failure::Cancelled)),
+                None => *self = Form::Shared(Slot::following(task)),
+            }
         }
         match self {
             Form::Shared(slot) => slot.poll(cx, into),
@@ -284,16 +291,22 @@ impl Form {
     }
 }
 
-/// Polls a task of this thread; `None` if it is not of this thread.
+impl Core {
+    #[inline(always)]
+    fn poll_join(&self, task: &TaskRef, cx: &mut Context<'_>, into: &mut dyn Any) -> Join {
+        self.scheduler.poll_join(task.name.index(), task.id, cx.waker(), into)
+    }
+}
+
+/// Polls a task of the runtime that is turning; `None` if it is of another.
 #[inline]
 fn poll_local<T: 'static>(
     task: &TaskRef,
     cx: &mut Context<'_>,
 ) -> Option<Poll<Result<T, JoinError>>> {
     let mut outcome: Option<Outcome<T>> = None;
-    let join = context::local(task.name.runtime(), |core| {
-        core.scheduler.poll_join(task.name.index(), task.id, cx.waker(), &mut outcome)
-    })?;
+    let join =
+        context::turning(task.name.runtime(), |core| core.poll_join(task, cx, &mut outcome))?;
     Some(match (join, outcome) {
         (Join::Pending, _) => Poll::Pending,
         (_, Some(outcome)) => {

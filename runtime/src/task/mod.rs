@@ -205,7 +205,7 @@ impl Core {
     pub(crate) fn end_task(&self, index: u32, task: BoxedTask) {
         match self.scheduler.end(index, task) {
             Ok(None) => {}
-            Ok(Some(joiner)) => self.wake(joiner),
+            Ok(Some(joiner)) => self.wake_joiner(joiner),
             Err(unwanted) => self.drop_unwanted(unwanted),
         }
     }
@@ -280,13 +280,29 @@ impl Core {
         self.contain(|| drop(value));
     }
 
-    /// Wakes a waker. One of our own tasks' is a push on the run queue; any other may be foreign
-    /// code, whose panic does not end the loop.
+    /// Wakes who waits for an event or a deadline. One of our own tasks' wakers is a push on the run queue;
+    /// any other may be foreign code, whose panic does not end the loop.
     #[inline(always)]
     pub(crate) fn wake(&self, waker: Waker) {
         match waker::name_of(&waker) {
-            Some(name) if name.runtime() == self.name => self.scheduler.wake(name.index()),
-            _ => self.drop_payload(catch_unwind(AssertUnwindSafe(|| waker.wake()))),
+            Some(name) if name.runtime() == self.name => {
+                self.scheduler.wake_from_afar(name.index());
+            }
+            _ => self.wake_foreign(waker),
         }
+    }
+
+    /// The same for who waits for a task.
+    #[inline(always)]
+    fn wake_joiner(&self, waker: Waker) {
+        match waker::name_of(&waker) {
+            Some(name) if name.runtime() == self.name => self.scheduler.wake(name.index()),
+            _ => self.wake_foreign(waker),
+        }
+    }
+
+    #[cold]
+    fn wake_foreign(&self, waker: Waker) {
+        self.contain(|| waker.wake());
     }
 }

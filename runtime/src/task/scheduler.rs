@@ -6,6 +6,7 @@
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::mem;
 use std::panic::Location;
 use std::ptr;
 use std::rc::Rc;
@@ -47,6 +48,21 @@ impl Entry {
     /// Takes the task out if it has ended.
     fn finished(&mut self) -> Option<BoxedTask> {
         if self.state & COMPLETE != 0 { self.task.take() } else { None }
+    }
+
+    /// Puts the entry on the list of vacant ones.
+    #[inline(always)]
+    fn vacate(&mut self, index: u32, vacant: &mut u32) {
+        self.next = mem::replace(vacant, index);
+    }
+
+    /// Puts a task into an entry that has none. What was there is forgotten, not dropped: it is `None`, and
+    /// to look at it would cost each switch.
+    #[inline(always)]
+    fn put(&mut self, task: Option<BoxedTask>) {
+        let none = mem::replace(&mut self.task, task);
+        debug_assert!(none.is_none(), "a task's entry is its own until it has ended");
+        mem::forget(none);
     }
 }
 
@@ -162,7 +178,7 @@ impl Scheduler {
     }
 
     pub(crate) fn set_name(&self, index: u32, id: Id, name: Rc<str>) {
-        if let Some(entry) = self.tasks.borrow_mut().find(index, id.serial()) {
+        if let Some(entry) = find(&mut self.tasks.borrow_mut().entries, index, id) {
             entry.state |= NAMED;
             let names = &mut *self.names.borrow_mut();
             let index = index as usize;
@@ -180,13 +196,21 @@ impl Scheduler {
         if let Some(entry) = tasks.entries.get_mut(index as usize) {
             if entry.state & (SCHEDULED | COMPLETE) == 0 {
                 entry.state |= SCHEDULED;
-                // Its turn comes after others': the memory is there by then. 100,000 tasks that sleep are
-                // not in the cache, and waiting for their memory was a quarter of what they cost.
-                prefetch(
-                    entry.task.as_ref().map_or(ptr::null(), |task| ptr::from_ref(&**task).cast()),
-                );
                 tasks.enqueue(index);
             }
+        }
+    }
+
+    /// As `wake`, for a task that may have waited for long: its turn comes after others', and its memory is
+    /// there by then. 100,000 tasks that sleep are not in the cache, and waiting for their memory was a
+    /// quarter of what they cost.
+    #[inline]
+    pub(crate) fn wake_from_afar(&self, index: u32) {
+        self.wake(index);
+        let tasks = &*self.tasks.borrow();
+        if let Some(task) = tasks.entries.get(index as usize).and_then(|entry| entry.task.as_ref())
+        {
+            prefetch(ptr::from_ref(&**task).cast());
         }
     }
 
@@ -217,9 +241,7 @@ impl Scheduler {
     #[inline(always)]
     pub(crate) fn put_back(&self, index: u32, task: BoxedTask) {
         let tasks = &mut *self.tasks.borrow_mut();
-        let entry = &mut tasks.entries[index as usize];
-        debug_assert!(entry.task.is_none(), "a task's entry is its own until it has ended");
-        entry.task = Some(task);
+        tasks.entries[index as usize].put(Some(task));
     }
 
     /// Ends a task: its outcome waits for the join handle, whose waker is returned, or comes back
@@ -230,10 +252,10 @@ impl Scheduler {
         let entry = &mut tasks.entries[index as usize];
         entry.state |= COMPLETE;
         if entry.state & JOINABLE != 0 {
-            entry.task = Some(task);
+            entry.put(Some(task));
             return Ok(entry.joiner.take());
         }
-        let (place, name) = self.remove(tasks, index);
+        let (place, name) = self.remove(entry, index, &mut tasks.vacant);
         Err(Ended { task, place, name })
     }
 
@@ -243,11 +265,11 @@ impl Scheduler {
     pub(crate) fn poll_join(&self, index: u32, id: Id, waker: &Waker, into: &mut dyn Any) -> Join {
         let replaced = {
             let tasks = &mut *self.tasks.borrow_mut();
-            let Some(entry) = tasks.find(index, id.serial()) else { return Join::Gone };
+            let Some(entry) = find(&mut tasks.entries, index, id) else { return Join::Gone };
             if entry.state & COMPLETE != 0 {
                 let mut task = entry.task.take().expect("a complete task has its outcome");
+                self.remove(entry, index, &mut tasks.vacant);
                 task.as_mut().take(into);
-                self.remove(tasks, index);
                 tasks.keep_box(task);
                 return Join::Complete;
             }
@@ -269,9 +291,11 @@ impl Scheduler {
     pub(crate) fn poll_end(&self, index: u32, id: Id, waker: &Waker) -> Poll<Option<Ended>> {
         {
             let tasks = &mut *self.tasks.borrow_mut();
-            let Some(entry) = tasks.find(index, id.serial()) else { return Poll::Ready(None) };
+            let Some(entry) = find(&mut tasks.entries, index, id) else {
+                return Poll::Ready(None);
+            };
             if let Some(task) = entry.finished() {
-                let (place, name) = self.remove(tasks, index);
+                let (place, name) = self.remove(entry, index, &mut tasks.vacant);
                 return Poll::Ready(Some(Ended { task, place, name }));
             }
         }
@@ -282,7 +306,7 @@ impl Scheduler {
     /// For a waker that is foreign code, which was cloned with nothing borrowed.
     #[cold]
     fn replace_joiner(&self, index: u32, id: Id, waker: Waker) -> Option<Waker> {
-        match self.tasks.borrow_mut().find(index, id.serial()) {
+        match find(&mut self.tasks.borrow_mut().entries, index, id) {
             Some(entry) => entry.joiner.replace(waker),
             None => Some(waker),
         }
@@ -292,21 +316,21 @@ impl Scheduler {
     #[inline]
     pub(crate) fn detach(&self, index: u32, id: Id) -> (Option<Ended>, Option<Waker>) {
         let tasks = &mut *self.tasks.borrow_mut();
-        let Some(entry) = tasks.find(index, id.serial()) else { return (None, None) };
+        let Some(entry) = find(&mut tasks.entries, index, id) else { return (None, None) };
         entry.state &= !JOINABLE;
         let joiner = entry.joiner.take();
         if entry.state & COMPLETE == 0 {
             return (None, joiner);
         }
         let task = entry.task.take().expect("a complete task has its outcome");
-        let (place, name) = self.remove(tasks, index);
+        let (place, name) = self.remove(entry, index, &mut tasks.vacant);
         (Some(Ended { task, place, name }), joiner)
     }
 
     /// Has a task cancelled when it comes up next, which it does. False if it is gone or done.
     pub(crate) fn abort(&self, index: u32, id: Id) -> bool {
         let tasks = &mut *self.tasks.borrow_mut();
-        let Some(entry) = tasks.find(index, id.serial()) else { return false };
+        let Some(entry) = find(&mut tasks.entries, index, id) else { return false };
         if entry.state & COMPLETE != 0 {
             return false;
         }
@@ -321,7 +345,7 @@ impl Scheduler {
     /// Whether a task has neither ended nor gone.
     pub(crate) fn is_pending(&self, index: u32, id: Id) -> bool {
         let tasks = &mut *self.tasks.borrow_mut();
-        tasks.find(index, id.serial()).is_some_and(|entry| entry.state & COMPLETE == 0)
+        find(&mut tasks.entries, index, id).is_some_and(|entry| entry.state & COMPLETE == 0)
     }
 
     /// Whether nothing is ready to run.
@@ -354,9 +378,10 @@ impl Scheduler {
     pub(crate) fn next_complete(&self, from: u32) -> Option<(u32, Ended)> {
         let tasks = &mut *self.tasks.borrow_mut();
         for index in from as usize..tasks.entries.len() {
-            if let Some(task) = tasks.entries[index].finished() {
+            let entry = &mut tasks.entries[index];
+            if let Some(task) = entry.finished() {
                 let index = index as u32;
-                let (place, name) = self.remove(tasks, index);
+                let (place, name) = self.remove(entry, index, &mut tasks.vacant);
                 return Some((index, Ended { task, place, name }));
             }
         }
@@ -365,18 +390,16 @@ impl Scheduler {
 
     /// Frees an entry; the caller has taken what was in it that could run foreign code.
     #[inline(always)]
-    fn remove(&self, tasks: &mut Tasks, index: u32) -> (Place, Option<Rc<str>>) {
-        let entry = &mut tasks.entries[index as usize];
+    fn remove(&self, entry: &mut Entry, index: u32, vacant: &mut u32) -> (Place, Option<Rc<str>>) {
         debug_assert!(entry.task.is_none() && entry.joiner.is_none());
         let name = if entry.state & NAMED != 0 { self.remove_name(index) } else { None };
-        let place = entry.place;
         entry.serial = 0;
         // Its last poll may have put it in the run queue once more: then it is vacant when it comes up.
         entry.state = entry.state & SCHEDULED | COMPLETE;
         if entry.state & SCHEDULED == 0 {
-            tasks.vacate(index);
+            entry.vacate(index, vacant);
         }
-        (place, name)
+        (entry.place, name)
     }
 
     #[cold]
@@ -421,7 +444,7 @@ impl Tasks {
             return self.push(task, serial, place, state);
         };
         self.vacant = entry.next;
-        entry.task = task;
+        entry.put(task);
         entry.serial = serial;
         entry.place = place;
         entry.state = state;
@@ -434,13 +457,6 @@ impl Tasks {
         assert!(index < NO_MORE as usize, "a runtime holds at most 2^32 - 1 tasks at once");
         self.entries.push(Entry { task, joiner: None, serial, place, state, next: NO_MORE });
         index as u32
-    }
-
-    /// Puts an entry on the list of vacant ones.
-    #[inline(always)]
-    fn vacate(&mut self, index: u32) {
-        self.entries[index as usize].next = self.vacant;
-        self.vacant = index;
     }
 
     /// Appends an entry to the run queue, in which it is not yet.
@@ -486,14 +502,15 @@ impl Tasks {
     /// What came up is a task no more: it has ended, and maybe its entry waits to be vacant.
     #[cold]
     fn skip(&mut self, index: u32) {
-        if self.entries[index as usize].serial == 0 {
-            self.vacate(index);
+        let entry = &mut self.entries[index as usize];
+        if entry.serial == 0 {
+            entry.vacate(index, &mut self.vacant);
         }
     }
+}
 
-    /// The entry of a task, told apart from a later one at the same index by its serial.
-    #[inline]
-    fn find(&mut self, index: u32, serial: u64) -> Option<&mut Entry> {
-        self.entries.get_mut(index as usize).filter(|entry| entry.serial == serial)
-    }
+/// The entry of a task, told apart from a later one at the same index by its serial.
+#[inline(always)]
+fn find(entries: &mut [Entry], index: u32, id: Id) -> Option<&mut Entry> {
+    entries.get_mut(index as usize).filter(|entry| entry.serial == id.serial())
 }
