@@ -77,15 +77,15 @@ where
     }
 
     fn renew(mut self: Pin<&mut Self>, new: &mut dyn Any) -> bool {
+        let Some(new) = new.downcast_mut::<Option<F>>() else { return false };
+        let Some(future) = new.take() else { return false };
         // Looked at, though it is always so: what is known to be empty is not dropped.
-        let StageProjection::Empty = self.as_mut().project() else { return false };
-        match new.downcast_mut::<Option<F>>().and_then(Option::take) {
-            Some(future) => {
-                self.set(Stage::Running { future });
-                true
-            }
-            None => false,
+        if let StageProjection::Empty = self.as_mut().project() {
+            self.set(Stage::Running { future });
+            return true;
         }
+        *new = Some(future);
+        false
     }
 
     fn empty(mut self: Pin<&mut Self>) {
