@@ -126,7 +126,13 @@ impl TaskRef {
 
 enum Form {
     Task(TaskRef),
-    Shared(Arc<Slot>),
+    /// A task that has given its output.
+    Taken(TaskRef),
+    Shared {
+        slot: Arc<Slot>,
+        /// It has given its output.
+        taken: bool,
+    },
 }
 
 /// Waits for a task and gives its output; dropping it detaches the task.
@@ -148,8 +154,6 @@ enum Form {
 /// ```
 pub struct JoinHandle<T> {
     form: Form,
-    /// It has given its output.
-    done: bool,
     watch: LazyWatch,
     /// It is as `Send` and `Sync` as a lock with the output in it.
     output: PhantomData<Mutex<T>>,
@@ -166,11 +170,11 @@ impl<T> JoinHandle<T> {
     }
 
     pub(crate) fn of_slot(slot: Arc<Slot>) -> JoinHandle<T> {
-        JoinHandle::of(Form::Shared(slot))
+        JoinHandle::of(Form::Shared { slot, taken: false })
     }
 
     fn of(form: Form) -> JoinHandle<T> {
-        JoinHandle { form, done: false, watch: OnceLock::new(), output: PhantomData }
+        JoinHandle { form, watch: OnceLock::new(), output: PhantomData }
     }
 
     /// Asks for the task to be cancelled; it ends when its runtime comes to it.
@@ -180,7 +184,8 @@ impl<T> JoinHandle<T> {
     pub fn abort(&self) {
         match &self.form {
             Form::Task(task) => task.abort(),
-            Form::Shared(slot) => slot.remote.abort(),
+            Form::Taken(_) => {}
+            Form::Shared { slot, .. } => slot.remote.abort(),
         }
     }
 
@@ -188,8 +193,8 @@ impl<T> JoinHandle<T> {
     pub fn abort_handle(&self) -> AbortHandle {
         AbortHandle {
             target: match &self.form {
-                Form::Task(task) => Target::Task(*task),
-                Form::Shared(slot) => Target::Remote(slot.remote.clone()),
+                Form::Task(task) | Form::Taken(task) => Target::Task(*task),
+                Form::Shared { slot, .. } => Target::Remote(slot.remote.clone()),
             },
             watch: OnceLock::new(),
         }
@@ -201,16 +206,17 @@ impl<T> JoinHandle<T> {
     /// runtime, a later one has the answer.
     pub fn is_finished(&self) -> bool {
         match &self.form {
-            Form::Task(task) => self.done || task.is_finished(&self.watch),
-            Form::Shared(slot) => slot.remote.is_finished(),
+            Form::Task(task) => task.is_finished(&self.watch),
+            Form::Taken(_) => true,
+            Form::Shared { slot, .. } => slot.remote.is_finished(),
         }
     }
 
     /// The id of the task.
     pub fn id(&self) -> Id {
         match &self.form {
-            Form::Task(task) => task.id,
-            Form::Shared(slot) => slot.remote.id(),
+            Form::Task(task) | Form::Taken(task) => task.id,
+            Form::Shared { slot, .. } => slot.remote.id(),
         }
     }
 }
@@ -245,13 +251,13 @@ impl<T: 'static> Future for JoinHandle<T> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         let outcome = ready!(coop::poll(cx, |cx| match &this.form {
-            Form::Task(task) if !this.done => match poll_local(task, cx) {
+            Form::Task(task) => match poll_local(task, cx) {
                 Some(polled) => polled,
                 None => this.poll_elsewhere(cx),
             },
             _ => this.poll_elsewhere(cx),
         }));
-        this.done = true;
+        this.form.set_taken();
         Poll::Ready(outcome)
     }
 }
@@ -259,7 +265,6 @@ impl<T: 'static> Future for JoinHandle<T> {
 impl<T: 'static> JoinHandle<T> {
     #[cold]
     fn poll_elsewhere(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
-        assert!(!self.done, "a JoinHandle was polled after it had given its output");
         let mut outcome: Option<Outcome<T>> = None;
         let ended = ready!(self.form.poll_elsewhere(cx, &mut outcome));
         let outcome = ended.and_then(|()| outcome.unwrap_or(Err(Failure::Cancelled)));
@@ -268,6 +273,14 @@ impl<T: 'static> JoinHandle<T> {
 }
 
 impl Form {
+    #[inline]
+    fn set_taken(&mut self) {
+        match self {
+            Form::Task(task) | Form::Taken(task) => *self = Form::Taken(*task),
+            Form::Shared { taken, .. } => *taken = true,
+        }
+    }
+
     /// Polls a task of a runtime that is not turning here. If it is of another thread, that is the slot
     /// which the task fills, made now. Moves the outcome into `into`, an `Option<Outcome<T>>`; a failure says
     /// that there is none.
@@ -281,12 +294,13 @@ impl Form {
                 Some(Join::Pending) => return Poll::Pending,
                 Some(Join::Complete) => return Poll::Ready(Ok(())),
                 Some(Join::Gone) => return Poll::Ready(Err(Failure::Cancelled)),
-                None => *self = Form::Shared(Slot::following(task)),
+                None => *self = Form::Shared { slot: Slot::following(task), taken: false },
             }
         }
         match self {
-            Form::Shared(slot) => slot.poll(cx, into),
+            Form::Shared { slot, taken: false } => slot.poll(cx, into),
             Form::Task(_) => unreachable!("it was just replaced"),
+            _ => panic!("a JoinHandle was polled after it had given its output"),
         }
     }
 }
@@ -319,7 +333,7 @@ fn poll_local<T: 'static>(
 impl<T> Drop for JoinHandle<T> {
     #[inline(always)]
     fn drop(&mut self) {
-        if let (Form::Task(task), false) = (&self.form, self.done) {
+        if let Form::Task(task) = &self.form {
             task.detach();
         }
     }
