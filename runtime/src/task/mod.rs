@@ -203,9 +203,9 @@ impl Core {
 
     #[inline(always)]
     pub(crate) fn end_task(&self, index: u32, task: BoxedTask) {
-        match self.scheduler.end(index, task) {
+        match self.scheduler.end(index, task, self.name) {
             Ok(None) => {}
-            Ok(Some(joiner)) => self.wake_joiner(joiner),
+            Ok(Some(joiner)) => self.wake_foreign(joiner),
             Err(unwanted) => self.drop_unwanted(unwanted),
         }
     }
@@ -288,15 +288,6 @@ impl Core {
             Some(name) if name.runtime() == self.name => {
                 self.scheduler.wake_from_afar(name.index());
             }
-            _ => self.wake_foreign(waker),
-        }
-    }
-
-    /// The same for who waits for a task.
-    #[inline(always)]
-    fn wake_joiner(&self, waker: Waker) {
-        match waker::name_of(&waker) {
-            Some(name) if name.runtime() == self.name => self.scheduler.wake(name.index()),
             _ => self.wake_foreign(waker),
         }
     }

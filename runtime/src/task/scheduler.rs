@@ -12,6 +12,7 @@ use std::ptr;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
+use crate::name::RuntimeName;
 use crate::rng::Rng;
 use crate::sys::prefetch::prefetch;
 use crate::task::cell::{BoxedTask, NewTask};
@@ -192,13 +193,7 @@ impl Scheduler {
     /// Schedules a task that somebody woke. A name whose task is gone is no error.
     #[inline]
     pub(crate) fn wake(&self, index: u32) {
-        let tasks = &mut *self.tasks.borrow_mut();
-        if let Some(entry) = tasks.entries.get_mut(index as usize) {
-            if entry.state & (SCHEDULED | COMPLETE) == 0 {
-                entry.state |= SCHEDULED;
-                tasks.enqueue(index);
-            }
-        }
+        self.tasks.borrow_mut().wake(index);
     }
 
     /// As `wake`, for a task that may have waited for long: its turn comes after others', and its memory is
@@ -244,16 +239,30 @@ impl Scheduler {
         tasks.entries[index as usize].put(Some(task));
     }
 
-    /// Ends a task: its outcome waits for the join handle, whose waker is returned, or comes back
-    /// if there is no handle.
+    /// Ends a task: its outcome waits for the join handle, or comes back if there is none. Who waits for it
+    /// is woken if that is a task of this runtime, whose name is `own`; any other's waker is returned.
     #[inline(always)]
-    pub(crate) fn end(&self, index: u32, task: BoxedTask) -> Result<Option<Waker>, Ended> {
+    pub(crate) fn end(
+        &self,
+        index: u32,
+        task: BoxedTask,
+        own: RuntimeName,
+    ) -> Result<Option<Waker>, Ended> {
         let tasks = &mut *self.tasks.borrow_mut();
         let entry = &mut tasks.entries[index as usize];
         entry.state |= COMPLETE;
         if entry.state & JOINABLE != 0 {
             entry.put(Some(task));
-            return Ok(entry.joiner.take());
+            let Some(joiner) = entry.joiner.take() else { return Ok(None) };
+            return match waker::name_of(&joiner) {
+                Some(name) if name.runtime() == own => {
+                    tasks.wake(name.index());
+                    // One of ours: its drop would do nothing.
+                    mem::forget(joiner);
+                    Ok(None)
+                }
+                _ => Ok(Some(joiner)),
+            };
         }
         let (place, name) = self.remove(entry, index, &mut tasks.vacant);
         Err(Ended { task, place, name })
@@ -457,6 +466,16 @@ impl Tasks {
         assert!(index < NO_MORE as usize, "a runtime holds at most 2^32 - 1 tasks at once");
         self.entries.push(Entry { task, joiner: None, serial, place, state, next: NO_MORE });
         index as u32
+    }
+
+    #[inline(always)]
+    fn wake(&mut self, index: u32) {
+        if let Some(entry) = self.entries.get_mut(index as usize) {
+            if entry.state & (SCHEDULED | COMPLETE) == 0 {
+                entry.state |= SCHEDULED;
+                self.enqueue(index);
+            }
+        }
     }
 
     /// Appends an entry to the run queue, in which it is not yet.
