@@ -112,7 +112,7 @@ impl Runtime {
         self.prepare()?;
         let limit = timeout.filter(|timeout| *timeout < FOREVER);
         let turn = self.core.drive(|| self.core.turn_and_count(limit));
-        self.pass_panic_on();
+        self.core.pass_panic_on();
         turn
     }
 
@@ -141,7 +141,7 @@ impl Runtime {
     pub fn run_until_stalled(&self) -> Turn {
         self.assert_not_driving("run_until_stalled");
         let turned = self.core.drive(|| self.core.turn_until_stalled());
-        self.pass_panic_on();
+        self.core.pass_panic_on();
         turned.unwrap_or_else(|error| panic!("Runtime::run_until_stalled: {error}"))
     }
 
@@ -153,13 +153,6 @@ impl Runtime {
             "Runtime::{call} was called inside of the runtime's own loop, which turns already: call it \
              from the host's loop"
         );
-    }
-
-    #[inline]
-    fn pass_panic_on(&self) {
-        if let Some(payload) = self.core.resume.take() {
-            panic::resume_unwind(payload);
-        }
     }
 }
 
@@ -217,6 +210,21 @@ impl Core {
         }
         let _hand_back = HandBack(self);
         context::turn_scope(self, f)
+    }
+
+    /// Goes on with the panic that a turn has left, if it has.
+    #[inline]
+    pub(crate) fn pass_panic_on(&self) {
+        if self.resume.borrow().is_some() {
+            self.resume_panic();
+        }
+    }
+
+    #[cold]
+    fn resume_panic(&self) {
+        if let Some(payload) = self.resume.take() {
+            panic::resume_unwind(payload);
+        }
     }
 
     #[inline]

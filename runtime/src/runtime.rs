@@ -190,9 +190,7 @@ pub(crate) fn block_on_core<F: Future>(core: &Rc<Core>, future: F) -> F::Output 
             if let Err(error) = core.turn(&mut root) {
                 panic!("the runtime cannot go on: {error}");
             }
-            if let Some(payload) = core.resume.take() {
-                panic::resume_unwind(payload);
-            }
+            core.pass_panic_on();
         }
         output.expect("the root is done when it has left its output")
     })

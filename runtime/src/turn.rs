@@ -83,10 +83,22 @@ impl Core {
     #[inline(always)]
     fn take_inbox(&self) {
         if self.shared.block.is_notified() {
-            let sent = self.shared.block.take(|index| self.scheduler.wake(index));
-            self.commands.borrow_mut().extend(sent);
-            self.wake_listeners();
+            self.take_what_came();
         }
+        if self.has_commands() {
+            self.run_commands();
+        }
+    }
+
+    #[cold]
+    fn take_what_came(&self) {
+        let sent = self.shared.block.take(|index| self.scheduler.wake(index));
+        self.commands.borrow_mut().extend(sent);
+        self.wake_listeners();
+    }
+
+    #[cold]
+    fn run_commands(&self) {
         for _ in 0..self.options.event_interval {
             let Some(command) = self.next_command() else { return };
             // Wakers and outputs of other threads may be dropped in it, and panic.
@@ -95,14 +107,19 @@ impl Core {
     }
 
     /// A function, so that the borrow ends before the command runs.
-    #[inline]
     fn next_command(&self) -> Option<Command> {
         self.commands.borrow_mut().pop_front()
     }
 
+    #[inline]
+    fn has_commands(&self) -> bool {
+        !self.commands.borrow().is_empty()
+    }
+
     /// Whether a task is ready, or a command taken in.
+    #[inline]
     pub(crate) fn has_work(&self) -> bool {
-        !self.scheduler.is_idle() || !self.commands.borrow().is_empty()
+        !self.scheduler.is_idle() || self.has_commands()
     }
 
     /// Polls tasks until none is ready, at most `event_interval` of them, and counts them. Breaks when
@@ -196,6 +213,7 @@ impl Core {
 
     /// Looks again and again before it sleeps, as long as the builder was told. Who wakes us meanwhile
     /// finds us awake: neither side makes a system call. If nothing came, the rest of `limit` comes back.
+    #[inline(never)]
     fn spin(
         &self,
         alarms: Alarms,
@@ -237,7 +255,7 @@ impl Core {
     }
 
     /// Sleeps until an event, a wake from another thread, or an alarm, and no longer than `limit`.
-    #[inline]
+    #[inline(always)]
     fn sleep(&self, alarms: Alarms, limit: Option<Duration>) -> io::Result<usize> {
         let block = self.shared.block;
         // A deadline alone brings the epoll instance about: the kernel rounds a futex's time-outs
@@ -247,10 +265,7 @@ impl Core {
         }
         let Some(driver) = self.reactor.driver() else {
             debug_assert!(limit.is_none(), "a host's turn has made the driver");
-            if block.prepare_park(ASLEEP_ON_FUTEX) {
-                block.sleep_on_futex(alarms.on_monotonic());
-                block.unpark();
-            }
+            self.sleep_on_futex(alarms);
             return Ok(0);
         };
         let timeout = match (driver.arm(alarms), limit) {
@@ -267,7 +282,17 @@ impl Core {
         waited
     }
 
+    #[cold]
+    fn sleep_on_futex(&self, alarms: Alarms) {
+        let block = self.shared.block;
+        if block.prepare_park(ASLEEP_ON_FUTEX) {
+            block.sleep_on_futex(alarms.on_monotonic());
+            block.unpark();
+        }
+    }
+
     /// The test clock's jump, unless the kernel or another thread has something for us.
+    #[cold]
     fn jump_unless_events_come(&self, ns: i64) -> io::Result<usize> {
         let events = self.look()?;
         if !self.has_work() && !self.shared.block.is_notified() {
@@ -279,14 +304,16 @@ impl Core {
     /// # Errors
     ///
     /// When this process is a fork of the one whose runtime this is.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn check_own_process(&self) -> io::Result<()> {
-        if self.is_of_parent() {
-            return Err(io::Error::other(
-                "this process is a fork of the one whose runtime this is, and must not turn it: call \
-                 runtime::after_fork() in the child and make a new runtime there",
-            ));
-        }
-        Ok(())
+        if self.is_of_parent() { Err(not_our_process()) } else { Ok(()) }
     }
+}
+
+#[cold]
+fn not_our_process() -> io::Error {
+    io::Error::other(
+        "this process is a fork of the one whose runtime this is, and must not turn it: call \
+         runtime::after_fork() in the child and make a new runtime there",
+    )
 }

@@ -93,7 +93,7 @@ impl Programs {
             return Ok(Programs { release: Vec::new(), both: Vec::new() });
         }
         let release = programs::build(&wanted.peers, Profile::Release)?;
-        let mut both = programs::build(&wanted.peers, Profile::Release)?;
+        let mut both = release.clone();
         if wanted.rows.iter().any(|row| row.fat) {
             both.extend(programs::build(&wanted.peers, Profile::Fat)?);
         }
@@ -116,7 +116,7 @@ fn measure(row: &Row, programs: &Programs, wanted: &Wanted) -> Results {
     let _ = pin(CLIENT_PROCESSOR);
     let count = if wanted.quick { row.in_short(QUICK) } else { row.count };
     rounds::measure(row, programs, wanted.rounds, count, &mut entries);
-    counts::count(row, programs, &mut entries);
+    counts::count(row, programs, &mut entries, wanted.quick);
     Results { row: row.name.into(), machine: Machine::of_this_run(), entries }
 }
 

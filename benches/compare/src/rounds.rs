@@ -62,7 +62,7 @@ fn run(row: &Row, program: &Program, count: u64) -> Result<Answer<Printed>> {
     match row.load {
         Load::Alone => {
             let printed = program.run(row.workload.with_count(count))?;
-            Ok(printed.map(|printed| per_operation(printed, count)))
+            Ok(printed.map(|printed| per_operation(row, printed, count)))
         }
         Load::Start => start_up(row.workload, program, count),
         Load::Served(traffic) => serve(row, traffic, program, count),
@@ -71,7 +71,8 @@ fn run(row: &Row, program: &Program, count: u64) -> Result<Answer<Printed>> {
 }
 
 /// The times of a run, for one operation; what else was printed stays as it is.
-fn per_operation(mut printed: Printed, count: u64) -> Printed {
+fn per_operation(row: &Row, mut printed: Printed, count: u64) -> Printed {
+    printed.retain(|name, _| !row.left_out.contains(&name.as_str()));
     for name in ["cpu_ns", "wall_ns"] {
         if let Some(ns) = printed.get_mut(name) {
             *ns /= count as f64;
@@ -147,12 +148,14 @@ fn serve(row: &Row, traffic: Traffic, program: &Program, count: u64) -> Result<A
     for _ in 0..bursts.div_ceil(10) {
         client.burst()?;
     }
+    server.settle()?;
     let before = server.cpu_ns()?;
     let start = Instant::now();
     for _ in 0..bursts {
         client.burst()?;
     }
     let wall = start.elapsed().as_nanos() as u64;
+    server.settle()?;
     let cpu = server.cpu_ns()? - before;
     let each = |ns: u64| ns as f64 / (bursts * client.connections()) as f64;
     Ok(Ok(Printed::from([("cpu_ns".into(), each(cpu)), ("wall_ns".into(), each(wall))])))

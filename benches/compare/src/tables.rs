@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::results::{Entry, Profile, Results};
-use crate::stats::Median;
+use crate::stats::{FEWEST, Median};
 use crate::units::Unit;
 
 /// We, among the peers.
@@ -12,8 +12,6 @@ pub(crate) const OURS: &str = "runtime";
 const MEASURES: [&str; 2] = ["raw", "tokio"];
 /// A ratio that the tables show as more than 1.
 const SEEN: f64 = 1.005;
-/// Fewer rounds have no interval of 95 %.
-const ROUNDS_FOR_AN_INTERVAL: usize = 6;
 
 /// A figure as the programs and the results name it, and as the tables do.
 struct Figure {
@@ -209,7 +207,7 @@ fn how_far_behind(
 ) -> Option<String> {
     let (our, their) = (ours.median(figure.name)?, theirs.median(figure.name)?);
     let rounds = ours.figures[figure.name].len().min(theirs.figures[figure.name].len());
-    if rounds >= ROUNDS_FOR_AN_INTERVAL {
+    if rounds >= FEWEST {
         let ratio = results.ratio(Profile::Release, OURS, &theirs.peer, figure.name)?;
         return (ratio.low > 1.0 && ratio.value > SEEN)
             .then(|| format!("{} {}", figure.heading, times(ratio)));

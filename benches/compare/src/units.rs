@@ -50,7 +50,7 @@ impl Unit {
         match self {
             Unit::Nanoseconds | Unit::Seconds => digits(value),
             Unit::Bytes if value < 100.0 => digits(value),
-            Unit::Share if value < 100.0 => format!("{value:.2}"),
+            Unit::Share if value < 50.0 => format!("{value:.2}"),
             Unit::Ratio => format!("{value:.2}"),
             Unit::Bytes | Unit::Whole | Unit::Share => whole(value),
         }

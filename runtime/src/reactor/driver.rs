@@ -33,7 +33,7 @@ pub(crate) struct Driver {
     /// Made when first needed.
     boottime: OnceCell<Timer>,
     /// Away while events are dispatched, and so never borrowed while foreign code runs.
-    events: Cell<Option<Events>>,
+    events: Cell<Option<Box<Events>>>,
     is_full: Cell<bool>,
 }
 
@@ -76,7 +76,7 @@ impl Driver {
         // It is never read: edge-triggered, each write is an event of its own.
         epoll.ctl_add(wakeup.as_raw_fd(), Flags::IN | Flags::ET, WAKEUP).map_err(explain_add)?;
         block.publish_epoll(epoll.clone());
-        let events = Cell::new(Some(Events::with_capacity(EVENTS)));
+        let events = Cell::new(Some(Box::new(Events::with_capacity(EVENTS))));
         let (second, boottime, is_full) = (OnceCell::new(), OnceCell::new(), Cell::new(false));
         Ok(Driver { epoll, monotonic, second, boottime, events, is_full })
     }
@@ -136,16 +136,12 @@ impl Driver {
     /// # Errors
     ///
     /// When other code has closed the epoll instance's descriptor.
+    #[inline]
     pub(crate) fn wait(&self, timeout: Option<Duration>) -> io::Result<usize> {
         let mut events = self.events.take().expect("the events are back when nothing dispatches");
         let waited = self.epoll.wait(&mut events, timeout);
         self.events.set(Some(events));
-        let count = waited.map_err(|error| {
-            context(
-                error,
-                "waiting for events (has other code closed a descriptor that it does not own?)",
-            )
-        })?;
+        let count = waited.map_err(explain_wait)?;
         self.is_full.set(count == EVENTS);
         Ok(count)
     }
@@ -176,4 +172,9 @@ impl Driver {
             _ => {}
         }
     }
+}
+
+#[cold]
+fn explain_wait(error: io::Error) -> io::Error {
+    context(error, "waiting for events (has other code closed a descriptor that it does not own?)")
 }

@@ -129,18 +129,14 @@ impl Epoll {
         match timeout {
             None => retry(|| self.wait_ms(events, -1)),
             Some(Duration::ZERO) => retry(|| self.wait_ms(events, 0)),
-            Some(timeout) => {
-                let deadline = Deadline::after(timeout, "epoll_wait")?;
-                wait_until(deadline, |left_ns| self.wait_ns(events, left_ns))
-            }
+            Some(timeout) => self.wait_for(events, timeout),
         }
-        .map_err(|err| match err.raw_os_error() {
-            Some(libc::EINVAL) => context(
-                err,
-                "epoll_wait: the descriptor is not an epoll instance: give from_owned_fd one that is",
-            ),
-            _ => err,
-        })
+        .map_err(explain_wait)
+    }
+
+    fn wait_for(&self, events: &mut Events, timeout: Duration) -> io::Result<usize> {
+        let deadline = Deadline::after(timeout, "epoll_wait")?;
+        wait_until(deadline, |left_ns| self.wait_ns(events, left_ns))
     }
 
     /// [`add`](Epoll::add) with the kernel's bare error, for whoever acts on the errno.
@@ -200,6 +196,7 @@ impl Epoll {
         unsafe { events.filled(n as libc::c_int) }
     }
 
+    #[inline]
     fn wait_ms(&self, events: &mut Events, timeout: libc::c_int) -> io::Result<usize> {
         let (list, capacity) = events.room();
         // SAFETY: `list` has room for `capacity` events and outlives the call.
@@ -238,6 +235,17 @@ fn require_privilege(op: &str, flags: Flags) -> io::Result<()> {
         ));
     }
     Ok(())
+}
+
+#[cold]
+fn explain_wait(err: io::Error) -> io::Error {
+    match err.raw_os_error() {
+        Some(libc::EINVAL) => context(
+            err,
+            "epoll_wait: the descriptor is not an epoll instance: give from_owned_fd one that is",
+        ),
+        _ => err,
+    }
 }
 
 /// Adds the sentence to an error of [`Epoll::ctl_add`].

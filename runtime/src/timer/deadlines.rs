@@ -75,6 +75,11 @@ impl Deadlines {
         drop(waker);
     }
 
+    #[inline]
+    pub(super) fn is_idle(&self) -> bool {
+        self.heap.borrow().is_idle()
+    }
+
     /// When to look for deadlines that have come: none comes before.
     #[inline]
     pub(super) fn next(&self) -> Option<i64> {

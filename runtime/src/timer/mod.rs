@@ -102,6 +102,7 @@ pub(crate) struct Alarms {
 }
 
 impl Alarms {
+    #[inline]
     pub(crate) fn any(self) -> bool {
         self.monotonic.is_some() || self.boottime.is_some()
     }
@@ -131,14 +132,21 @@ impl Timers {
         Timers { monotonic: Deadlines::new(), boottime: Deadlines::new(), clock }
     }
 
+    /// Whether there is no deadline.
+    #[inline]
+    fn is_idle(&self) -> bool {
+        self.monotonic.is_idle() && self.boottime.is_idle()
+    }
+
     /// Wakes everybody whose deadline has come.
     #[inline]
     pub(crate) fn fire(&self, core: &Core) {
-        self.fire_on::<Monotonic>(core);
-        self.fire_on::<Boottime>(core);
+        if !self.is_idle() {
+            self.fire_on::<Monotonic>(core);
+            self.fire_on::<Boottime>(core);
+        }
     }
 
-    #[inline]
     fn fire_on<K: Kind>(&self, core: &Core) {
         let deadlines = K::deadlines(self);
         let Some(next) = deadlines.next() else { return };
@@ -174,7 +182,7 @@ impl Timers {
     /// When timers want to be woken. Nobody knows while the clock is paused.
     #[inline]
     pub(crate) fn alarms(&self) -> Alarms {
-        if self.clock.is_paused() {
+        if self.is_idle() || self.clock.is_paused() {
             return Alarms::default();
         }
         let monotonic = self.monotonic.alarm(&self.clock.monotonic);
