@@ -7,10 +7,12 @@ use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::panic::Location;
+use std::ptr;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
 use crate::rng::Rng;
+use crate::sys::prefetch::prefetch;
 use crate::task::cell::{BoxedTask, NewTask};
 use crate::task::id::IdBlock;
 use crate::task::{Id, Place, waker};
@@ -170,6 +172,11 @@ impl Scheduler {
             if entry.state & (SCHEDULED | COMPLETE) == 0 {
                 entry.state |= SCHEDULED;
                 tasks.ready.push_back(index);
+                // Its turn comes after others': the memory is there by then. 100,000 tasks that sleep are
+                // not in the cache, and waiting for their memory was a quarter of what they cost.
+                prefetch(
+                    entry.task.as_ref().map_or(ptr::null(), |task| ptr::from_ref(&**task).cast()),
+                );
             }
         }
     }

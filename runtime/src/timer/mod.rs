@@ -97,6 +97,8 @@ fn now<K: Kind>() -> i64 {
 pub(crate) struct Alarms {
     pub(crate) monotonic: Option<i64>,
     pub(crate) boottime: Option<i64>,
+    /// The one after `monotonic`, where they follow each other closely.
+    pub(crate) after: Option<i64>,
 }
 
 impl Alarms {
@@ -183,9 +185,11 @@ impl Timers {
         if self.is_idle() || self.clock.is_paused() {
             return Alarms::default();
         }
+        let monotonic = self.monotonic.alarm(&self.clock.monotonic);
         Alarms {
-            monotonic: self.monotonic.alarm(&self.clock.monotonic),
+            monotonic,
             boottime: self.boottime.alarm(&self.clock.boottime),
+            after: monotonic.and_then(|alarm| self.monotonic.alarm_after(alarm)),
         }
     }
 
