@@ -17,6 +17,8 @@ pub(crate) enum Unit {
 
 impl Unit {
     pub(crate) fn show(self, value: f64) -> String {
+        // What was counted as a difference may be a little below nothing.
+        let value = if value.abs() < 0.005 { 0.0 } else { value };
         let (divisor, suffix) = self.scale(value);
         self.number(value / divisor) + suffix
     }
@@ -96,6 +98,8 @@ mod tests {
             (Unit::Whole, 1_234_567.0, "1,234,567"),
             (Unit::Whole, -0.2, "0"),
             (Unit::Share, 2.0156, "2.02"),
+            (Unit::Share, -0.0001, "0.00"),
+            (Unit::Share, 62.0, "62"),
         ];
         for (unit, value, expected) in shown {
             assert_eq!(unit.show(value), expected);
