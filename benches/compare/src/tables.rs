@@ -258,7 +258,7 @@ pub(crate) mod tests {
     #[test]
     fn behind_is_what_no_accident_explains() {
         let ours = entry(OURS, &[("cpu_ns", &[1.1; 7])]);
-        let noisy = [0.9, 1.3, 1.0, 1.2, 0.8, 1.3, 1.3];
+        let noisy = [0.9, 1.3, 1.0, 1.0, 0.8, 1.3, 1.0];
         let others = [
             entry("ahead", &[("cpu_ns", &[1.0; 7])]),
             entry("even", &[("cpu_ns", &noisy)]),
