@@ -11,6 +11,7 @@
 //! `--into FOLDER` keeps the results, tables and plots of a run there. Without it, those of a run that is quick or
 //! of some peers only go to the target folder, all others here.
 
+mod build;
 mod client;
 mod counts;
 mod document;
@@ -47,6 +48,7 @@ const QUICK: u64 = 20;
 struct Wanted {
     rows: Vec<&'static Row>,
     waits: bool,
+    build: bool,
     peers: Vec<&'static Peer>,
     rounds: usize,
     quick: bool,
@@ -77,6 +79,11 @@ fn measure_all(wanted: &Wanted) -> Result<()> {
     if wanted.waits {
         waits::measure(&wanted.store, wanted.rounds)?;
         println!("{}", waits::tables(&wanted.store)?.unwrap_or_default());
+    }
+    if wanted.build {
+        let results = build::measure(wanted.rounds)?;
+        wanted.store.keep(&results)?;
+        println!("{}", document::build_section(&results));
     }
     Ok(())
 }
@@ -124,6 +131,7 @@ fn wanted() -> Result<Wanted> {
     let mut wanted = Wanted {
         rows: Vec::new(),
         waits: false,
+        build: false,
         peers: PEERS.iter().collect(),
         rounds: ROUNDS,
         quick: false,
@@ -148,6 +156,7 @@ fn wanted() -> Result<Wanted> {
             Long("tables") => wanted.only_tables = true,
             Long("into") => folder = Some(args.value()?),
             Value(name) if name == waits::NAME => wanted.waits = true,
+            Value(name) if name == build::NAME => wanted.build = true,
             Value(name) => wanted.rows.push(workloads::named(&name.string()?)?),
             _ => return Err(arg.unexpected().into()),
         }
@@ -157,9 +166,9 @@ fn wanted() -> Result<Wanted> {
     {
         wanted.store = Store::new(folder);
     }
-    if wanted.rows.is_empty() && !wanted.waits {
+    if wanted.rows.is_empty() && !wanted.waits && !wanted.build {
         wanted.rows = ROWS.iter().collect();
-        wanted.waits = true;
+        (wanted.waits, wanted.build) = (true, true);
     }
     if wanted.rounds == 0 {
         bail!("--rounds 0 measures nothing: ask for one at least");

@@ -1,6 +1,6 @@
 //! The plots: panels of horizontal bars side by side, a bar for each peer, ours in our color.
 
-use crate::document::BUILD;
+use crate::build::NAME as BUILD;
 use crate::peers::PEERS;
 use crate::results::{All, Profile};
 use crate::stats::Median;
