@@ -168,7 +168,8 @@ fn wanted() -> Result<Wanted> {
     }
     if wanted.rows.is_empty() && !wanted.waits && !wanted.build {
         wanted.rows = ROWS.iter().collect();
-        (wanted.waits, wanted.build) = (true, true);
+        // A build from clean is nothing that is quick.
+        (wanted.waits, wanted.build) = (true, !wanted.quick);
     }
     if wanted.rounds == 0 {
         bail!("--rounds 0 measures nothing: ask for one at least");
