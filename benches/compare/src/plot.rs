@@ -132,6 +132,8 @@ const LINE: f64 = 22.0;
 const BAR: f64 = 13.0;
 /// Room for the number behind the longest bar.
 const LABEL: f64 = 66.0;
+/// What a ratio takes of it.
+const NUMBER: f64 = 40.0;
 /// With a bar that is longer than so many times the median one, the others could hardly be told apart.
 const FAR: f64 = 4.0;
 /// The scale ends at so many times the median bar then: what is longer is cut off, and its number says how long it
@@ -227,7 +229,10 @@ fn draw(svg: &mut Svg, (left, top): (f64, f64), panel: &Panel, peers: &[&str], a
         } else if bar.low < bar.high {
             whisker(svg, (x(bar.low), x(bar.high)), y);
         }
-        let behind = reach.max(if bar.value > end { 0.0 } else { x(bar.high) });
+        let mut behind = reach.max(if bar.value > end { 0.0 } else { x(bar.high) });
+        if panel.to.is_some() && (behind..behind + NUMBER).contains(&x(1.0)) {
+            behind = x(1.0);
+        }
         let class = if *peer == OURS { "small strong ours" } else { "small" };
         svg.text((behind + 6.0, y + 4.5), class, &panel.unit.show(bar.value));
     }

@@ -12,7 +12,7 @@ use crate::results::Entry;
 use crate::workloads::{Load, Over, Row, Traffic};
 
 /// What a program may take of all rounds of a row together; then its rounds end.
-const BUDGET: Duration = Duration::from_secs(40);
+const BUDGET: Duration = Duration::from_secs(20);
 /// Connections of the idle row that are made before the memory is looked at.
 const CONNECTIONS_BEFORE: usize = 128;
 
