@@ -24,6 +24,9 @@ const VECTORS: (&str, &str) = (
     "glibc.cpu.x86_rep_stosb_threshold=1073741824:glibc.cpu.x86_rep_movsb_threshold=1073741824",
 );
 
+/// Below a tool a connection takes long to make, and there are two servers at a time to make them to.
+const IDLE_AT_MOST: usize = 1_000;
+
 /// What counts.
 struct Tool {
     /// The figure, as the results name it.
@@ -65,11 +68,8 @@ pub(crate) fn count(row: &Row, programs: &[Program], entries: &mut [Entry], quic
         tools.iter().filter(move |_| possible).map(move |tool| (program, entry, tool))
     });
     let jobs = Mutex::new(jobs);
-    // So many sockets as beside idle connections this process has only once.
-    let idle = matches!(row.load, Load::Served(traffic) if traffic.idle > 0);
-    let processors = [PROGRAM_PROCESSOR, CLIENT_PROCESSOR];
     thread::scope(|scope| {
-        for &processor in if idle { &processors[..1] } else { &processors } {
+        for processor in [PROGRAM_PROCESSOR, CLIENT_PROCESSOR] {
             let jobs = &jobs;
             scope.spawn(move || {
                 let next = || jobs.lock().expect("no job panics").next();
@@ -164,6 +164,7 @@ fn serve(
     seat: Seat,
     count: u64,
 ) -> Result<Answer<String>> {
+    let traffic = Traffic { idle: traffic.idle.min(IDLE_AT_MOST), ..traffic };
     let upstream = upstream_of(traffic)?;
     let mut command =
         match program.command(tool.command, workload_to(row.workload, upstream.as_ref())?) {

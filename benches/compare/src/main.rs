@@ -35,7 +35,7 @@ use anyhow::{Result, bail};
 
 use crate::machine::Machine;
 use crate::peers::{PEERS, Peer};
-use crate::programs::{CLIENT_PROCESSOR, Program, pin};
+use crate::programs::Program;
 use crate::results::{Entry, Profile, Results, Store};
 use crate::workloads::{ROWS, Row};
 
@@ -71,7 +71,7 @@ fn measure_all(wanted: &Wanted) -> Result<()> {
     let programs = Programs::build(wanted)?;
     for row in &wanted.rows {
         let start = Instant::now();
-        let results = measure(row, &programs, wanted);
+        let results = measure(row, &programs, wanted)?;
         wanted.store.keep(&results)?;
         println!("{}", document::section(row, &results));
         eprintln!("{} took {:.0?}\n", row.name, start.elapsed());
@@ -109,7 +109,7 @@ impl Programs {
 }
 
 /// Measures and counts one row on all programs.
-fn measure(row: &Row, programs: &Programs, wanted: &Wanted) -> Results {
+fn measure(row: &Row, programs: &Programs, wanted: &Wanted) -> Result<Results> {
     let programs = if row.fat { &programs.both } else { &programs.release };
     let mut entries: Vec<_> = programs
         .iter()
@@ -120,11 +120,10 @@ fn measure(row: &Row, programs: &Programs, wanted: &Wanted) -> Results {
             ..Entry::default()
         })
         .collect();
-    let _ = pin(CLIENT_PROCESSOR);
     let count = if wanted.quick { row.in_short(QUICK) } else { row.count };
-    rounds::measure(row, programs, wanted.rounds, count, &mut entries);
+    rounds::measure(row, programs, wanted.rounds, count, &mut entries)?;
     counts::count(row, programs, &mut entries, wanted.quick);
-    Results { row: row.name.into(), machine: Machine::of_this_run(), entries }
+    Ok(Results { row: row.name.into(), machine: Machine::of_this_run(), entries })
 }
 
 fn wanted() -> Result<Wanted> {
@@ -169,7 +168,8 @@ fn wanted() -> Result<Wanted> {
     }
     if wanted.rows.is_empty() && !wanted.waits && !wanted.build {
         wanted.rows = ROWS.iter().collect();
-        (wanted.waits, wanted.build) = (true, true);
+        // A build from clean is nothing that is quick.
+        (wanted.waits, wanted.build) = (true, !wanted.quick);
     }
     if wanted.rounds == 0 {
         bail!("--rounds 0 measures nothing: ask for one at least");
