@@ -8,6 +8,7 @@
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
@@ -24,6 +25,8 @@ const VECTORS: (&str, &str) = (
     "glibc.cpu.x86_rep_stosb_threshold=1073741824:glibc.cpu.x86_rep_movsb_threshold=1073741824",
 );
 
+/// For valgrind to remove its pipes, when it hears that it shall end.
+const TIME_TO_END: Duration = Duration::from_millis(20);
 /// Below a tool a connection takes long to make, and there are two servers at a time to make them to.
 const IDLE_AT_MOST: usize = 1_000;
 
@@ -187,15 +190,17 @@ fn serve(
     (tool.end)(&mut server).map(Ok)
 }
 
-/// Has callgrind say how much it has counted, and end: one that sleeps in `io_uring_enter` is deaf to signals.
+/// Has callgrind say how much it has counted: a server that sleeps in `io_uring_enter` is deaf to signals below it,
+/// but is killed with it.
 fn ask_valgrind(server: &mut Running) -> Result<String> {
-    let ask = |question: &[&str]| {
-        let pid = format!("--pid={}", server.id());
-        Command::new("vgdb").arg(pid).args(question).stdin(Stdio::null()).output()
-    };
-    let status = ask(&["status", "internal"]).context("vgdb, which belongs to valgrind")?;
-    ask(&["v.kill"])?;
-    server.errors()?;
+    let pid = format!("--pid={}", server.id());
+    // It would wait for ever for a server that ends meanwhile.
+    let mut vgdb = Command::new("timeout");
+    vgdb.args(["10", "vgdb", &pid, "status", "internal"]).stdin(Stdio::null());
+    let status = vgdb.output().context("vgdb, which belongs to valgrind")?;
+    server.terminate()?;
+    thread::sleep(TIME_TO_END);
+    server.kill()?;
     Ok(String::from_utf8_lossy(&status.stdout).into_owned())
 }
 
