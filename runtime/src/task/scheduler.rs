@@ -6,11 +6,13 @@
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::mem;
 use std::panic::Location;
 use std::ptr;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
+use crate::name::RuntimeName;
 use crate::rng::Rng;
 use crate::sys::prefetch::prefetch;
 use crate::task::cell::{BoxedTask, NewTask};
@@ -47,6 +49,21 @@ impl Entry {
     /// Takes the task out if it has ended.
     fn finished(&mut self) -> Option<BoxedTask> {
         if self.state & COMPLETE != 0 { self.task.take() } else { None }
+    }
+
+    /// Puts the entry on the list of vacant ones.
+    #[inline(always)]
+    fn vacate(&mut self, index: u32, vacant: &mut u32) {
+        self.next = mem::replace(vacant, index);
+    }
+
+    /// Puts a task into an entry that has none. What was there is forgotten, not dropped: it is `None`, and
+    /// to look at it would cost each switch.
+    #[inline(always)]
+    fn put(&mut self, task: Option<BoxedTask>) {
+        let none = mem::replace(&mut self.task, task);
+        debug_assert!(none.is_none(), "a task's entry is its own until it has ended");
+        mem::forget(none);
     }
 }
 
@@ -145,14 +162,13 @@ impl Scheduler {
     ///
     /// Left to itself the compiler makes it a call or not as its callers change: 22 instructions.
     #[inline(always)]
-    pub(crate) fn insert(&self, mut new: NewTask<'_>, id: Id, place: Place) -> Option<u32> {
+    pub(crate) fn insert(&self, new: NewTask<'_>, id: Id, place: Place) -> Option<u32> {
         if self.closed.get() {
             return None;
         }
         let tasks = &mut *self.tasks.borrow_mut();
-        let renewed = tasks.spare.last_mut().is_some_and(|spare| new.renew(spare));
-        let task = if renewed { tasks.spare.pop() } else { Some(new.boxed()) };
-        let index = tasks.insert(task, id.serial(), place, SCHEDULED | JOINABLE);
+        let task = tasks.boxed(new);
+        let index = tasks.insert(Some(task), id.serial(), place, SCHEDULED | JOINABLE);
         tasks.enqueue(index);
         Some(index)
     }
@@ -163,7 +179,7 @@ impl Scheduler {
     }
 
     pub(crate) fn set_name(&self, index: u32, id: Id, name: Rc<str>) {
-        if let Some(entry) = self.tasks.borrow_mut().find(index, id.serial()) {
+        if let Some(entry) = find(&mut self.tasks.borrow_mut().entries, index, id) {
             entry.state |= NAMED;
             let names = &mut *self.names.borrow_mut();
             let index = index as usize;
@@ -186,17 +202,19 @@ impl Scheduler {
     /// Schedules a task that somebody woke. A name whose task is gone is no error.
     #[inline]
     pub(crate) fn wake(&self, index: u32) {
-        let tasks = &mut *self.tasks.borrow_mut();
-        if let Some(entry) = tasks.entries.get_mut(index as usize) {
-            if entry.state & (SCHEDULED | COMPLETE) == 0 {
-                entry.state |= SCHEDULED;
-                // Its turn comes after others': the memory is there by then. 100,000 tasks that sleep are
-                // not in the cache, and waiting for their memory was a quarter of what they cost.
-                prefetch(
-                    entry.task.as_ref().map_or(ptr::null(), |task| ptr::from_ref(&**task).cast()),
-                );
-                tasks.enqueue(index);
-            }
+        self.tasks.borrow_mut().wake(index);
+    }
+
+    /// As `wake`, for a task that may have waited for long: its turn comes after others', and its memory is
+    /// there by then. 100,000 tasks that sleep are not in the cache, and waiting for their memory was a
+    /// quarter of what they cost.
+    #[inline]
+    pub(crate) fn wake_from_afar(&self, index: u32) {
+        self.wake(index);
+        let tasks = &*self.tasks.borrow();
+        if let Some(task) = tasks.entries.get(index as usize).and_then(|entry| entry.task.as_ref())
+        {
+            prefetch(ptr::from_ref(&**task).cast());
         }
     }
 
@@ -227,23 +245,35 @@ impl Scheduler {
     #[inline(always)]
     pub(crate) fn put_back(&self, index: u32, task: BoxedTask) {
         let tasks = &mut *self.tasks.borrow_mut();
-        let entry = &mut tasks.entries[index as usize];
-        debug_assert!(entry.task.is_none(), "a task's entry is its own until it has ended");
-        entry.task = Some(task);
+        tasks.entries[index as usize].put(Some(task));
     }
 
-    /// Ends a task: its outcome waits for the join handle, whose waker is returned, or comes back
-    /// if there is no handle.
+    /// Ends a task: its outcome waits for the join handle, or comes back if there is none. Who waits for it
+    /// is woken if that is a task of this runtime, whose name is `own`; any other's waker is returned.
     #[inline(always)]
-    pub(crate) fn end(&self, index: u32, task: BoxedTask) -> Result<Option<Waker>, Ended> {
+    pub(crate) fn end(
+        &self,
+        index: u32,
+        task: BoxedTask,
+        own: RuntimeName,
+    ) -> Result<Option<Waker>, Ended> {
         let tasks = &mut *self.tasks.borrow_mut();
         let entry = &mut tasks.entries[index as usize];
         entry.state |= COMPLETE;
         if entry.state & JOINABLE != 0 {
-            entry.task = Some(task);
-            return Ok(entry.joiner.take());
+            entry.put(Some(task));
+            let Some(joiner) = entry.joiner.take() else { return Ok(None) };
+            return match waker::name_of(&joiner) {
+                Some(name) if name.runtime() == own => {
+                    tasks.wake(name.index());
+                    // One of ours: its drop would do nothing.
+                    mem::forget(joiner);
+                    Ok(None)
+                }
+                _ => Ok(Some(joiner)),
+            };
         }
-        let (place, name) = self.remove(tasks, index);
+        let (place, name) = self.remove(entry, index, &mut tasks.vacant);
         Err(Ended { task, place, name })
     }
 
@@ -253,11 +283,11 @@ impl Scheduler {
     pub(crate) fn poll_join(&self, index: u32, id: Id, waker: &Waker, into: &mut dyn Any) -> Join {
         let replaced = {
             let tasks = &mut *self.tasks.borrow_mut();
-            let Some(entry) = tasks.find(index, id.serial()) else { return Join::Gone };
+            let Some(entry) = find(&mut tasks.entries, index, id) else { return Join::Gone };
             if entry.state & COMPLETE != 0 {
                 let mut task = entry.task.take().expect("a complete task has its outcome");
+                self.remove(entry, index, &mut tasks.vacant);
                 task.as_mut().take(into);
-                self.remove(tasks, index);
                 tasks.keep_box(task);
                 return Join::Complete;
             }
@@ -279,9 +309,11 @@ impl Scheduler {
     pub(crate) fn poll_end(&self, index: u32, id: Id, waker: &Waker) -> Poll<Option<Ended>> {
         {
             let tasks = &mut *self.tasks.borrow_mut();
-            let Some(entry) = tasks.find(index, id.serial()) else { return Poll::Ready(None) };
+            let Some(entry) = find(&mut tasks.entries, index, id) else {
+                return Poll::Ready(None);
+            };
             if let Some(task) = entry.finished() {
-                let (place, name) = self.remove(tasks, index);
+                let (place, name) = self.remove(entry, index, &mut tasks.vacant);
                 return Poll::Ready(Some(Ended { task, place, name }));
             }
         }
@@ -292,7 +324,7 @@ impl Scheduler {
     /// For a waker that is foreign code, which was cloned with nothing borrowed.
     #[cold]
     fn replace_joiner(&self, index: u32, id: Id, waker: Waker) -> Option<Waker> {
-        match self.tasks.borrow_mut().find(index, id.serial()) {
+        match find(&mut self.tasks.borrow_mut().entries, index, id) {
             Some(entry) => entry.joiner.replace(waker),
             None => Some(waker),
         }
@@ -302,21 +334,21 @@ impl Scheduler {
     #[inline]
     pub(crate) fn detach(&self, index: u32, id: Id) -> (Option<Ended>, Option<Waker>) {
         let tasks = &mut *self.tasks.borrow_mut();
-        let Some(entry) = tasks.find(index, id.serial()) else { return (None, None) };
+        let Some(entry) = find(&mut tasks.entries, index, id) else { return (None, None) };
         entry.state &= !JOINABLE;
         let joiner = entry.joiner.take();
         if entry.state & COMPLETE == 0 {
             return (None, joiner);
         }
         let task = entry.task.take().expect("a complete task has its outcome");
-        let (place, name) = self.remove(tasks, index);
+        let (place, name) = self.remove(entry, index, &mut tasks.vacant);
         (Some(Ended { task, place, name }), joiner)
     }
 
     /// Has a task cancelled when it comes up next, which it does. False if it is gone or done.
     pub(crate) fn abort(&self, index: u32, id: Id) -> bool {
         let tasks = &mut *self.tasks.borrow_mut();
-        let Some(entry) = tasks.find(index, id.serial()) else { return false };
+        let Some(entry) = find(&mut tasks.entries, index, id) else { return false };
         if entry.state & COMPLETE != 0 {
             return false;
         }
@@ -331,7 +363,7 @@ impl Scheduler {
     /// Whether a task has neither ended nor gone.
     pub(crate) fn is_pending(&self, index: u32, id: Id) -> bool {
         let tasks = &mut *self.tasks.borrow_mut();
-        tasks.find(index, id.serial()).is_some_and(|entry| entry.state & COMPLETE == 0)
+        find(&mut tasks.entries, index, id).is_some_and(|entry| entry.state & COMPLETE == 0)
     }
 
     /// Whether nothing is ready to run.
@@ -364,9 +396,10 @@ impl Scheduler {
     pub(crate) fn next_complete(&self, from: u32) -> Option<(u32, Ended)> {
         let tasks = &mut *self.tasks.borrow_mut();
         for index in from as usize..tasks.entries.len() {
-            if let Some(task) = tasks.entries[index].finished() {
+            let entry = &mut tasks.entries[index];
+            if let Some(task) = entry.finished() {
                 let index = index as u32;
-                let (place, name) = self.remove(tasks, index);
+                let (place, name) = self.remove(entry, index, &mut tasks.vacant);
                 return Some((index, Ended { task, place, name }));
             }
         }
@@ -375,18 +408,16 @@ impl Scheduler {
 
     /// Frees an entry; the caller has taken what was in it that could run foreign code.
     #[inline(always)]
-    fn remove(&self, tasks: &mut Tasks, index: u32) -> (Place, Option<Rc<str>>) {
-        let entry = &mut tasks.entries[index as usize];
+    fn remove(&self, entry: &mut Entry, index: u32, vacant: &mut u32) -> (Place, Option<Rc<str>>) {
         debug_assert!(entry.task.is_none() && entry.joiner.is_none());
         let name = if entry.state & NAMED != 0 { self.remove_name(index) } else { None };
-        let place = entry.place;
         entry.serial = 0;
         // Its last poll may have put it in the run queue once more: then it is vacant when it comes up.
         entry.state = entry.state & SCHEDULED | COMPLETE;
         if entry.state & SCHEDULED == 0 {
-            tasks.vacate(index);
+            entry.vacate(index, vacant);
         }
-        (place, name)
+        (entry.place, name)
     }
 
     #[cold]
@@ -406,11 +437,22 @@ impl Tasks {
         if size_of_val(&*task) > SPARE_BYTES {
             return;
         }
-        let full = self.spare.len() == SPARE;
-        match self.spare.last_mut() {
-            Some(last) if full => *last = task,
-            _ => self.spare.push(task),
+        if self.spare.len() < SPARE {
+            self.spare.push(task);
+        } else {
+            self.spare[SPARE - 1] = task;
         }
+    }
+
+    /// A box for a new task: the last that was kept, if it is of the right type.
+    #[inline(always)]
+    fn boxed(&mut self, mut new: NewTask<'_>) -> BoxedTask {
+        let Some(mut spare) = self.spare.pop() else { return new.boxed() };
+        if new.renew(&mut spare) {
+            return spare;
+        }
+        self.spare.push(spare);
+        new.boxed()
     }
 
     #[inline]
@@ -420,7 +462,7 @@ impl Tasks {
             return self.push(task, serial, place, state);
         };
         self.vacant = entry.next;
-        entry.task = task;
+        entry.put(task);
         entry.serial = serial;
         entry.place = place;
         entry.state = state;
@@ -435,11 +477,14 @@ impl Tasks {
         index as u32
     }
 
-    /// Puts an entry on the list of vacant ones.
     #[inline(always)]
-    fn vacate(&mut self, index: u32) {
-        self.entries[index as usize].next = self.vacant;
-        self.vacant = index;
+    fn wake(&mut self, index: u32) {
+        if let Some(entry) = self.entries.get_mut(index as usize) {
+            if entry.state & (SCHEDULED | COMPLETE) == 0 {
+                entry.state |= SCHEDULED;
+                self.enqueue(index);
+            }
+        }
     }
 
     /// Appends an entry to the run queue, in which it is not yet.
@@ -485,14 +530,15 @@ impl Tasks {
     /// What came up is a task no more: it has ended, and maybe its entry waits to be vacant.
     #[cold]
     fn skip(&mut self, index: u32) {
-        if self.entries[index as usize].serial == 0 {
-            self.vacate(index);
+        let entry = &mut self.entries[index as usize];
+        if entry.serial == 0 {
+            entry.vacate(index, &mut self.vacant);
         }
     }
+}
 
-    /// The entry of a task, told apart from a later one at the same index by its serial.
-    #[inline]
-    fn find(&mut self, index: u32, serial: u64) -> Option<&mut Entry> {
-        self.entries.get_mut(index as usize).filter(|entry| entry.serial == serial)
-    }
+/// The entry of a task, told apart from a later one at the same index by its serial.
+#[inline(always)]
+fn find(entries: &mut [Entry], index: u32, id: Id) -> Option<&mut Entry> {
+    entries.get_mut(index as usize).filter(|entry| entry.serial == id.serial())
 }
