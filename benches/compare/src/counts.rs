@@ -8,6 +8,7 @@
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
@@ -23,6 +24,11 @@ const VECTORS: (&str, &str) = (
     "GLIBC_TUNABLES",
     "glibc.cpu.x86_rep_stosb_threshold=1073741824:glibc.cpu.x86_rep_movsb_threshold=1073741824",
 );
+
+/// For valgrind to remove its pipes, when it hears that it shall end.
+const TIME_TO_END: Duration = Duration::from_millis(20);
+/// Below a tool a connection takes long to make, and there are two servers at a time to make them to.
+const IDLE_AT_MOST: usize = 1_000;
 
 /// What counts.
 struct Tool {
@@ -65,11 +71,8 @@ pub(crate) fn count(row: &Row, programs: &[Program], entries: &mut [Entry], quic
         tools.iter().filter(move |_| possible).map(move |tool| (program, entry, tool))
     });
     let jobs = Mutex::new(jobs);
-    // So many sockets as beside idle connections this process has only once.
-    let idle = matches!(row.load, Load::Served(traffic) if traffic.idle > 0);
-    let processors = [PROGRAM_PROCESSOR, CLIENT_PROCESSOR];
     thread::scope(|scope| {
-        for &processor in if idle { &processors[..1] } else { &processors } {
+        for processor in [PROGRAM_PROCESSOR, CLIENT_PROCESSOR] {
             let jobs = &jobs;
             scope.spawn(move || {
                 let next = || jobs.lock().expect("no job panics").next();
@@ -164,6 +167,7 @@ fn serve(
     seat: Seat,
     count: u64,
 ) -> Result<Answer<String>> {
+    let traffic = Traffic { idle: traffic.idle.min(IDLE_AT_MOST), ..traffic };
     let upstream = upstream_of(traffic)?;
     let mut command =
         match program.command(tool.command, workload_to(row.workload, upstream.as_ref())?) {
@@ -186,15 +190,17 @@ fn serve(
     (tool.end)(&mut server).map(Ok)
 }
 
-/// Has callgrind say how much it has counted, and end: one that sleeps in `io_uring_enter` is deaf to signals.
+/// Has callgrind say how much it has counted: a server that sleeps in `io_uring_enter` is deaf to signals below it,
+/// but is killed with it.
 fn ask_valgrind(server: &mut Running) -> Result<String> {
-    let ask = |question: &[&str]| {
-        let pid = format!("--pid={}", server.id());
-        Command::new("vgdb").arg(pid).args(question).stdin(Stdio::null()).output()
-    };
-    let status = ask(&["status", "internal"]).context("vgdb, which belongs to valgrind")?;
-    ask(&["v.kill"])?;
-    server.errors()?;
+    let pid = format!("--pid={}", server.id());
+    // It would wait for ever for a server that ends meanwhile.
+    let mut vgdb = Command::new("timeout");
+    vgdb.args(["10", "vgdb", &pid, "status", "internal"]).stdin(Stdio::null());
+    let status = vgdb.output().context("vgdb, which belongs to valgrind")?;
+    server.terminate()?;
+    thread::sleep(TIME_TO_END);
+    server.kill()?;
     Ok(String::from_utf8_lossy(&status.stdout).into_owned())
 }
 

@@ -192,6 +192,13 @@ impl Running {
         self.signal(libc::SIGTERM)
     }
 
+    /// Ends it, whatever it does.
+    pub(crate) fn kill(&mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
@@ -269,8 +276,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let _ = self.kill();
     }
 }
 

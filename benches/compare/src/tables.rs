@@ -213,10 +213,8 @@ fn how_far_behind(
             .then(|| format!("{} {}", figure.heading, times(ratio)));
     }
     let more = our.value > their.value * SEEN;
-    more.then(|| {
-        let (our, their) = (figure.unit.show(our.value), figure.unit.show(their.value));
-        format!("{} {our} to {their}", figure.heading)
-    })
+    let (our, their) = (figure.unit.show(our.value), figure.unit.show(their.value));
+    (more && our != their).then(|| format!("{} {our} to {their}", figure.heading))
 }
 
 fn times(ratio: Median) -> String {
@@ -260,7 +258,7 @@ pub(crate) mod tests {
     #[test]
     fn behind_is_what_no_accident_explains() {
         let ours = entry(OURS, &[("cpu_ns", &[1.1; 7])]);
-        let noisy = [0.9, 1.3, 1.0, 1.2, 0.8, 1.3, 1.3];
+        let noisy = [0.9, 1.3, 1.0, 1.0, 0.8, 1.3, 1.0];
         let others = [
             entry("ahead", &[("cpu_ns", &[1.0; 7])]),
             entry("even", &[("cpu_ns", &noisy)]),
@@ -281,6 +279,9 @@ pub(crate) mod tests {
             entry("raw", &[("instructions", &[46.0]), ("calls", &[2.016]), ("wall_ns", &[1.0])]);
         let said = behind_in_words(&results([ours, raw]));
         assert_eq!(said, "We are behind raw (user instructions 600 to 46).");
+        let nothing = |peer, calls| entry(peer, &[("calls", &[calls])]);
+        let said = behind_in_words(&results([nothing(OURS, 0.0004), nothing("raw", -0.0002)]));
+        assert_eq!(said, "We are behind nobody.");
     }
 
     #[test]

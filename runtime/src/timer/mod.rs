@@ -123,7 +123,14 @@ impl Alarms {
             let left = deadline.saturating_sub(boottime_ns()).clamp(0, most);
             monotonic_ns().saturating_add(left)
         });
-        self.monotonic.into_iter().chain(by_boottime).min()
+        earlier(self.monotonic, by_boottime)
+    }
+}
+
+fn earlier(one: Option<i64>, other: Option<i64>) -> Option<i64> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
     }
 }
 
@@ -175,8 +182,8 @@ impl Timers {
             let next = K::deadlines(timers).next_to_come()?;
             Some(next.saturating_sub(K::now(&timers.clock)).max(0))
         }
-        let lefts = [left::<Monotonic>(self), left::<Boottime>(self), limit.map(saturating_ns)];
-        lefts.into_iter().flatten().min()
+        let left = earlier(left::<Monotonic>(self), left::<Boottime>(self));
+        earlier(left, limit.map(saturating_ns))
     }
 
     /// When timers want to be woken. Nobody knows while the clock is paused.
