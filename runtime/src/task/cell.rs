@@ -74,7 +74,7 @@ where
         let into = into.expect("a join handle asks for its own task's output");
         if let StageReplacement::Finished { outcome } = self.project_replace(Stage::Empty) {
             // `None` is forgotten: to look whether something is to be dropped costs each join.
-            mem::forget(mem::replace(into, Some(outcome)));
+            mem::forget(into.replace(outcome));
         }
     }
 
