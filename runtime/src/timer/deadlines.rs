@@ -63,7 +63,7 @@ impl Deadlines {
 
     #[inline]
     pub(super) fn is_idle(&self) -> bool {
-        self.heap.borrow().is_idle()
+        self.next().is_none()
     }
 
     /// When to look for deadlines that have come: none comes before.

@@ -177,10 +177,15 @@ impl Timers {
         lefts.into_iter().flatten().min()
     }
 
-    /// When timers want to be woken. Nobody knows while the clock is paused.
+    /// When timers want to be woken.
     #[inline]
     pub(crate) fn alarms(&self) -> Alarms {
-        if self.is_idle() || self.clock.is_paused() {
+        if self.is_idle() { Alarms::default() } else { self.alarms_of_some() }
+    }
+
+    /// Nobody knows while the clock is paused.
+    fn alarms_of_some(&self) -> Alarms {
+        if self.clock.is_paused() {
             return Alarms::default();
         }
         Alarms {
