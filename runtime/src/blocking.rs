@@ -80,6 +80,7 @@ impl Pool {
     ///
     /// After [`shut_down`](Pool::shut_down), and when the pool has no thread and the system refuses
     /// the first. If it refuses another one, the job waits for those that exist.
+    #[inline]
     pub(crate) fn submit(self: &Arc<Self>, job: Job) -> Result<(), SubmitError> {
         let mut state = self.lock();
         if state.shut_down {
@@ -112,6 +113,7 @@ impl Pool {
 
     /// How many threads exist or are starting.
     #[allow(dead_code)] // for tests/blocking_pool.rs, and for metrics
+    #[inline]
     pub(crate) fn threads(&self) -> usize {
         self.lock().threads
     }
@@ -138,6 +140,7 @@ impl Pool {
     }
 
     /// Starts a thread, under the lock: it begins idle, so its first act is to wait for that lock.
+    #[inline]
     fn start_thread(self: &Arc<Self>) -> io::Result<()> {
         let pool = Arc::clone(self);
         let name = self.options.thread_name.clone();
@@ -145,6 +148,7 @@ impl Pool {
     }
 
     /// A thread's life.
+    #[inline]
     fn work(&self) {
         let mut state = self.lock();
         loop {

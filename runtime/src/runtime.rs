@@ -226,12 +226,17 @@ impl Core {
         }
         self.torn_down.set(true);
         let (commands, epoll) = self.shared.block.close();
-        let taken = self.commands.take();
-        taken.into_iter().chain(commands).for_each(|command| self.drop_caught(command));
+        self.commands.borrow_mut().extend(commands);
+        while let Some(command) = self.next_command() {
+            self.drop_caught(command);
+        }
         drop(epoll);
-        let listeners = signal::close(self.name);
-        let waiting = self.reactor.take_wakers().into_iter().chain(self.timers.take_wakers());
-        waiting.chain(listeners).for_each(|waker| self.wake(waker));
+        let mut waiting = self.reactor.take_wakers();
+        waiting.append(&mut self.timers.take_wakers());
+        waiting.append(&mut signal::close(self.name));
+        for waker in waiting {
+            self.wake(waker);
+        }
         self.shared.pool.shut_down(None);
         // A guard may keep it, but for its handles it is gone from here on.
         context::disown(self);

@@ -107,7 +107,7 @@ impl Core {
     }
 
     /// A function, so that the borrow ends before the command runs.
-    fn next_command(&self) -> Option<Command> {
+    pub(crate) fn next_command(&self) -> Option<Command> {
         self.commands.borrow_mut().pop_front()
     }
 

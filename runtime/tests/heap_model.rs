@@ -106,6 +106,7 @@ impl Model {
     fn compare(&self, heap: &mut Heap<u64>) {
         heap.assert_sound();
         assert_eq!(heap.len(), self.waiting.len());
+        assert_eq!(heap.is_idle(), self.waiting.is_empty());
         assert_eq!(heap.earliest(), self.earliest());
         assert_eq!(heap.peek().is_some(), self.earliest().is_some());
         assert!(heap.peek() <= self.earliest(), "{:?} is later than the earliest", heap.peek());

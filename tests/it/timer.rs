@@ -95,6 +95,22 @@ fn deadlines_fire_in_order() {
     });
 }
 
+/// Wake-ups that follow each other closely are set in the kernel two at a time, and those alone are not.
+#[test]
+fn sleeps_close_together_end_and_so_does_one_alone_after_them() {
+    run(async {
+        for _ in 0..5 {
+            let mut set = JoinSet::new();
+            for micros in 0..200 {
+                set.spawn(sleep(Duration::from_micros(50 * micros)));
+            }
+            set.join_all().await;
+            sleep(3 * MS).await;
+            sleep(3 * MS).await;
+        }
+    });
+}
+
 #[test]
 fn a_hundred_thousand_sleeps_fire_in_order_and_on_the_dot() {
     run(async {

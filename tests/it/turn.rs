@@ -71,6 +71,59 @@ fn a_seed_repeats_the_order_and_another_changes_it() {
     });
 }
 
+/// A task that is ready in the poll in which it wakes itself is in the queue when it ends. The others that
+/// are there, and one that is spawned meanwhile, run nevertheless, and once.
+fn around_a_task_that_ends_in_the_queue(builder: &mut Builder, joined: bool) -> Vec<&'static str> {
+    builder.build().unwrap().block_on(async move {
+        let log = Rc::new(RefCell::new(Vec::new()));
+        let say = |word| {
+            let log = log.clone();
+            move || log.borrow_mut().push(word)
+        };
+        let ended = runtime::spawn(poll_fn(|cx| {
+            cx.waker().wake_by_ref();
+            Poll::Ready(())
+        }));
+        let yields = runtime::spawn({
+            let (first, second) = (say("first"), say("second"));
+            async move {
+                first();
+                yield_now().await;
+                second();
+            }
+        });
+        let spawns = runtime::spawn({
+            let spawned = say("spawned");
+            async move { runtime::spawn(async move { spawned() }) }
+        });
+        if joined {
+            ended.await.unwrap();
+        } else {
+            drop(ended);
+        }
+        yields.await.unwrap();
+        spawns.await.unwrap().await.unwrap();
+        log.take()
+    })
+}
+
+#[test]
+fn a_task_that_ends_in_the_queue_displaces_nobody() {
+    limited(|| {
+        for joined in [false, true] {
+            let words = around_a_task_that_ends_in_the_queue(&mut Builder::new(), joined);
+            assert_eq!(words, ["first", "second", "spawned"]);
+            for seed in 0..20 {
+                let builder = &mut Builder::new();
+                let mut words =
+                    around_a_task_that_ends_in_the_queue(builder.rng_seed(seed), joined);
+                words.sort();
+                assert_eq!(words, ["first", "second", "spawned"], "seed {seed}");
+            }
+        }
+    });
+}
+
 #[test]
 fn a_task_woken_many_times_is_polled_once() {
     run(async {

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use anyhow::Result;
 
+use crate::build::NAME as BUILD;
 use crate::peers::PEERS;
 use crate::plot;
 use crate::results::{All, Profile, Results, Store, write};
@@ -11,8 +12,6 @@ use crate::tables::{self, OURS, bold};
 use crate::verdicts::{Verdict, verdicts};
 use crate::workloads::{Group, ROWS, Row};
 
-/// The row that is none of the programs', but of building them.
-pub(crate) const BUILD: &str = "build";
 const BUILD_TITLE: &str = "A clean build of hello";
 const BUILD_HEADLINE: &str = "cpu_s";
 

@@ -11,6 +11,7 @@
 //! `--into FOLDER` keeps the results, tables and plots of a run there. Without it, those of a run that is quick or
 //! of some peers only go to the target folder, all others here.
 
+mod build;
 mod client;
 mod counts;
 mod document;
@@ -34,7 +35,7 @@ use anyhow::{Result, bail};
 
 use crate::machine::Machine;
 use crate::peers::{PEERS, Peer};
-use crate::programs::{CLIENT_PROCESSOR, Program, pin};
+use crate::programs::Program;
 use crate::results::{Entry, Profile, Results, Store};
 use crate::workloads::{ROWS, Row};
 
@@ -47,6 +48,7 @@ const QUICK: u64 = 20;
 struct Wanted {
     rows: Vec<&'static Row>,
     waits: bool,
+    build: bool,
     peers: Vec<&'static Peer>,
     rounds: usize,
     quick: bool,
@@ -69,7 +71,7 @@ fn measure_all(wanted: &Wanted) -> Result<()> {
     let programs = Programs::build(wanted)?;
     for row in &wanted.rows {
         let start = Instant::now();
-        let results = measure(row, &programs, wanted);
+        let results = measure(row, &programs, wanted)?;
         wanted.store.keep(&results)?;
         println!("{}", document::section(row, &results));
         eprintln!("{} took {:.0?}\n", row.name, start.elapsed());
@@ -77,6 +79,11 @@ fn measure_all(wanted: &Wanted) -> Result<()> {
     if wanted.waits {
         waits::measure(&wanted.store, wanted.rounds)?;
         println!("{}", waits::tables(&wanted.store)?.unwrap_or_default());
+    }
+    if wanted.build {
+        let results = build::measure(wanted.rounds)?;
+        wanted.store.keep(&results)?;
+        println!("{}", document::build_section(&results));
     }
     Ok(())
 }
@@ -93,7 +100,7 @@ impl Programs {
             return Ok(Programs { release: Vec::new(), both: Vec::new() });
         }
         let release = programs::build(&wanted.peers, Profile::Release)?;
-        let mut both = programs::build(&wanted.peers, Profile::Release)?;
+        let mut both = release.clone();
         if wanted.rows.iter().any(|row| row.fat) {
             both.extend(programs::build(&wanted.peers, Profile::Fat)?);
         }
@@ -102,7 +109,7 @@ impl Programs {
 }
 
 /// Measures and counts one row on all programs.
-fn measure(row: &Row, programs: &Programs, wanted: &Wanted) -> Results {
+fn measure(row: &Row, programs: &Programs, wanted: &Wanted) -> Result<Results> {
     let programs = if row.fat { &programs.both } else { &programs.release };
     let mut entries: Vec<_> = programs
         .iter()
@@ -113,11 +120,10 @@ fn measure(row: &Row, programs: &Programs, wanted: &Wanted) -> Results {
             ..Entry::default()
         })
         .collect();
-    let _ = pin(CLIENT_PROCESSOR);
     let count = if wanted.quick { row.in_short(QUICK) } else { row.count };
-    rounds::measure(row, programs, wanted.rounds, count, &mut entries);
-    counts::count(row, programs, &mut entries);
-    Results { row: row.name.into(), machine: Machine::of_this_run(), entries }
+    rounds::measure(row, programs, wanted.rounds, count, &mut entries)?;
+    counts::count(row, programs, &mut entries, wanted.quick);
+    Ok(Results { row: row.name.into(), machine: Machine::of_this_run(), entries })
 }
 
 fn wanted() -> Result<Wanted> {
@@ -125,6 +131,7 @@ fn wanted() -> Result<Wanted> {
     let mut wanted = Wanted {
         rows: Vec::new(),
         waits: false,
+        build: false,
         peers: PEERS.iter().collect(),
         rounds: ROUNDS,
         quick: false,
@@ -149,6 +156,7 @@ fn wanted() -> Result<Wanted> {
             Long("tables") => wanted.only_tables = true,
             Long("into") => folder = Some(args.value()?),
             Value(name) if name == waits::NAME => wanted.waits = true,
+            Value(name) if name == build::NAME => wanted.build = true,
             Value(name) => wanted.rows.push(workloads::named(&name.string()?)?),
             _ => return Err(arg.unexpected().into()),
         }
@@ -158,9 +166,10 @@ fn wanted() -> Result<Wanted> {
     {
         wanted.store = Store::new(folder);
     }
-    if wanted.rows.is_empty() && !wanted.waits {
+    if wanted.rows.is_empty() && !wanted.waits && !wanted.build {
         wanted.rows = ROWS.iter().collect();
-        wanted.waits = true;
+        // A build from clean is nothing that is quick.
+        (wanted.waits, wanted.build) = (true, !wanted.quick);
     }
     if wanted.rounds == 0 {
         bail!("--rounds 0 measures nothing: ask for one at least");

@@ -1,6 +1,6 @@
 //! The plots: panels of horizontal bars side by side, a bar for each peer, ours in our color.
 
-use crate::document::BUILD;
+use crate::build::NAME as BUILD;
 use crate::peers::PEERS;
 use crate::results::{All, Profile};
 use crate::stats::Median;
@@ -132,9 +132,13 @@ const LINE: f64 = 22.0;
 const BAR: f64 = 13.0;
 /// Room for the number behind the longest bar.
 const LABEL: f64 = 66.0;
-/// The scale ends at so many times the median bar: with one that is far longer, the others could not be
-/// told apart. What is longer is cut off, and its number says how long it is.
-const CUT: f64 = 2.2;
+/// What a ratio takes of it.
+const NUMBER: f64 = 40.0;
+/// With a bar that is longer than so many times the median one, the others could hardly be told apart.
+const FAR: f64 = 4.0;
+/// The scale ends at so many times the median bar then: what is longer is cut off, and its number says how long it
+/// is.
+const CUT: f64 = 2.5;
 
 /// The plots that there are results for, by name.
 pub(crate) fn pictures(all: &All) -> Vec<(&'static str, String)> {
@@ -225,7 +229,10 @@ fn draw(svg: &mut Svg, (left, top): (f64, f64), panel: &Panel, peers: &[&str], a
         } else if bar.low < bar.high {
             whisker(svg, (x(bar.low), x(bar.high)), y);
         }
-        let behind = reach.max(if bar.value > end { 0.0 } else { x(bar.high) });
+        let mut behind = reach.max(if bar.value > end { 0.0 } else { x(bar.high) });
+        if panel.to.is_some() && (behind..behind + NUMBER).contains(&x(1.0)) {
+            behind = x(1.0);
+        }
         let class = if *peer == OURS { "small strong ours" } else { "small" };
         svg.text((behind + 6.0, y + 4.5), class, &panel.unit.show(bar.value));
     }
@@ -247,11 +254,13 @@ fn whisker(svg: &mut Svg, (low, high): (f64, f64), y: f64) {
 fn end_of_scale(bars: &[Option<Median>]) -> Option<f64> {
     let mut values: Vec<_> = bars.iter().flatten().map(|bar| bar.value).collect();
     values.sort_by(f64::total_cmp);
-    let longest = *values.last()?;
-    let cut = CUT * values[values.len() / 2];
-    // The intervals of what is not cut off are to be seen whole.
-    let whole = bars.iter().flatten().filter(|bar| bar.value <= cut).map(|bar| bar.high.min(cut));
-    Some(if longest > cut { cut } else { whole.fold(longest, f64::max) }).filter(|end| *end > 0.0)
+    let (median, longest) = (*values.get(values.len() / 2)?, *values.last()?);
+    if longest > FAR * median {
+        return Some(CUT * median).filter(|end| *end > 0.0);
+    }
+    // Intervals are to be seen whole, if they are not that long themselves.
+    let whole = bars.iter().flatten().map(|bar| bar.high.min(1.2 * longest));
+    Some(whole.fold(longest, f64::max)).filter(|end| *end > 0.0)
 }
 
 #[cfg(test)]
@@ -266,6 +275,7 @@ mod tests {
     #[test]
     fn one_long_bar_does_not_squash_the_others() {
         assert_eq!(end_of_scale(&[bar(1.0), bar(1.5), None, bar(2.0)]), Some(2.0));
+        assert_eq!(end_of_scale(&[bar(1.0), bar(1.0), bar(3.5)]), Some(3.5));
         assert_eq!(end_of_scale(&[bar(1.0), bar(1.0), bar(90.0)]), Some(CUT));
         assert_eq!(end_of_scale(&[None]), None);
     }

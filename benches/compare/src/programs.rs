@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{fs, io, mem, thread};
 
 use anyhow::{Context, Result, bail};
@@ -19,9 +19,12 @@ pub(crate) const PROGRAM_PROCESSOR: usize = 0;
 pub(crate) const CLIENT_PROCESSOR: usize = 1;
 
 /// No run takes longer: a program that hangs is ended, and its figure missing.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(40);
+/// How long a server may take to go to sleep; one that never does is not waited for.
+const SETTLING: Duration = Duration::from_millis(20);
 
 /// A peer with what cargo made of its package.
+#[derive(Clone)]
 pub(crate) struct Program {
     pub(crate) peer: &'static Peer,
     pub(crate) profile: Profile,
@@ -52,7 +55,9 @@ pub(crate) fn build(peers: &[&'static Peer], profile: Profile) -> Result<Vec<Pro
     let mut programs = Vec::new();
     for &peer in peers {
         let path = build_once(peer.package)?;
-        let more = peer.more.map(&mut build_once).transpose()?;
+        // None of the rows for which there is fat LTO needs more.
+        let more = peer.more.filter(|_| profile == Profile::Release);
+        let more = more.map(&mut build_once).transpose()?;
         programs.push(Program { peer, profile, path, more });
     }
     Ok(programs)
@@ -78,8 +83,8 @@ pub(crate) fn target() -> PathBuf {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Seat {
     pub(crate) processor: usize,
-    /// Only while nobody else wants to, so that a client on the same processor is never interrupted.
-    pub(crate) last: bool,
+    /// Does not interrupt others when it is woken: a client on the same processor goes on until it sleeps.
+    pub(crate) polite: bool,
 }
 
 impl Program {
@@ -125,7 +130,7 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(command: Command) -> Result<Running> {
-        Running::start_on(command, Seat { processor: PROGRAM_PROCESSOR, last: false })
+        Running::start_on(command, Seat { processor: PROGRAM_PROCESSOR, polite: false })
     }
 
     pub(crate) fn start_on(mut command: Command, seat: Seat) -> Result<Running> {
@@ -182,10 +187,20 @@ impl Running {
         parse(&printed)
     }
 
-    /// Asks a server to end, and returns what it or a tool above it said of errors.
-    pub(crate) fn end(&mut self) -> Result<String> {
-        self.signal(libc::SIGTERM)?;
-        self.errors()
+    /// Asks it to end.
+    pub(crate) fn terminate(&self) -> Result<()> {
+        self.signal(libc::SIGTERM)
+    }
+
+    /// Ends it, whatever it does.
+    pub(crate) fn kill(&mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// What is said of errors until the end, where stderr is piped.
@@ -211,7 +226,18 @@ impl Running {
         Ok(())
     }
 
+    /// Waits until all its threads sleep, but not for ever.
+    pub(crate) fn settle(&self) -> Result<()> {
+        let start = Instant::now();
+        while !self.sleeps()? && start.elapsed() < SETTLING {
+            thread::sleep(Duration::from_micros(20));
+        }
+        Ok(())
+    }
+
     /// Processor time of the program so far, all threads, in nanoseconds.
+    ///
+    /// Of a thread that runs at this moment the kernel tells what it had at the last tick: let it settle first.
     pub(crate) fn cpu_ns(&self) -> Result<u64> {
         let mut clock = 0;
         // SAFETY: a timespec is integers, for which zeros are valid.
@@ -235,7 +261,7 @@ impl Running {
     }
 
     /// Whether all its threads sleep, as far as the kernel can say.
-    pub(crate) fn sleeps(&self) -> Result<bool> {
+    fn sleeps(&self) -> Result<bool> {
         for thread in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
             let stat = fs::read_to_string(thread?.path().join("stat"))?;
             // The state follows the name, which may itself have parentheses.
@@ -250,8 +276,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let _ = self.kill();
     }
 }
 
@@ -271,7 +296,7 @@ impl Seat {
     /// Moves the calling thread there.
     pub(crate) fn take(self) -> io::Result<()> {
         pin(self.processor)?;
-        let policy = if self.last { libc::SCHED_IDLE } else { libc::SCHED_OTHER };
+        let policy = if self.polite { libc::SCHED_BATCH } else { libc::SCHED_OTHER };
         // SAFETY: a sched_param is integers, for which zeros are valid; it lives during the call.
         unsafe {
             let param: libc::sched_param = mem::zeroed();

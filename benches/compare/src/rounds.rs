@@ -1,22 +1,24 @@
 //! Interleaved rounds: in each, every program runs once, so that what disturbs the machine disturbs all.
 
 use std::time::{Duration, Instant};
-use std::{io, mem};
+use std::{io, mem, thread};
 
 use anyhow::Result;
 use program::Workload;
 
 use crate::client::{Client, Until, Upstream};
-use crate::programs::{Answer, Printed, Program, Running};
+use crate::programs::{Answer, CLIENT_PROCESSOR, Printed, Program, Running, pin};
 use crate::results::Entry;
 use crate::workloads::{Load, Over, Row, Traffic};
 
 /// What a program may take of all rounds of a row together; then its rounds end.
-const BUDGET: Duration = Duration::from_secs(40);
+const BUDGET: Duration = Duration::from_secs(20);
 /// Connections of the idle row that are made before the memory is looked at.
 const CONNECTIONS_BEFORE: usize = 128;
 
 /// Runs a row on each of the programs, `rounds` times, and adds what came out to their entries.
+///
+/// A thread of its own does that, as it is kept on the client's processor.
 ///
 /// A round begins with another program than the last, as who runs first may find the caches cold.
 /// A program that fails takes part no longer; the others go on.
@@ -26,7 +28,18 @@ pub(crate) fn measure(
     rounds: usize,
     count: u64,
     entries: &mut [Entry],
-) {
+) -> Result<()> {
+    thread::scope(|scope| {
+        let client = scope.spawn(|| {
+            pin(CLIENT_PROCESSOR)?;
+            in_turn(row, programs, rounds, count, entries);
+            Ok(())
+        });
+        client.join().expect("a program's failure is no panic here")
+    })
+}
+
+fn in_turn(row: &Row, programs: &[Program], rounds: usize, count: u64, entries: &mut [Entry]) {
     let mut spent = vec![Duration::ZERO; programs.len()];
     for round in 0..rounds.min(row.rounds_at_most) {
         for turn in 0..programs.len() {
@@ -62,7 +75,7 @@ fn run(row: &Row, program: &Program, count: u64) -> Result<Answer<Printed>> {
     match row.load {
         Load::Alone => {
             let printed = program.run(row.workload.with_count(count))?;
-            Ok(printed.map(|printed| per_operation(printed, count)))
+            Ok(printed.map(|printed| per_operation(row, printed, count)))
         }
         Load::Start => start_up(row.workload, program, count),
         Load::Served(traffic) => serve(row, traffic, program, count),
@@ -71,7 +84,8 @@ fn run(row: &Row, program: &Program, count: u64) -> Result<Answer<Printed>> {
 }
 
 /// The times of a run, for one operation; what else was printed stays as it is.
-fn per_operation(mut printed: Printed, count: u64) -> Printed {
+fn per_operation(row: &Row, mut printed: Printed, count: u64) -> Printed {
+    printed.retain(|name, _| !row.left_out.contains(&name.as_str()));
     for name in ["cpu_ns", "wall_ns"] {
         if let Some(ns) = printed.get_mut(name) {
             *ns /= count as f64;
@@ -147,12 +161,14 @@ fn serve(row: &Row, traffic: Traffic, program: &Program, count: u64) -> Result<A
     for _ in 0..bursts.div_ceil(10) {
         client.burst()?;
     }
+    server.settle()?;
     let before = server.cpu_ns()?;
     let start = Instant::now();
     for _ in 0..bursts {
         client.burst()?;
     }
     let wall = start.elapsed().as_nanos() as u64;
+    server.settle()?;
     let cpu = server.cpu_ns()? - before;
     let each = |ns: u64| ns as f64 / (bursts * client.connections()) as f64;
     Ok(Ok(Printed::from([("cpu_ns".into(), each(cpu)), ("wall_ns".into(), each(wall))])))

@@ -8,16 +8,23 @@ pub(crate) struct Median {
     pub(crate) high: f64,
 }
 
+/// Samples for which there is an interval.
+pub(crate) const FEWEST: usize = 6;
+
 /// `None` if there is nothing to take the median of.
 ///
 /// The interval reaches from one order statistic to another: the number of samples below the true median
-/// is binomial. With fewer than six samples even the whole range is not that sure, and is given.
+/// is binomial. With fewer than six samples not even the whole range is that sure: there is no interval, and both
+/// its ends are the median.
 pub(crate) fn median(samples: &[f64]) -> Option<Median> {
     let mut sorted = samples.to_vec();
     sorted.sort_by(f64::total_cmp);
     let last = sorted.len().checked_sub(1)?;
-    let below = outside(sorted.len());
     let value = (sorted[last / 2] + sorted[last.div_ceil(2)]) / 2.0;
+    if sorted.len() < FEWEST {
+        return Some(Median { low: value, value, high: value });
+    }
+    let below = outside(sorted.len());
     Some(Median { low: sorted[below], value, high: sorted[last - below] })
 }
 
@@ -51,8 +58,9 @@ mod tests {
     fn interval_is_that_of_the_sign_test() {
         let samples: Vec<f64> = (1..=20).map(f64::from).collect();
         assert_eq!(median(&samples), Some(Median { low: 6.0, value: 10.5, high: 15.0 }));
-        let samples: Vec<f64> = (1..=5).map(f64::from).collect();
-        assert_eq!(median(&samples), Some(Median { low: 1.0, value: 3.0, high: 5.0 }));
+        let samples: Vec<f64> = (1..=6).map(f64::from).collect();
+        assert_eq!(median(&samples), Some(Median { low: 1.0, value: 3.5, high: 6.0 }));
+        assert_eq!(median(&samples[..5]), Some(Median { low: 3.0, value: 3.0, high: 3.0 }));
         assert_eq!(median(&[]), None);
     }
 

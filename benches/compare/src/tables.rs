@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::results::{Entry, Profile, Results};
-use crate::stats::Median;
+use crate::stats::{FEWEST, Median};
 use crate::units::Unit;
 
 /// We, among the peers.
@@ -12,8 +12,6 @@ pub(crate) const OURS: &str = "runtime";
 const MEASURES: [&str; 2] = ["raw", "tokio"];
 /// A ratio that the tables show as more than 1.
 const SEEN: f64 = 1.005;
-/// Fewer rounds have no interval of 95 %.
-const ROUNDS_FOR_AN_INTERVAL: usize = 6;
 
 /// A figure as the programs and the results name it, and as the tables do.
 struct Figure {
@@ -209,16 +207,14 @@ fn how_far_behind(
 ) -> Option<String> {
     let (our, their) = (ours.median(figure.name)?, theirs.median(figure.name)?);
     let rounds = ours.figures[figure.name].len().min(theirs.figures[figure.name].len());
-    if rounds >= ROUNDS_FOR_AN_INTERVAL {
+    if rounds >= FEWEST {
         let ratio = results.ratio(Profile::Release, OURS, &theirs.peer, figure.name)?;
         return (ratio.low > 1.0 && ratio.value > SEEN)
             .then(|| format!("{} {}", figure.heading, times(ratio)));
     }
     let more = our.value > their.value * SEEN;
-    more.then(|| {
-        let (our, their) = (figure.unit.show(our.value), figure.unit.show(their.value));
-        format!("{} {our} to {their}", figure.heading)
-    })
+    let (our, their) = (figure.unit.show(our.value), figure.unit.show(their.value));
+    (more && our != their).then(|| format!("{} {our} to {their}", figure.heading))
 }
 
 fn times(ratio: Median) -> String {
@@ -262,7 +258,7 @@ pub(crate) mod tests {
     #[test]
     fn behind_is_what_no_accident_explains() {
         let ours = entry(OURS, &[("cpu_ns", &[1.1; 7])]);
-        let noisy = [0.9, 1.3, 1.0, 1.2, 0.8, 1.3, 1.3];
+        let noisy = [0.9, 1.3, 1.0, 1.0, 0.8, 1.3, 1.0];
         let others = [
             entry("ahead", &[("cpu_ns", &[1.0; 7])]),
             entry("even", &[("cpu_ns", &noisy)]),
@@ -283,6 +279,9 @@ pub(crate) mod tests {
             entry("raw", &[("instructions", &[46.0]), ("calls", &[2.016]), ("wall_ns", &[1.0])]);
         let said = behind_in_words(&results([ours, raw]));
         assert_eq!(said, "We are behind raw (user instructions 600 to 46).");
+        let nothing = |peer, calls| entry(peer, &[("calls", &[calls])]);
+        let said = behind_in_words(&results([nothing(OURS, 0.0004), nothing("raw", -0.0002)]));
+        assert_eq!(said, "We are behind nobody.");
     }
 
     #[test]

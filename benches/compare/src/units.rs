@@ -17,6 +17,8 @@ pub(crate) enum Unit {
 
 impl Unit {
     pub(crate) fn show(self, value: f64) -> String {
+        // What was counted as a difference may be a little below nothing.
+        let value = if value.abs() < 0.005 { 0.0 } else { value };
         let (divisor, suffix) = self.scale(value);
         self.number(value / divisor) + suffix
     }
@@ -37,7 +39,7 @@ impl Unit {
         match self {
             Unit::Nanoseconds if value >= 1e9 => (1e9, " s"),
             Unit::Nanoseconds if value >= 1e6 => (1e6, " ms"),
-            Unit::Nanoseconds if value >= 1e4 => (1e3, " us"),
+            Unit::Nanoseconds if value >= 999.5 => (1e3, " us"),
             Unit::Nanoseconds => (1.0, " ns"),
             Unit::Seconds => (1.0, " s"),
             Unit::Bytes if value >= 1e5 => (1e3, " kB"),
@@ -50,7 +52,7 @@ impl Unit {
         match self {
             Unit::Nanoseconds | Unit::Seconds => digits(value),
             Unit::Bytes if value < 100.0 => digits(value),
-            Unit::Share if value < 100.0 => format!("{value:.2}"),
+            Unit::Share if value < 50.0 => format!("{value:.2}"),
             Unit::Ratio => format!("{value:.2}"),
             Unit::Bytes | Unit::Whole | Unit::Share => whole(value),
         }
@@ -87,7 +89,8 @@ mod tests {
     fn numbers_have_the_digits_they_deserve() {
         let shown = [
             (Unit::Nanoseconds, 11.234, "11.2 ns"),
-            (Unit::Nanoseconds, 1234.5, "1,234 ns"),
+            (Unit::Nanoseconds, 999.0, "999 ns"),
+            (Unit::Nanoseconds, 1234.5, "1.23 us"),
             (Unit::Nanoseconds, 36_123.0, "36.1 us"),
             (Unit::Nanoseconds, 2.5e6, "2.50 ms"),
             (Unit::Bytes, 92.1, "92.1 B"),
@@ -96,6 +99,8 @@ mod tests {
             (Unit::Whole, 1_234_567.0, "1,234,567"),
             (Unit::Whole, -0.2, "0"),
             (Unit::Share, 2.0156, "2.02"),
+            (Unit::Share, -0.0001, "0.00"),
+            (Unit::Share, 62.0, "62"),
         ];
         for (unit, value, expected) in shown {
             assert_eq!(unit.show(value), expected);

@@ -191,7 +191,11 @@ impl Row<'_> {
     /// The median ratio's interval contains the limit or lies below it.
     fn interval_reaches(&self, figure: &str, what: &str, to: &str, limit: f64) -> Verdict {
         let ratio = self.ratio(Profile::Release, to, figure);
-        let rounds = self.results.map_or(0, Results::rounds);
+        let rounds = |peer| {
+            let entry = self.results?.entry(peer, Profile::Release)?;
+            Some(entry.figures.get(figure)?.len())
+        };
+        let rounds = rounds(OURS).min(rounds(to)).unwrap_or(0);
         let shown = ratio.map(|ratio| {
             let few = if rounds < ROUNDS_AT_LEAST { ", from too few rounds" } else { "" };
             format!("{} times{few}", Unit::Ratio.show_median(ratio))
@@ -267,7 +271,7 @@ mod tests {
     #[test]
     fn few_rounds_prove_nothing() {
         let raw = entry("raw", &[("cpu_ns", &[2.0; 19])]);
-        let results = results([entry(OURS, &[("cpu_ns", &[1.0; 19])]), raw]);
+        let results = results([entry(OURS, &[("cpu_ns", &[1.0; 21])]), raw]);
         let verdict = row("echo-64", &results).interval_reaches("cpu_ns", "CPU", "raw", AS_RAW);
         assert_eq!(verdict.holds, None);
         assert_eq!(verdict.figure, "0.50 times, from too few rounds");

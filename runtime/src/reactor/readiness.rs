@@ -29,33 +29,39 @@ impl Interest {
     pub const ERROR: Interest = Interest(8);
 
     /// Whether this includes [`READABLE`](Interest::READABLE).
+    #[inline]
     pub const fn is_readable(self) -> bool {
         self.0 & Interest::READABLE.0 != 0
     }
 
     /// Whether this includes [`WRITABLE`](Interest::WRITABLE).
+    #[inline]
     pub const fn is_writable(self) -> bool {
         self.0 & Interest::WRITABLE.0 != 0
     }
 
     /// Whether this includes [`PRIORITY`](Interest::PRIORITY).
+    #[inline]
     pub const fn is_priority(self) -> bool {
         self.0 & Interest::PRIORITY.0 != 0
     }
 
     /// Whether this includes [`ERROR`](Interest::ERROR).
+    #[inline]
     pub const fn is_error(self) -> bool {
         self.0 & Interest::ERROR.0 != 0
     }
 
     /// Both.
     #[must_use = "this returns the sum and changes nothing"]
+    #[inline]
     pub const fn add(self, other: Interest) -> Interest {
         Interest(self.0 | other.0)
     }
 
     /// This without `other`, or `None` if nothing is left.
     #[must_use = "this returns the rest and changes nothing"]
+    #[inline]
     pub const fn remove(self, other: Interest) -> Option<Interest> {
         match self.0 & !other.0 {
             0 => None,
@@ -64,6 +70,7 @@ impl Interest {
     }
 
     /// What epoll is asked for.
+    #[inline]
     pub(crate) const fn flags(self) -> Flags {
         let mut flags = Flags::EMPTY;
         if self.is_readable() {
@@ -101,18 +108,21 @@ impl Interest {
 impl BitOr for Interest {
     type Output = Interest;
 
+    #[inline]
     fn bitor(self, other: Interest) -> Interest {
         self.add(other)
     }
 }
 
 impl BitOrAssign for Interest {
+    #[inline]
     fn bitor_assign(&mut self, other: Interest) {
         *self = *self | other;
     }
 }
 
 impl fmt::Debug for Interest {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = [
             (self.is_readable(), "READABLE"),
@@ -153,49 +163,59 @@ impl Ready {
     pub const ALL: Ready = Ready(63);
 
     /// Whether there is nothing.
+    #[inline]
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
 
     /// Whether a read would not block: data, or the end of it.
+    #[inline]
     pub const fn is_readable(self) -> bool {
         self.intersects(Ready::READABLE.union(Ready::READ_CLOSED))
     }
 
     /// Whether a write would not block: room, or an error.
+    #[inline]
     pub const fn is_writable(self) -> bool {
         self.intersects(Ready::WRITABLE.union(Ready::WRITE_CLOSED))
     }
 
     /// Whether the other side will write no more.
+    #[inline]
     pub const fn is_read_closed(self) -> bool {
         self.contains(Ready::READ_CLOSED)
     }
 
     /// Whether a write would fail.
+    #[inline]
     pub const fn is_write_closed(self) -> bool {
         self.contains(Ready::WRITE_CLOSED)
     }
 
     /// Whether urgent data is there.
+    #[inline]
     pub const fn is_priority(self) -> bool {
         self.contains(Ready::PRIORITY)
     }
 
     /// Whether there is an error to fetch.
+    #[inline]
     pub const fn is_error(self) -> bool {
         self.contains(Ready::ERROR)
     }
 
     /// Whether this includes all of `other`.
+    #[inline]
     pub const fn contains(self, other: Ready) -> bool {
         self.0 & other.0 == other.0
     }
 
+    #[inline]
     pub(crate) const fn intersects(self, other: Ready) -> bool {
         self.0 & other.0 != 0
     }
 
+    #[inline]
     pub(crate) const fn union(self, other: Ready) -> Ready {
         Ready(self.0 | other.0)
     }
@@ -250,12 +270,14 @@ pub(crate) const RARE: Flags = Flags::RDHUP.union(Flags::HUP).union(Flags::ERR).
 impl BitOr for Ready {
     type Output = Ready;
 
+    #[inline]
     fn bitor(self, other: Ready) -> Ready {
         self.union(other)
     }
 }
 
 impl BitOrAssign for Ready {
+    #[inline]
     fn bitor_assign(&mut self, other: Ready) {
         self.0 |= other.0;
     }
@@ -264,12 +286,14 @@ impl BitOrAssign for Ready {
 impl BitAnd for Ready {
     type Output = Ready;
 
+    #[inline]
     fn bitand(self, other: Ready) -> Ready {
         Ready(self.0 & other.0)
     }
 }
 
 impl BitAndAssign for Ready {
+    #[inline]
     fn bitand_assign(&mut self, other: Ready) {
         self.0 &= other.0;
     }
@@ -278,18 +302,21 @@ impl BitAndAssign for Ready {
 impl Sub for Ready {
     type Output = Ready;
 
+    #[inline]
     fn sub(self, other: Ready) -> Ready {
         Ready(self.0 & !other.0)
     }
 }
 
 impl SubAssign for Ready {
+    #[inline]
     fn sub_assign(&mut self, other: Ready) {
         self.0 &= !other.0;
     }
 }
 
 impl fmt::Debug for Ready {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = [
             (Ready::READABLE, "READABLE"),

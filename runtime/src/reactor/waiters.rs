@@ -121,9 +121,9 @@ impl Waiters {
     pub(super) fn take(&mut self, ready: Ready) -> Taken {
         let first = self.first.take_if(|first| first.mask.intersects(ready));
         let mut more = Vec::new();
-        if !self.more.is_empty() {
-            let all = std::mem::take(&mut self.more);
-            (more, self.more) = all.into_iter().partition(|waiter| waiter.mask.intersects(ready));
+        for waiter in std::mem::take(&mut self.more) {
+            let list = if waiter.mask.intersects(ready) { &mut more } else { &mut self.more };
+            list.push(waiter);
         }
         Taken { first, more }
     }

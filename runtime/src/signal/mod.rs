@@ -9,11 +9,12 @@ mod registry;
 mod ring;
 
 use std::io;
+use std::sync::OnceLock;
+use std::task::Waker;
 
 use self::unix::{SignalKind, signal};
 use crate::core::Core;
-
-pub(crate) use self::registry::close;
+use crate::name::RuntimeName;
 
 /// Signals of every kind.
 pub mod unix {
@@ -83,13 +84,28 @@ pub async fn ctrl_c() -> io::Result<()> {
     }
 }
 
+/// What a runtime calls of the registry. Set by the first listener, so that a program that has none has no
+/// code for them either.
+static HOOKS: OnceLock<Hooks> = OnceLock::new();
+
+struct Hooks {
+    wakers_of: fn(RuntimeName, u64) -> Vec<Waker>,
+    close: fn(RuntimeName) -> Vec<Waker>,
+}
+
+/// Ends the listeners of a runtime whose inbox is closed; their wakers come back.
+pub(crate) fn close(home: RuntimeName) -> Vec<Waker> {
+    HOOKS.get().map(|hooks| (hooks.close)(home)).unwrap_or_default()
+}
+
 impl Core {
     /// Wakes the listeners that the handler has left notice for.
     #[inline]
     pub(crate) fn wake_listeners(&self) {
         let signals = self.shared.block.take_signals();
         if signals != 0 {
-            registry::wakers_of(self.name, signals).into_iter().for_each(|waker| self.wake(waker));
+            let wakers = HOOKS.get().map(|hooks| (hooks.wakers_of)(self.name, signals));
+            wakers.into_iter().flatten().for_each(|waker| self.wake(waker));
         }
     }
 }

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
 
+use super::{HOOKS, Hooks};
 use crate::name::RuntimeName;
 use crate::sys;
 use crate::sys::sigaction::Disposition;
@@ -56,11 +57,13 @@ pub(super) struct Listener {
 }
 
 impl Listener {
+    #[inline]
     pub(super) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
     }
 
     /// Leaves the waker for the next signal.
+    #[inline]
     pub(super) fn wait(&self, waker: &Waker) {
         if self.waker().as_ref().is_some_and(|left| left.will_wake(waker)) {
             return;
@@ -71,10 +74,12 @@ impl Listener {
         drop(old);
     }
 
+    #[inline]
     fn take_waker(&self) -> Option<Waker> {
         self.waker().take()
     }
 
+    #[inline]
     fn waker(&self) -> MutexGuard<'_, Option<Waker>> {
         self.waker.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -92,26 +97,31 @@ pub(super) struct Entry {
 }
 
 impl Kind {
+    #[inline]
     const fn new() -> Kind {
         Kind { disposition: Disposition::new(), listeners: Vec::new() }
     }
 
     /// Where the listeners of a runtime are.
+    #[inline]
     fn range_of(&self, home: RuntimeName) -> Range<usize> {
         self.position((home.bits(), 0))..self.position((home.bits(), u64::MAX))
     }
 
     /// Where the listener of this key is, or would be.
+    #[inline]
     fn position(&self, key: Key) -> usize {
         self.listeners.partition_point(|(other, _)| *other < key)
     }
 }
 
+#[inline]
 fn lock() -> MutexGuard<'static, Registry> {
     REGISTRY.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Where a signal's kind and ring are; also the number of its bit.
+#[inline]
 fn index_of(kind: SignalKind) -> usize {
     kind.as_raw_value() as usize - 1
 }
@@ -121,11 +131,14 @@ fn index_of(kind: SignalKind) -> usize {
 /// # Errors
 ///
 /// When there is no such signal, or it cannot be listened for, or the runtime is gone.
+#[inline]
 pub(super) fn add(kind: SignalKind, home: RuntimeName) -> io::Result<Entry> {
     sys::sigaction::check(kind)?;
     hold_over_forks();
     let index = index_of(kind);
     let mut registry = lock();
+    // Under the lock, as all that is made once here: a fork cannot find it half done.
+    HOOKS.get_or_init(|| Hooks { wakers_of, close });
     let ring = &**RINGS[index].get_or_init(|| Box::new(Ring::new()));
     // Before the handler is there: what it takes from the disposition before is for us.
     let since = ring.head();
@@ -151,6 +164,7 @@ pub(super) fn add(kind: SignalKind, home: RuntimeName) -> io::Result<Entry> {
 }
 
 impl Drop for Entry {
+    #[inline]
     fn drop(&mut self) {
         let mut registry = lock();
         let kind = &mut registry.kinds[self.index];
@@ -171,6 +185,7 @@ impl Drop for Entry {
 }
 
 /// The wakers of a runtime's listeners for the signals of these bits.
+#[inline]
 pub(super) fn wakers_of(home: RuntimeName, signals: u64) -> Vec<Waker> {
     let mut wakers = Vec::new();
     for (index, kind) in lock().kinds.iter().enumerate() {
@@ -183,7 +198,8 @@ pub(super) fn wakers_of(home: RuntimeName, signals: u64) -> Vec<Waker> {
 }
 
 /// Ends the listeners of a runtime whose inbox is closed; their wakers come back.
-pub(crate) fn close(home: RuntimeName) -> Vec<Waker> {
+#[inline]
+pub(super) fn close(home: RuntimeName) -> Vec<Waker> {
     let mut closed = Vec::new();
     let signals = wakeups::unlisten(home, u64::MAX);
     if signals == 0 {
@@ -210,12 +226,14 @@ pub(crate) fn close(home: RuntimeName) -> Vec<Waker> {
 
 /// Whether a signal that this process ignores is listened for. A program that is started now would
 /// not inherit that it is ignored, unless by fork(2), whose hooks give it back before exec.
+#[inline]
 pub(super) fn hides_an_ignored_signal() -> bool {
     let hides = |kind: &Kind| !kind.listeners.is_empty() && kind.disposition.was_ignored();
     HELD_OVER_FORKS.load(Ordering::Acquire) && lock().kinds.iter().any(hides)
 }
 
 /// What the handler does, on whatever thread the signal interrupts: async-signal-safe.
+#[inline]
 fn note(info: &SignalInfo) {
     let index = index_of(info.kind());
     if let Some(ring) = RINGS.get(index).and_then(OnceLock::get) {
@@ -224,10 +242,12 @@ fn note(info: &SignalInfo) {
     }
 }
 
+#[inline]
 fn record_of(info: &SignalInfo) -> Record {
     [info.code as u32, info.pid as u32, info.uid, info.value as u32]
 }
 
+#[inline]
 pub(super) fn info_of(kind: SignalKind, [code, pid, uid, value]: Record) -> SignalInfo {
     SignalInfo {
         signal: kind.as_raw_value(),
@@ -247,6 +267,7 @@ thread_local! {
 /// Whether forks hold the lock; before that nobody takes it.
 static HELD_OVER_FORKS: AtomicBool = AtomicBool::new(false);
 
+#[inline]
 fn hold_over_forks() {
     // Not a `Once`, which a fork might find taken. Two threads may both come here, and what is told twice
     // holds it once.
@@ -256,17 +277,20 @@ fn hold_over_forks() {
     }
 }
 
+#[inline]
 extern "C" fn before_fork() {
     let registry = held().unwrap_or_else(lock);
     HELD.set(ManuallyDrop::new(Some(registry)));
 }
 
+#[inline]
 extern "C" fn in_parent() {
     drop(held());
 }
 
 /// Puts back what was before: the listeners are the parent's, and so are their signals. One that comes
 /// before this the handler treats likewise, as it is in another process.
+#[inline]
 extern "C" fn in_child() {
     let Some(mut registry) = held() else { return };
     for (index, kind) in registry.kinds.iter_mut().enumerate() {
@@ -282,6 +306,7 @@ extern "C" fn in_child() {
     }
 }
 
+#[inline]
 fn held() -> Option<MutexGuard<'static, Registry>> {
     ManuallyDrop::into_inner(HELD.replace(ManuallyDrop::new(None)))
 }

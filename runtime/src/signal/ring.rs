@@ -28,6 +28,7 @@ pub(crate) struct Ring<const N: usize, const PARTS: usize> {
 }
 
 impl<const N: usize, const PARTS: usize> Ring<N, PARTS> {
+    #[inline]
     pub(crate) fn new() -> Self {
         Self {
             head: AtomicU64::new(0),
@@ -36,6 +37,7 @@ impl<const N: usize, const PARTS: usize> Ring<N, PARTS> {
     }
 
     /// The ticket of the newest record.
+    #[inline]
     pub(crate) fn head(&self) -> u64 {
         self.head.load(Ordering::Acquire)
     }
@@ -80,6 +82,7 @@ impl<const N: usize, const PARTS: usize> Ring<N, PARTS> {
 }
 
 /// By how much the ticket in `word`, of which it has the lower half, is newer than `ticket`.
+#[inline]
 fn age(word: u64, ticket: u64) -> i32 {
     ((word >> 32) as u32).wrapping_sub(ticket as u32) as i32
 }

@@ -12,6 +12,7 @@ use std::io;
 /// # Panics
 ///
 /// When there is no memory for the registration.
+#[inline]
 pub(crate) fn on_fork_in_child(f: extern "C" fn()) {
     at_fork(None, None, Some(f));
 }
@@ -25,6 +26,7 @@ pub(crate) fn on_fork_in_child(f: extern "C" fn()) {
 /// # Panics
 ///
 /// When there is no memory for the registration.
+#[inline]
 pub(crate) fn around_fork(
     before: extern "C" fn(),
     in_parent: extern "C" fn(),
@@ -35,6 +37,7 @@ pub(crate) fn around_fork(
 
 type Hook = Option<extern "C" fn()>;
 
+#[inline]
 fn at_fork(before: Hook, in_parent: Hook, in_child: Hook) {
     let hook = |f: Hook| f.map(|f| f as unsafe extern "C" fn());
     // SAFETY: these are functions of the program and of the signature asked for; they live as long

@@ -13,6 +13,7 @@ pub(crate) mod fork;
 pub(crate) mod futex;
 pub(crate) mod pidfd;
 pub(crate) mod poll;
+pub(crate) mod prefetch;
 pub(crate) mod select;
 pub(crate) mod sigaction;
 pub(crate) mod sigmask;

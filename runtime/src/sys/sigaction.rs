@@ -35,11 +35,13 @@ pub(crate) struct Disposition {
 }
 
 impl Disposition {
+    #[inline]
     pub(crate) const fn new() -> Disposition {
         Disposition { previous: None, is_covered: false }
     }
 
     /// Has the signal noted from now on.
+    #[inline]
     pub(crate) fn take(&mut self, index: usize, note: Note) -> io::Result<()> {
         let signal = index as libc::c_int + 1;
         let current = action_of(signal).map_err(|err| explain(err, signal))?;
@@ -62,12 +64,14 @@ impl Disposition {
     }
 
     /// Whether the signal was ignored before.
+    #[inline]
     pub(crate) fn was_ignored(&self) -> bool {
         self.previous.is_some_and(|previous| previous.sa_sigaction == libc::SIG_IGN)
     }
 
     /// Has the signal do again what it did before, unless somebody has replaced our handler.
     /// Async-signal-safe, as a fork's child is to call nothing else.
+    #[inline]
     pub(crate) fn give_back(&mut self, index: usize) {
         let signal = index as libc::c_int + 1;
         WANTED.fetch_and(!(1 << index), Ordering::AcqRel);
@@ -81,6 +85,7 @@ impl Disposition {
 }
 
 /// Whether the signal may be listened for.
+#[inline]
 pub(crate) fn check(kind: SignalKind) -> io::Result<()> {
     let why_not = match kind.as_raw_value() {
         libc::SIGKILL | libc::SIGSTOP => "the kernel lets nobody handle it",
@@ -102,11 +107,13 @@ fn explain(err: io::Error, signal: libc::c_int) -> io::Error {
     context(err, format!("listening for {kind}: the C library keeps it to itself; choose another"))
 }
 
+#[inline]
 fn process() -> libc::pid_t {
     // SAFETY: the call takes nothing and cannot fail.
     unsafe { libc::getpid() }
 }
 
+#[inline]
 fn action_of(signal: libc::c_int) -> io::Result<libc::sigaction> {
     let mut action = MaybeUninit::uninit();
     // SAFETY: nothing is set; the action, which outlives the call, is written if it succeeds.
@@ -115,6 +122,7 @@ fn action_of(signal: libc::c_int) -> io::Result<libc::sigaction> {
     Ok(unsafe { action.assume_init() })
 }
 
+#[inline]
 fn set_action(signal: libc::c_int, action: &libc::sigaction) -> io::Result<()> {
     // SAFETY: the action outlives the call. It is our own handler, which may run at any time, or
     // what the process had chosen before.
@@ -122,12 +130,14 @@ fn set_action(signal: libc::c_int, action: &libc::sigaction) -> io::Result<()> {
 }
 
 /// The action that does nothing but what the kernel does.
+#[inline]
 fn default_action() -> libc::sigaction {
     // SAFETY: all zeros is SIG_DFL, no flags, an empty mask and no restorer.
     unsafe { mem::zeroed() }
 }
 
 /// Our handler, in the place of `previous`.
+#[inline]
 fn ours(signal: libc::c_int, previous: &libc::sigaction) -> libc::sigaction {
     if is_handler(previous) {
         // It runs within ours, so as it had asked to run.
@@ -152,10 +162,12 @@ fn ours(signal: libc::c_int, previous: &libc::sigaction) -> libc::sigaction {
     action
 }
 
+#[inline]
 fn is_ours(action: &libc::sigaction) -> bool {
     action.sa_sigaction == OURS as libc::sighandler_t
 }
 
+#[inline]
 fn is_handler(action: &libc::sigaction) -> bool {
     !matches!(action.sa_sigaction, libc::SIG_DFL | libc::SIG_IGN)
 }
@@ -164,6 +176,7 @@ fn is_handler(action: &libc::sigaction) -> bool {
 const TAKES_INFO: usize = 1 << 63;
 
 /// An action's handler in one word, for ours to read at any time.
+#[inline]
 fn pack(action: &libc::sigaction) -> usize {
     let takes_info = is_handler(action) && action.sa_flags & libc::SA_SIGINFO != 0;
     action.sa_sigaction | if takes_info { TAKES_INFO } else { 0 }
@@ -174,6 +187,7 @@ type InfoHandler = extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c
 
 /// Notes the signal if this process listens for it, and then does what was done with it before. With no
 /// listener that is all, also what the kernel does by default.
+#[inline]
 extern "C" fn on_signal(
     signal: libc::c_int,
     info: *mut libc::siginfo_t,
@@ -211,11 +225,13 @@ extern "C" fn on_signal(
 
 /// These are not for `do_the_default`: while it has them unblocked more could come, each in a frame of its
 /// own on a stack that is small.
+#[inline]
 fn is_nothing_by_default(signal: libc::c_int) -> bool {
     matches!(signal, libc::SIGCHLD | libc::SIGCONT | libc::SIGURG | libc::SIGWINCH)
 }
 
 /// Does with a signal what the kernel does by default, which may be the end of this process.
+#[inline]
 fn do_the_default(signal: libc::c_int) {
     let Ok(current) = action_of(signal) else { return };
     if !is_ours(&current) {
@@ -237,6 +253,7 @@ fn do_the_default(signal: libc::c_int) {
     let _ = set_action(signal, &current);
 }
 
+#[inline]
 fn info_of(info: &libc::siginfo_t) -> SignalInfo {
     // SAFETY: the kernel fills all of a siginfo_t, and any bytes are these integers. Which of them mean
     // something is for SignalInfo's methods to say.

@@ -5,7 +5,6 @@
 
 use std::any::Any;
 use std::future::Future;
-use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -21,9 +20,11 @@ pub(crate) type Outcome<T> = Result<T, Failure>;
 
 pin_project! {
     #[project = StageProjection]
+    #[project_replace = StageReplacement]
     enum Stage<F: Future> {
         Running { #[pin] future: F },
         Finished { outcome: Outcome<F::Output> },
+        Empty,
     }
 }
 
@@ -35,13 +36,16 @@ pub(crate) trait Task {
     /// Drops whatever is there, future or output, and keeps the failure in its place.
     fn fail(self: Pin<&mut Self>, failure: Failure);
 
-    /// Moves the outcome into `into`, an `Option<Outcome<T>>` of the task's own output type, and leaves
-    /// "cancelled". Runs no foreign code.
+    /// Moves the outcome into `into`, which is `None`, an `Option<Outcome<T>>` of the task's own output type,
+    /// and empties the task. Runs no foreign code.
     fn take(self: Pin<&mut Self>, into: &mut dyn Any);
 
     /// Takes the future out of `new`, an `Option<F>`, and starts over with it, if it is of this task's
-    /// type. The task has been emptied by `take` or `fail`. Runs no foreign code.
+    /// type. The task has been emptied by `take` or `empty`. Runs no foreign code.
     fn renew(self: Pin<&mut Self>, new: &mut dyn Any) -> bool;
+
+    /// Drops whatever is there.
+    fn empty(self: Pin<&mut Self>);
 
     /// The panic that ended the task, if one did.
     fn panic(self: Pin<&mut Self>) -> Option<&mut Failure>;
@@ -54,7 +58,7 @@ where
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let output = match self.as_mut().project() {
             StageProjection::Running { future } => ready!(future.poll(cx)),
-            StageProjection::Finished { .. } => unreachable!("a finished task is never polled"),
+            _ => unreachable!("a finished task is never polled"),
         };
         self.set(Stage::Finished { outcome: Ok(output) });
         Poll::Ready(())
@@ -67,19 +71,25 @@ where
     fn take(self: Pin<&mut Self>, into: &mut dyn Any) {
         let into = into.downcast_mut::<Option<Outcome<F::Output>>>();
         let into = into.expect("a join handle asks for its own task's output");
-        if let StageProjection::Finished { outcome } = self.project() {
-            *into = Some(mem::replace(outcome, Err(Failure::Cancelled)));
+        if let StageReplacement::Finished { outcome } = self.project_replace(Stage::Empty) {
+            *into = Some(outcome);
         }
     }
 
     fn renew(mut self: Pin<&mut Self>, new: &mut dyn Any) -> bool {
-        match new.downcast_mut::<Option<F>>().and_then(Option::take) {
-            Some(future) => {
-                self.set(Stage::Running { future });
-                true
-            }
-            None => false,
+        let Some(new) = new.downcast_mut::<Option<F>>() else { return false };
+        let Some(future) = new.take() else { return false };
+        // Looked at, though it is always so: what is known to be empty is not dropped.
+        if let StageProjection::Empty = self.as_mut().project() {
+            self.set(Stage::Running { future });
+            return true;
         }
+        *new = Some(future);
+        false
+    }
+
+    fn empty(mut self: Pin<&mut Self>) {
+        self.set(Stage::Empty);
     }
 
     fn panic(self: Pin<&mut Self>) -> Option<&mut Failure> {

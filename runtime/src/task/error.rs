@@ -39,11 +39,13 @@ impl JoinError {
     }
 
     /// Whether the task was cancelled: aborted, or dropped with its runtime.
+    #[inline]
     pub fn is_cancelled(&self) -> bool {
         self.0.panic.is_none()
     }
 
     /// Whether the task panicked.
+    #[inline]
     pub fn is_panic(&self) -> bool {
         self.0.panic.is_some()
     }
@@ -54,6 +56,7 @@ impl JoinError {
     ///
     /// If the task was cancelled; [`try_into_panic`](JoinError::try_into_panic) does not panic.
     #[track_caller]
+    #[inline]
     pub fn into_panic(self) -> Box<dyn Any + Send + 'static> {
         self.try_into_panic().expect("the task was cancelled: its JoinError carries no panic")
     }
@@ -63,6 +66,7 @@ impl JoinError {
     /// # Errors
     ///
     /// If the task was cancelled, the `JoinError` comes back.
+    #[inline]
     pub fn try_into_panic(mut self) -> Result<Box<dyn Any + Send + 'static>, JoinError> {
         match self.0.panic.take() {
             Some(payload) => Ok(payload.into_inner().unwrap_or_else(PoisonError::into_inner)),
@@ -71,12 +75,14 @@ impl JoinError {
     }
 
     /// The id of the task.
+    #[inline]
     pub fn id(&self) -> Id {
         self.0.id
     }
 }
 
 /// What a panic said, if it said it in words.
+#[inline]
 pub(crate) fn message(payload: &Payload) -> Option<&str> {
     payload
         .downcast_ref::<&'static str>()
@@ -86,6 +92,7 @@ pub(crate) fn message(payload: &Payload) -> Option<&str> {
 
 impl JoinError {
     /// What the panic said, quoted for a message.
+    #[inline]
     fn quoted(&self) -> Option<String> {
         let payload = self.0.panic.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
         message(&payload).map(|words| format!("{words:?}"))
@@ -93,6 +100,7 @@ impl JoinError {
 }
 
 impl fmt::Display for JoinError {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.is_panic(), self.quoted()) {
             (false, _) => write!(f, "task {} was cancelled", self.0.id),
@@ -103,6 +111,7 @@ impl fmt::Display for JoinError {
 }
 
 impl fmt::Debug for JoinError {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.is_panic(), self.quoted()) {
             (false, _) => write!(f, "JoinError::Cancelled({:?})", self.0.id),
@@ -115,6 +124,7 @@ impl fmt::Debug for JoinError {
 impl std::error::Error for JoinError {}
 
 impl From<JoinError> for io::Error {
+    #[inline]
     fn from(error: JoinError) -> io::Error {
         io::Error::other(error)
     }

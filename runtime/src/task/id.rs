@@ -40,7 +40,7 @@ impl fmt::Display for Id {
     }
 }
 
-/// The serials a runtime has left.
+/// The serials a runtime has left: the next one, or a multiple of `BLOCK` if none is left.
 pub(crate) struct IdBlock(Cell<u64>);
 
 impl IdBlock {
@@ -51,13 +51,18 @@ impl IdBlock {
     #[inline]
     pub(crate) fn next(&self) -> Id {
         // The first serial of a block is left out, so that none is 0 and a spent block shows.
-        let mut last = self.0.get();
-        if (last + 1) % BLOCK == 0 || last == 0 {
-            last = NEXT_BLOCK.fetch_add(1, Ordering::Relaxed) * BLOCK;
+        let mut serial = self.0.get();
+        if serial % BLOCK == 0 {
+            serial = first_of_block();
         }
-        self.0.set(last + 1);
-        Id(NonZeroU64::new(last + 1).expect("a serial is at least 1"))
+        self.0.set(serial + 1);
+        Id(NonZeroU64::new(serial).expect("a serial is at least 1"))
     }
+}
+
+#[cold]
+fn first_of_block() -> u64 {
+    NEXT_BLOCK.fetch_add(1, Ordering::Relaxed) * BLOCK + 1
 }
 
 /// The id of the running task.

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll, ready};
 
+use crate::core::Core;
 use crate::name::Name;
 use crate::task::cell::Outcome;
 use crate::task::remote_join::{Remote, Slot};
@@ -86,6 +87,20 @@ impl TaskRef {
         }
     }
 
+    /// A call, so that the drop of a handle that has given its output stays short.
+    #[inline(never)]
+    fn detach(&self) {
+        let (index, id) = (self.name.index(), self.id);
+        let local = context::local(self.name.runtime(), |core| core.detach_task(index, id));
+        if local.is_none() {
+            // A runtime that is gone has dropped the task already.
+            let _ = wakeups::send(
+                self.name.runtime(),
+                Box::new(move |core| core.detach_task(index, id)),
+            );
+        }
+    }
+
     fn is_finished(&self, watch: &LazyWatch) -> bool {
         let (index, id) = (self.name.index(), self.id);
         context::local(self.name.runtime(), |core| !core.scheduler.is_pending(index, id))
@@ -111,7 +126,13 @@ impl TaskRef {
 
 enum Form {
     Task(TaskRef),
-    Shared(Arc<Slot>),
+    /// A task that has given its output.
+    Taken(TaskRef),
+    Shared {
+        slot: Arc<Slot>,
+        /// It has given its output.
+        taken: bool,
+    },
 }
 
 /// Waits for a task and gives its output; dropping it detaches the task.
@@ -133,8 +154,6 @@ enum Form {
 /// ```
 pub struct JoinHandle<T> {
     form: Form,
-    /// It has given its output.
-    done: bool,
     watch: LazyWatch,
     /// It is as `Send` and `Sync` as a lock with the output in it.
     output: PhantomData<Mutex<T>>,
@@ -151,11 +170,11 @@ impl<T> JoinHandle<T> {
     }
 
     pub(crate) fn of_slot(slot: Arc<Slot>) -> JoinHandle<T> {
-        JoinHandle::of(Form::Shared(slot))
+        JoinHandle::of(Form::Shared { slot, taken: false })
     }
 
     fn of(form: Form) -> JoinHandle<T> {
-        JoinHandle { form, done: false, watch: OnceLock::new(), output: PhantomData }
+        JoinHandle { form, watch: OnceLock::new(), output: PhantomData }
     }
 
     /// Asks for the task to be cancelled; it ends when its runtime comes to it.
@@ -165,7 +184,8 @@ impl<T> JoinHandle<T> {
     pub fn abort(&self) {
         match &self.form {
             Form::Task(task) => task.abort(),
-            Form::Shared(slot) => slot.remote.abort(),
+            Form::Taken(_) => {}
+            Form::Shared { slot, .. } => slot.remote.abort(),
         }
     }
 
@@ -173,8 +193,8 @@ impl<T> JoinHandle<T> {
     pub fn abort_handle(&self) -> AbortHandle {
         AbortHandle {
             target: match &self.form {
-                Form::Task(task) => Target::Task(*task),
-                Form::Shared(slot) => Target::Remote(slot.remote.clone()),
+                Form::Task(task) | Form::Taken(task) => Target::Task(*task),
+                Form::Shared { slot, .. } => Target::Remote(slot.remote.clone()),
             },
             watch: OnceLock::new(),
         }
@@ -186,16 +206,17 @@ impl<T> JoinHandle<T> {
     /// runtime, a later one has the answer.
     pub fn is_finished(&self) -> bool {
         match &self.form {
-            Form::Task(task) => self.done || task.is_finished(&self.watch),
-            Form::Shared(slot) => slot.remote.is_finished(),
+            Form::Task(task) => task.is_finished(&self.watch),
+            Form::Taken(_) => true,
+            Form::Shared { slot, .. } => slot.remote.is_finished(),
         }
     }
 
     /// The id of the task.
     pub fn id(&self) -> Id {
         match &self.form {
-            Form::Task(task) => task.id,
-            Form::Shared(slot) => slot.remote.id(),
+            Form::Task(task) | Form::Taken(task) => task.id,
+            Form::Shared { slot, .. } => slot.remote.id(),
         }
     }
 }
@@ -230,56 +251,76 @@ impl<T: 'static> Future for JoinHandle<T> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         let outcome = ready!(coop::poll(cx, |cx| match &this.form {
-            Form::Task(task) if !this.done => match poll_local(task, cx) {
+            Form::Task(task) => match poll_local(task, cx) {
                 Some(polled) => polled,
-                None => this.poll_shared(cx),
+                None => this.poll_elsewhere(cx),
             },
-            _ => this.poll_shared(cx),
+            _ => this.poll_elsewhere(cx),
         }));
-        this.done = true;
+        this.form.set_taken();
         Poll::Ready(outcome)
     }
 }
 
 impl<T: 'static> JoinHandle<T> {
     #[cold]
-    fn poll_shared(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
-        assert!(!self.done, "a JoinHandle was polled after it had given its output");
+    fn poll_elsewhere(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
         let mut outcome: Option<Outcome<T>> = None;
-        let ended = ready!(self.form.poll_shared(cx, &mut outcome));
+        let ended = ready!(self.form.poll_elsewhere(cx, &mut outcome));
         let outcome = ended.and_then(|()| outcome.unwrap_or(Err(Failure::Cancelled)));
         Poll::Ready(outcome.map_err(|failure| JoinError::new(self.id(), failure)))
     }
 }
 
 impl Form {
-    /// Polls the slot that the task fills, which is made now if the task is of another thread. Moves the
-    /// outcome into `into`, an `Option<Outcome<T>>`; a failure says that there is none.
-    fn poll_shared(
+    #[inline]
+    fn set_taken(&mut self) {
+        match self {
+            Form::Task(task) | Form::Taken(task) => *self = Form::Taken(*task),
+            Form::Shared { taken, .. } => *taken = true,
+        }
+    }
+
+    /// Polls a task of a runtime that is not turning here. If it is of another thread, that is the slot
+    /// which the task fills, made now. Moves the outcome into `into`, an `Option<Outcome<T>>`; a failure says
+    /// that there is none.
+    fn poll_elsewhere(
         &mut self,
         cx: &mut Context<'_>,
         into: &mut dyn Any,
     ) -> Poll<Result<(), Failure>> {
         if let Form::Task(task) = &self {
-            *self = Form::Shared(Slot::following(task));
+            match context::local(task.name.runtime(), |core| core.poll_join(task, cx, into)) {
+                Some(Join::Pending) => return Poll::Pending,
+                Some(Join::Complete) => return Poll::Ready(Ok(())),
+                Some(Join::Gone) => return Poll::Ready(Err(Failure::Cancelled)),
+                None => *self = Form::Shared { slot: Slot::following(task), taken: false },
+            }
         }
         match self {
-            Form::Shared(slot) => slot.poll(cx, into),
+            Form::Shared { slot, taken: false } => slot.poll(cx, into),
             Form::Task(_) => unreachable!("it was just replaced"),
+            _ => panic!("a JoinHandle was polled after it had given its output"),
         }
     }
 }
 
-/// Polls a task of this thread; `None` if it is not of this thread.
+impl Core {
+    #[inline(always)]
+    fn poll_join(&self, task: &TaskRef, cx: &mut Context<'_>, into: &mut dyn Any) -> Join {
+        self.scheduler.poll_join(task.name.index(), task.id, cx.waker(), into)
+    }
+}
+
+/// Polls a task of the runtime that is turning; `None` if it is of another.
 #[inline]
 fn poll_local<T: 'static>(
     task: &TaskRef,
     cx: &mut Context<'_>,
 ) -> Option<Poll<Result<T, JoinError>>> {
     let mut outcome: Option<Outcome<T>> = None;
-    let join = context::local(task.name.runtime(), |core| {
-        core.scheduler.poll_join(task.name.index(), task.id, cx.waker(), &mut outcome)
-    })?;
+    let join =
+        context::turning(task.name.runtime(), |core| core.poll_join(task, cx, &mut outcome))?;
     Some(match (join, outcome) {
         (Join::Pending, _) => Poll::Pending,
         (_, Some(outcome)) => {
@@ -292,16 +333,8 @@ fn poll_local<T: 'static>(
 impl<T> Drop for JoinHandle<T> {
     #[inline(always)]
     fn drop(&mut self) {
-        if let (Form::Task(task), false) = (&self.form, self.done) {
-            let (index, id) = (task.name.index(), task.id);
-            let local = context::local(task.name.runtime(), |core| core.detach_task(index, id));
-            if local.is_none() {
-                // A runtime that is gone has dropped the task already.
-                let _ = wakeups::send(
-                    task.name.runtime(),
-                    Box::new(move |core| core.detach_task(index, id)),
-                );
-            }
+        if let Form::Task(task) = &self.form {
+            task.detach();
         }
     }
 }

@@ -137,7 +137,10 @@ where
 impl Core {
     /// Takes in a task; what comes back names it. On a runtime that is being dropped the name is
     /// of nothing: joining it gives "cancelled".
-    #[inline(always)]
+    ///
+    /// A call, so that what it gives is in registers: written to memory by halves and read back as a whole
+    /// it stalled the processor.
+    #[inline(never)]
     pub(crate) fn spawn(&self, new: NewTask<'_>, place: Place) -> TaskRef {
         let id = self.scheduler.next_id();
         self.spawn_with_id(new, id, place)
@@ -200,9 +203,9 @@ impl Core {
 
     #[inline(always)]
     pub(crate) fn end_task(&self, index: u32, task: BoxedTask) {
-        match self.scheduler.end(index, task) {
+        match self.scheduler.end(index, task, self.name) {
             Ok(None) => {}
-            Ok(Some(joiner)) => self.wake(joiner),
+            Ok(Some(joiner)) => self.wake_foreign(joiner),
             Err(unwanted) => self.drop_unwanted(unwanted),
         }
     }
@@ -225,7 +228,7 @@ impl Core {
             }
         }
         // Emptied before the box goes, or is kept.
-        let emptied = catch_unwind(AssertUnwindSafe(|| task.as_mut().fail(Failure::Cancelled)));
+        let emptied = catch_unwind(AssertUnwindSafe(|| task.as_mut().empty()));
         if let Err(payload) = emptied {
             self.unhandled_panic(payload, place, name.as_deref());
         }
@@ -277,13 +280,20 @@ impl Core {
         self.contain(|| drop(value));
     }
 
-    /// Wakes a waker. One of our own tasks' is a push on the run queue; any other may be foreign
-    /// code, whose panic does not end the loop.
+    /// Wakes who waits for an event or a deadline. One of our own tasks' wakers is a push on the run queue;
+    /// any other may be foreign code, whose panic does not end the loop.
     #[inline(always)]
     pub(crate) fn wake(&self, waker: Waker) {
         match waker::name_of(&waker) {
-            Some(name) if name.runtime() == self.name => self.scheduler.wake(name.index()),
-            _ => self.drop_payload(catch_unwind(AssertUnwindSafe(|| waker.wake()))),
+            Some(name) if name.runtime() == self.name => {
+                self.scheduler.wake_from_afar(name.index());
+            }
+            _ => self.wake_foreign(waker),
         }
+    }
+
+    #[cold]
+    fn wake_foreign(&self, waker: Waker) {
+        self.contain(|| waker.wake());
     }
 }

@@ -97,6 +97,8 @@ fn now<K: Kind>() -> i64 {
 pub(crate) struct Alarms {
     pub(crate) monotonic: Option<i64>,
     pub(crate) boottime: Option<i64>,
+    /// The one after `monotonic`, where they follow each other closely.
+    pub(crate) after: Option<i64>,
 }
 
 impl Alarms {
@@ -121,7 +123,14 @@ impl Alarms {
             let left = deadline.saturating_sub(boottime_ns()).clamp(0, most);
             monotonic_ns().saturating_add(left)
         });
-        self.monotonic.into_iter().chain(by_boottime).min()
+        earlier(self.monotonic, by_boottime)
+    }
+}
+
+fn earlier(one: Option<i64>, other: Option<i64>) -> Option<i64> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
     }
 }
 
@@ -173,8 +182,8 @@ impl Timers {
             let next = K::deadlines(timers).next_to_come()?;
             Some(next.saturating_sub(K::now(&timers.clock)).max(0))
         }
-        let lefts = [left::<Monotonic>(self), left::<Boottime>(self), limit.map(saturating_ns)];
-        lefts.into_iter().flatten().min()
+        let left = earlier(left::<Monotonic>(self), left::<Boottime>(self));
+        earlier(left, limit.map(saturating_ns))
     }
 
     /// When timers want to be woken.
@@ -188,9 +197,11 @@ impl Timers {
         if self.clock.is_paused() {
             return Alarms::default();
         }
+        let monotonic = self.monotonic.alarm(&self.clock.monotonic);
         Alarms {
-            monotonic: self.monotonic.alarm(&self.clock.monotonic),
+            monotonic,
             boottime: self.boottime.alarm(&self.clock.boottime),
+            after: monotonic.and_then(|alarm| self.monotonic.alarm_after(alarm)),
         }
     }
 

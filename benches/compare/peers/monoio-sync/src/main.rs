@@ -1,5 +1,6 @@
 //! The programs on monoio that need more than its default features: wakes from other threads `sync`, without which
-//! they panic, and hyper `poll-io`, for streams that are polled.
+//! they panic, and hyper `poll-io`, for streams that are polled (on io_uring by an epoll instance that the ring waits
+//! for).
 
 #[path = "../../monoio/src/driver.rs"]
 mod driver;

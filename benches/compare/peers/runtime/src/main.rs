@@ -9,28 +9,36 @@ mod wakes;
 use std::io;
 
 use program::Workload;
-use runtime::block_on;
+use runtime::{block_on, spawn};
 
 fn main() -> io::Result<()> {
     use Workload::*;
     match Workload::of_this_program() {
         Empty => block_on(async {}),
-        Spawn { count } => block_on(tasks::spawns(count)),
-        SpawnHundred { count } => block_on(tasks::spawns_by_the_hundred(count)),
-        Yield { tasks, count } => block_on(tasks::yields(tasks, count)),
-        WakeTask { count } => block_on(tasks::wakes(count)),
-        Channel { count } => block_on(tasks::channel(count)),
-        Tasks { count } => block_on(tasks::idle(count)),
-        Timeout { pending, count } => block_on(timers::timeouts(pending, count)),
-        Sleeps { count } => block_on(timers::sleeps(count)),
-        WakeParked { count } => block_on(wakes::parked(count)),
-        WakeBusy { count } => block_on(wakes::busy(count)),
+        Spawn { count } => run(tasks::spawns(count)),
+        SpawnHundred { count } => run(tasks::spawns_by_the_hundred(count)),
+        Yield { tasks, count } => run(tasks::yields(tasks, count)),
+        WakeTask { count } => run(tasks::wakes(count)),
+        Channel { count } => run(tasks::channel(count)),
+        Tasks { count } => run(tasks::idle(count)),
+        Timeout { pending, count } => run(timers::timeouts(pending, count)),
+        Sleeps { count } => run(timers::sleeps(count)),
+        WakeParked { count } => run(wakes::parked(count)),
+        WakeBusy { count } => run(wakes::busy(count)),
         WakeSpinning { count } => wakes::spinning(count)?,
-        Echo { buffer } => block_on(servers::echo(buffer as usize))?,
-        EchoTimeout { buffer } => block_on(servers::echo_with_timeouts(buffer as usize))?,
-        Udp => block_on(servers::udp())?,
-        Proxy { upstream } => block_on(servers::proxy(upstream as u16))?,
-        Http => block_on(servers::http())?,
+        Echo { buffer } => run(servers::echo(buffer as usize))?,
+        EchoTimeout { buffer } => run(servers::echo_with_timeouts(buffer as usize))?,
+        Udp => run(servers::udp())?,
+        Proxy { upstream } => run(servers::proxy(upstream as u16))?,
+        Http => run(servers::http())?,
     }
     Ok(())
+}
+
+/// Every workload is a task: in some runtimes what `block_on` itself polls costs more.
+fn run<F>(future: F) -> F::Output
+where
+    F: Future + 'static,
+{
+    block_on(async { spawn(future).await.expect("no workload panics") })
 }
