@@ -78,7 +78,7 @@ impl Deadlines {
 
     #[inline]
     pub(super) fn is_idle(&self) -> bool {
-        self.next().is_none()
+        self.heap.borrow().is_idle()
     }
 
     /// When to look for deadlines that have come: none comes before.

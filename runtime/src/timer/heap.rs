@@ -165,6 +165,12 @@ impl<V> Heap<V> {
         self.slab[key as usize].position == FIRED
     }
 
+    /// Whether nothing waits to fire.
+    #[inline]
+    pub(crate) fn is_idle(&self) -> bool {
+        self.heap.is_empty() && self.far.is_empty()
+    }
+
     /// The earliest deadline, or one before it: of one that was cancelled, until it has come.
     #[inline]
     pub(crate) fn peek(&self) -> Option<i64> {
