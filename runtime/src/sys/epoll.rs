@@ -125,6 +125,7 @@ impl Epoll {
     /// [`InvalidInput`](io::ErrorKind::InvalidInput) when `timeout` is over some 292 years (so is
     /// [`Duration::MAX`]; pass `None`), or the descriptor is not an epoll instance, which only
     /// [`from_owned_fd`](Epoll::from_owned_fd) can cause.
+    #[inline]
     pub fn wait(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<usize> {
         match timeout {
             None => retry(|| self.wait_ms(events, -1)),
