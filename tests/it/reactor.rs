@@ -650,6 +650,42 @@ fn a_ghost_of_an_exclusive_wait_is_taken_over() {
     });
 }
 
+#[test]
+fn a_wait_from_another_thread_for_an_fd_that_goes_changes_nothing_of_its_successor() {
+    run(async {
+        let handle = runtime::Handle::current();
+        let (gone, _peer) = unix_source();
+        assert!(poll_once(pin!(gone.readable())).is_pending());
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let listener = Source::new(listener);
+        assert!(poll_once(pin!(listener.read_exclusive_with(TcpListener::accept))).is_pending());
+        let (successor, mut to_successor) = unix_source();
+
+        // All of it is in the inbox when this runtime looks there: one entry is released and taken anew
+        // before the wait for another comes, whose entry is released after it.
+        let waits = thread::scope(|scope| {
+            let there = || {
+                let _guard = handle.enter();
+                drop(gone);
+                let mut waits = Box::pin(successor.readable());
+                assert!(poll_once(waits.as_mut()).is_pending());
+                let mut accept = Box::pin(listener.read_exclusive_with(TcpListener::accept));
+                assert!(poll_once(accept.as_mut()).is_pending());
+                drop(accept);
+                drop(listener);
+                waits
+            };
+            scope.spawn(there).join().unwrap()
+        });
+        turns().await;
+        to_successor.write_all(b"x").unwrap();
+        turns().await;
+        assert!(poll_once(pin!(successor.readable())).is_ready());
+        drop(waits);
+    });
+}
+
 thread_local! {
     static ON_WAKE: RefCell<Option<Box<dyn FnOnce()>>> = const { RefCell::new(None) };
 }

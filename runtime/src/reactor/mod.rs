@@ -442,18 +442,13 @@ impl Reactor {
 }
 
 impl Core {
-    /// Frees the entries of the fds that other threads have deregistered.
-    pub(crate) fn release_sources(&self) {
-        let mut waiting = Vec::new();
-        {
-            let table = &mut *self.reactor.table.borrow_mut();
-            for index in self.shared.block.take_released() {
-                let removed = table.remove(index);
-                waiting.extend(removed.map(|(_, mut waiters)| waiters.take(Ready::ALL)));
-            }
-        }
+    /// Frees the entry of an fd that another thread has deregistered.
+    pub(crate) fn release_source(&self) {
+        let Some(index) = self.shared.block.take_released() else { return };
+        let removed = self.reactor.table.borrow_mut().remove(index);
+        let Some((_, mut waiters)) = removed else { return };
         // Of a registration that lost to another: who waits asks anew, and finds that one.
-        for waker in waiting.into_iter().flatten() {
+        for waker in waiters.take(Ready::ALL) {
             self.wake(waker);
         }
     }
