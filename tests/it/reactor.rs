@@ -650,6 +650,61 @@ fn a_ghost_of_an_exclusive_wait_is_taken_over() {
     });
 }
 
+#[test]
+fn a_wait_from_another_thread_for_an_fd_that_goes_does_not_stay_with_its_successor() {
+    run(async {
+        let handle = runtime::Handle::current();
+        let (first, _to_first) = unix_source();
+        assert!(poll_once(pin!(first.readable())).is_pending());
+        let (second, _to_second) = unix_source();
+        assert!(poll_once(pin!(second.readable())).is_pending());
+        let (successor, mut to_successor) = unix_source();
+        let (count, waker) = Count::new();
+
+        // All of it is in the inbox when this runtime looks there: the first entry is released and one taken
+        // anew before the wait for the second comes, whose entry is released after it.
+        let waits = thread::scope(|scope| {
+            let there = || {
+                let _guard = handle.enter();
+                drop(first);
+                let mut waits = Box::pin(successor.readable());
+                assert!(poll_once(waits.as_mut()).is_pending());
+                assert!(second.poll_read_ready(&mut Context::from_waker(&waker)).is_pending());
+                drop((second, waker));
+                waits
+            };
+            scope.spawn(there).join().unwrap()
+        });
+        turns().await;
+        assert_eq!(Arc::strong_count(&count), 1);
+        to_successor.write_all(b"x").unwrap();
+        waits.await.unwrap();
+    });
+}
+
+#[test]
+fn a_wait_from_another_thread_for_an_fd_dropped_here_changes_nothing_of_its_successor() {
+    run(async {
+        let (successor, mut to_successor) = unix_source();
+        {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            listener.set_nonblocking(true).unwrap();
+            let listener = Source::new(listener);
+            let wait = || Box::pin(listener.read_exclusive_with(TcpListener::accept));
+            assert!(poll_once(wait().as_mut()).is_pending());
+            // Nothing of this runtime runs until then, nor is its inbox looked at.
+            let there = || assert!(poll_once(wait().as_mut()).is_pending());
+            thread::scope(|scope| scope.spawn(there).join()).unwrap();
+        }
+        let mut read = pin!(successor.readable());
+        assert!(poll_once(read.as_mut()).is_pending());
+        turns().await;
+        to_successor.write_all(b"x").unwrap();
+        turns().await;
+        assert!(poll_once(read.as_mut()).is_ready());
+    });
+}
+
 thread_local! {
     static ON_WAKE: RefCell<Option<Box<dyn FnOnce()>>> = const { RefCell::new(None) };
 }

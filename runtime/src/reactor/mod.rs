@@ -183,18 +183,30 @@ impl Reactor {
     }
 
     /// For a waiter on another thread, which has seen `EAGAIN`: has the kernel report the readiness
-    /// of now. The cached bits go first, or the next event of the other direction would wake the waiter
+    /// of now. The cached bits go too, or the next event of the other direction would wake the waiter
     /// for nothing.
+    ///
+    /// The waiter's fd may have gone meanwhile, and the entry may be another's: that one is left as it was
+    /// or reported anew.
     fn rearm(&self, core: &Core, index: u32, flags: Flags, mask: Ready) -> io::Result<()> {
-        let (fd, wanted, token) = {
+        let (fd, armed, token) = {
             let table = &mut *self.table.borrow_mut();
             let Some(entry) = table.get(index) else { return Ok(()) };
-            entry.ready -= mask;
-            entry.armed |= flags;
             (entry.fd, entry.armed, table.token(index))
         };
+        let exclusive = Flags::EXCLUSIVE;
+        if !armed.is_empty() && armed.contains(exclusive) != flags.contains(exclusive) {
+            // The kernel would refuse it, and watch nothing.
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
         let driver = self.make_driver(core)?;
-        core.shared.block.unless_released(index, || modify(driver, fd, wanted, token))
+        let wanted = armed | flags;
+        core.shared.block.unless_released(index, || modify(driver, fd, wanted, token))?;
+        let table = &mut *self.table.borrow_mut();
+        let entry = table.at(index);
+        entry.ready -= mask;
+        entry.armed = wanted;
+        Ok(())
     }
 
     /// After an event that woke nobody: stops watching what would only report again.
@@ -444,18 +456,13 @@ impl Reactor {
 }
 
 impl Core {
-    /// Frees the entries of the fds that other threads have deregistered.
-    pub(crate) fn release_sources(&self) {
-        let mut waiting = Vec::new();
-        {
-            let table = &mut *self.reactor.table.borrow_mut();
-            for index in self.shared.block.take_released() {
-                let removed = table.remove(index);
-                waiting.extend(removed.map(|(_, mut waiters)| waiters.take(Ready::ALL)));
-            }
-        }
+    /// Frees the entry of an fd that another thread has deregistered.
+    pub(crate) fn release_source(&self) {
+        let Some(index) = self.shared.block.take_released() else { return };
+        let removed = self.reactor.table.borrow_mut().remove(index);
+        let Some((_, mut waiters)) = removed else { return };
         // Of a registration that lost to another: who waits asks anew, and finds that one.
-        for waker in waiting.into_iter().flatten() {
+        for waker in waiters.take(Ready::ALL) {
             self.wake(waker);
         }
     }
