@@ -277,6 +277,7 @@ pub(crate) fn explain_add(err: io::Error) -> io::Error {
 }
 
 #[cold]
+#[inline]
 fn explain_mod(err: io::Error) -> io::Error {
     let sentence = match err.raw_os_error() {
         Some(libc::ENOENT) => "epoll_ctl(MOD): the descriptor is not in the set: call add",
@@ -292,6 +293,7 @@ fn explain_mod(err: io::Error) -> io::Error {
 }
 
 #[cold]
+#[inline]
 fn explain_del(err: io::Error) -> io::Error {
     let sentence = match err.raw_os_error() {
         Some(libc::ENOENT) => {
@@ -461,6 +463,7 @@ impl BitAndAssign for Flags {
 }
 
 impl fmt::Debug for Flags {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Flags(")?;
         let mut unnamed = self.0;
@@ -557,6 +560,7 @@ impl Event {
 }
 
 impl fmt::Debug for Event {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Event").field("token", &self.token()).field("flags", &self.flags()).finish()
     }
