@@ -437,7 +437,13 @@ impl Reactor {
     /// Everybody who waits, at the end of the runtime.
     pub(crate) fn take_wakers(&self) -> Vec<Waker> {
         let table = &mut *self.table.borrow_mut();
-        table.iter_mut().flat_map(|entry| entry.waiters.take(Ready::ALL)).collect()
+        let mut wakers = Vec::new();
+        for entry in table.iter_mut() {
+            for waker in entry.waiters.take(Ready::ALL) {
+                wakers.push(waker);
+            }
+        }
+        wakers
     }
 }
 
@@ -448,12 +454,14 @@ impl Core {
         {
             let table = &mut *self.reactor.table.borrow_mut();
             for index in self.shared.block.take_released() {
-                let removed = table.remove(index);
-                waiting.extend(removed.map(|(_, mut waiters)| waiters.take(Ready::ALL)));
+                let Some((_, mut waiters)) = table.remove(index) else { continue };
+                for waker in waiters.take(Ready::ALL) {
+                    waiting.push(waker);
+                }
             }
         }
         // Of a registration that lost to another: who waits asks anew, and finds that one.
-        for waker in waiting.into_iter().flatten() {
+        for waker in waiting {
             self.wake(waker);
         }
     }

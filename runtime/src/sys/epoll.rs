@@ -224,6 +224,7 @@ struct KernelTimespec {
 }
 
 /// Refuses [`Flags::WAKEUP`] where the kernel would drop it in silence.
+#[inline]
 fn require_privilege(op: &str, flags: Flags) -> io::Result<()> {
     if flags.contains(Flags::WAKEUP) && !may_block_suspend() {
         return Err(io::Error::new(

@@ -42,6 +42,7 @@ pub fn sleep(duration: Duration) -> Sleep {
 ///
 /// Dropping it cancels the wait.
 #[track_caller]
+#[inline]
 pub fn sleep_until(deadline: Instant) -> Sleep {
     Sleep { delay: Delay::until(deadline.nanos()) }
 }
