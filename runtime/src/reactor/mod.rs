@@ -451,7 +451,13 @@ impl Reactor {
     /// Everybody who waits, at the end of the runtime.
     pub(crate) fn take_wakers(&self) -> Vec<Waker> {
         let table = &mut *self.table.borrow_mut();
-        table.iter_mut().flat_map(|entry| entry.waiters.take(Ready::ALL)).collect()
+        let mut wakers = Vec::new();
+        for entry in table.iter_mut() {
+            for waker in entry.waiters.take(Ready::ALL) {
+                wakers.push(waker);
+            }
+        }
+        wakers
     }
 }
 
