@@ -14,8 +14,9 @@ use std::sync::{Arc, Barrier, OnceLock, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 
-use runtime::io::{AsyncFd, Interest, Source};
-use runtime::task::yield_now;
+use runtime::io::{AsyncFd, Interest, Source, WriteFd};
+use runtime::net;
+use runtime::task::{consume_budget, has_budget_remaining, yield_now};
 
 use crate::support::{limited, poll_once, run, turns};
 
@@ -259,6 +260,80 @@ fn dropping_a_future_drops_its_waker() {
         assert_eq!(Arc::strong_count(&count), 4);
         drop((reading, readable, writable));
         assert_eq!(Arc::strong_count(&count), 1);
+    });
+}
+
+#[test]
+fn dropping_a_read_or_a_write_of_a_stream_drops_its_waker() {
+    run(async {
+        let (a, b) = unix_pair();
+        let (reader, writer) = (net::UnixStream::from_std(a), net::UnixStream::from_std(b));
+        let (reader, writer) = (reader.unwrap(), writer.unwrap());
+        while writer.try_write(&[0; 4096]).is_ok() {}
+        let (count, waker) = Count::new();
+        let (idle, _peer) = net::UnixStream::pair().unwrap();
+        let mut room = [0; 8];
+        let mut read = Box::pin(idle.read(&mut room));
+        let mut write = Box::pin(writer.write(b"x"));
+        let mut write_all = Box::pin(writer.write_all(b"x"));
+        assert!(poll_with(read.as_mut(), &waker).is_pending());
+        assert!(poll_with(write.as_mut(), &waker).is_pending());
+        assert!(poll_with(write_all.as_mut(), &waker).is_pending());
+        drop(waker);
+        assert_eq!(Arc::strong_count(&count), 4);
+        drop((read, write, write_all));
+        assert_eq!(Arc::strong_count(&count), 1);
+        drop(reader);
+    });
+}
+
+/// A stream that takes nothing, and gives nothing.
+struct Stuck(Source<UnixStream>);
+
+impl AsFd for Stuck {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl WriteFd for Stuck {
+    type Io = UnixStream;
+
+    fn source(&self) -> &Source<UnixStream> {
+        &self.0
+    }
+
+    fn write_once(&self, _buf: &[u8]) -> io::Result<usize> {
+        Ok(0)
+    }
+}
+
+#[test]
+fn a_stream_that_takes_nothing_ends_a_write_of_everything() {
+    run(async {
+        let stuck = Stuck(unix_source().0);
+        assert_eq!(stuck.writing(b"x").await.unwrap(), 0);
+        assert_eq!(stuck.writing_all(b"x").await.unwrap_err().kind(), ErrorKind::WriteZero);
+        stuck.writing_all(b"").await.unwrap();
+    });
+}
+
+#[test]
+fn an_error_is_told_also_by_an_operation_that_has_spent_the_budget_itself() {
+    run(async {
+        runtime::spawn(async {
+            let (a, _b) = unix_source();
+            let mut errors = vec![ErrorKind::ConnectionReset];
+            let read = a.read_with(|_| {
+                while has_budget_remaining() {
+                    let _ = poll_with(pin!(consume_budget()), Waker::noop());
+                }
+                errors.pop().map_or(Ok(()), |kind| Err(kind.into()))
+            });
+            assert_eq!(read.await.unwrap_err().kind(), ErrorKind::ConnectionReset);
+        })
+        .await
+        .unwrap();
     });
 }
 
