@@ -125,6 +125,16 @@ fn a_task_that_ends_in_the_queue_displaces_nobody() {
 }
 
 #[test]
+fn nothing_sleeps_while_a_seeded_order_has_tasks_left() {
+    // One poll in a turn: what the draws have left over is all that says that there is work.
+    limited(|| {
+        for seed in 0..20 {
+            assert_eq!(order(Builder::new().rng_seed(seed).event_interval(1)).len(), 30);
+        }
+    });
+}
+
+#[test]
 fn a_task_woken_many_times_is_polled_once() {
     run(async {
         let polls = Rc::new(Cell::new(0));

@@ -37,6 +37,7 @@ use crate::machine::Machine;
 use crate::peers::{PEERS, Peer};
 use crate::programs::Program;
 use crate::results::{Entry, Profile, Results, Store};
+use crate::tables::OURS;
 use crate::workloads::{ROWS, Row};
 
 /// Enough for the interval tests among the verdicts.
@@ -75,6 +76,9 @@ fn measure_all(wanted: &Wanted) -> Result<()> {
         wanted.store.keep(&results)?;
         println!("{}", document::section(row, &results));
         eprintln!("{} took {:.0?}\n", row.name, start.elapsed());
+        if wanted.quick {
+            ours_runs(&results)?;
+        }
     }
     if wanted.waits {
         waits::measure(&wanted.store, wanted.rounds)?;
@@ -86,6 +90,15 @@ fn measure_all(wanted: &Wanted) -> Result<()> {
         println!("{}", document::build_section(&results));
     }
     Ok(())
+}
+
+/// What a quick run is for: unlike a peer, we have a program for each workload.
+fn ours_runs(results: &Results) -> Result<()> {
+    let ours = results.entries.iter().filter(|entry| entry.peer == OURS);
+    match ours.filter_map(|entry| entry.cannot.as_ref()).next() {
+        Some(reason) => bail!("{} does not run on {}: {reason}", results.row, OURS),
+        None => Ok(()),
+    }
 }
 
 /// The peers' programs, in both profiles.

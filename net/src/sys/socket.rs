@@ -3,7 +3,7 @@
 use std::io;
 use std::mem;
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use libc::{c_int, c_void, socklen_t};
 
@@ -112,7 +112,7 @@ pub(super) fn accept_raw(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, (RawA
 ///
 /// [send(2)]: https://man7.org/linux/man-pages/man2/send.2.html
 #[inline]
-pub(crate) fn send(socket: BorrowedFd<'_>, buf: &[u8]) -> io::Result<usize> {
+pub(crate) fn send(socket: &(impl AsFd + AsRawFd), buf: &[u8]) -> io::Result<usize> {
     let data = buf.as_ptr().cast::<c_void>();
     // SAFETY: the kernel reads `buf.len()` bytes of `buf`, which is borrowed for the call.
     check_len(unsafe { libc::send(socket.as_raw_fd(), data, buf.len(), libc::MSG_NOSIGNAL) })
@@ -122,7 +122,7 @@ pub(crate) fn send(socket: BorrowedFd<'_>, buf: &[u8]) -> io::Result<usize> {
 ///
 /// [recv(2)]: https://man7.org/linux/man-pages/man2/recv.2.html
 #[inline]
-pub(crate) fn recv(socket: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<usize> {
+pub(crate) fn recv(socket: &(impl AsFd + AsRawFd), buf: &mut [u8]) -> io::Result<usize> {
     let data = buf.as_mut_ptr().cast::<c_void>();
     // SAFETY: the kernel writes at most `buf.len()` bytes into `buf`, which is borrowed for the call.
     check_len(unsafe { libc::recv(socket.as_raw_fd(), data, buf.len(), 0) })

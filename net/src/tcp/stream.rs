@@ -197,7 +197,7 @@ impl ReadFd for TcpStream {
 
     #[inline]
     fn read_once(&self, buf: &mut [u8]) -> io::Result<usize> {
-        sys::recv(self.as_fd(), buf)
+        sys::recv(self.io.get_ref(), buf)
     }
 
     #[inline]
@@ -217,7 +217,7 @@ impl WriteFd for TcpStream {
     /// `send(2)` with `MSG_NOSIGNAL`: no `SIGPIPE` is raised.
     #[inline]
     fn write_once(&self, buf: &[u8]) -> io::Result<usize> {
-        sys::send(self.as_fd(), buf).map_err(while_connecting)
+        sys::send(self.io.get_ref(), buf).map_err(while_connecting)
     }
 
     #[inline]

@@ -42,7 +42,7 @@ macro_rules! message_methods {
         /// Nothing is sent by a future that is dropped before it is ready.
         #[inline]
         pub async fn send(&self, buf: &[u8]) -> io::Result<usize> {
-            self.io.write_with(|socket| sys::send(socket.as_fd(), buf)).await
+            self.io.write_with(|socket| sys::send(socket, buf)).await
         }
 
         /// As [`send`](Self::send), for futures written by hand.
@@ -52,7 +52,7 @@ macro_rules! message_methods {
         /// As [`send`](Self::send).
         #[inline]
         pub fn poll_send(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-            self.io.poll_write_with(cx, |socket| sys::send(socket.as_fd(), buf))
+            self.io.poll_write_with(cx, |socket| sys::send(socket, buf))
         }
 
         /// As [`send`](Self::send), if there is room now.
@@ -62,7 +62,7 @@ macro_rules! message_methods {
         /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is none, else as [`send`](Self::send).
         #[inline]
         pub fn try_send(&self, buf: &[u8]) -> io::Result<usize> {
-            self.io.try_io(Interest::WRITABLE, |socket| sys::send(socket.as_fd(), buf))
+            self.io.try_io(Interest::WRITABLE, |socket| sys::send(socket, buf))
         }
 
         /// As [`send`](Self::send), of a message from several buffers.

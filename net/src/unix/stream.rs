@@ -209,7 +209,7 @@ impl WriteFd for UnixStream {
 
     #[inline]
     fn write_once(&self, buf: &[u8]) -> io::Result<usize> {
-        sys::send(self.as_fd(), buf)
+        sys::send(self.io.get_ref(), buf)
     }
 
     #[inline]

@@ -50,7 +50,7 @@ use self::table::{Entry, Table, index_of};
 use self::waiters::{FOREIGN, Ticket, UNUSED};
 use crate::core::Core;
 use crate::name::Name;
-use crate::sys::epoll::{Event, Flags, explain_add};
+use crate::sys::epoll::{Flags, explain_add};
 
 /// Tickets are handed out from chunks, each of which is one runtime's.
 const TICKETS: Ticket = 1 << 16;
@@ -211,15 +211,15 @@ impl Reactor {
 
     /// After an event that woke nobody: stops watching what would only report again.
     #[cold]
-    fn unwatch(&self, core: &Core, driver: &Driver, event: Event) {
-        let (index, token) = (index_of(event.token()), event.token());
+    fn unwatch(&self, core: &Core, driver: &Driver, token: u64, flags: Flags) {
+        let index = index_of(token);
         let (fd, armed) = {
             let table = &mut *self.table.borrow_mut();
             let entry = table.at(index);
             (entry.fd, entry.armed)
         };
         let exclusive = armed.contains(Flags::EXCLUSIVE);
-        if !exclusive && event.flags() != Flags::OUT {
+        if !exclusive && flags != Flags::OUT {
             return;
         }
         let left = if exclusive { Flags::EMPTY } else { armed.difference(Flags::OUT) };
@@ -404,20 +404,22 @@ impl Reactor {
     /// Notes what the events say and wakes who waits for it.
     #[inline]
     pub(crate) fn dispatch(&self, core: &Core, driver: &Driver) {
-        driver.take_events(|event| self.dispatch_one(core, driver, event));
+        driver.take_events(|event| {
+            self.dispatch_one(core, driver, event.token(), event.flags());
+        });
     }
 
     #[inline]
-    fn dispatch_one(&self, core: &Core, driver: &Driver, event: Event) {
+    fn dispatch_one(&self, core: &Core, driver: &Driver, token: u64, flags: Flags) {
         let lone = {
             let table = &mut *self.table.borrow_mut();
-            let Some(entry) = table.named(event.token()) else {
+            let Some(entry) = table.named(token) else {
                 // Of an entry that is gone, or of a descriptor of the driver's own.
-                return driver.take_own(event.token());
+                return driver.take_own(token);
             };
-            entry.ready |= Ready::of_directions(event.flags());
-            if event.flags().intersects(RARE) {
-                entry.ready |= Ready::of_rare(event.flags());
+            entry.ready |= Ready::of_directions(flags);
+            if flags.intersects(RARE) {
+                entry.ready |= Ready::of_rare(flags);
                 entry.exact = true;
             }
             entry.tick = entry.tick.wrapping_add(1);
@@ -425,21 +427,21 @@ impl Reactor {
         };
         match lone {
             Some(Some(waker)) => core.wake(waker),
-            Some(None) => self.unwatch(core, driver, event),
-            None => self.wake_all(core, driver, event),
+            Some(None) => self.unwatch(core, driver, token, flags),
+            None => self.wake_all(core, driver, token, flags),
         }
     }
 
     /// Wakes every waiter of an fd that has several.
     #[cold]
-    fn wake_all(&self, core: &Core, driver: &Driver, event: Event) {
+    fn wake_all(&self, core: &Core, driver: &Driver, token: u64, flags: Flags) {
         let taken = {
             let table = &mut *self.table.borrow_mut();
-            let entry = table.at(index_of(event.token()));
+            let entry = table.at(index_of(token));
             entry.waiters.take(entry.ready)
         };
         if taken.is_empty() {
-            self.unwatch(core, driver, event);
+            self.unwatch(core, driver, token, flags);
         }
         for waker in taken {
             core.wake(waker);
@@ -449,7 +451,13 @@ impl Reactor {
     /// Everybody who waits, at the end of the runtime.
     pub(crate) fn take_wakers(&self) -> Vec<Waker> {
         let table = &mut *self.table.borrow_mut();
-        table.iter_mut().flat_map(|entry| entry.waiters.take(Ready::ALL)).collect()
+        let mut wakers = Vec::new();
+        for entry in table.iter_mut() {
+            for waker in entry.waiters.take(Ready::ALL) {
+                wakers.push(waker);
+            }
+        }
+        wakers
     }
 }
 

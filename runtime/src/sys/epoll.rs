@@ -125,6 +125,7 @@ impl Epoll {
     /// [`InvalidInput`](io::ErrorKind::InvalidInput) when `timeout` is over some 292 years (so is
     /// [`Duration::MAX`]; pass `None`), or the descriptor is not an epoll instance, which only
     /// [`from_owned_fd`](Epoll::from_owned_fd) can cause.
+    #[inline]
     pub fn wait(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<usize> {
         match timeout {
             None => retry(|| self.wait_ms(events, -1)),
@@ -224,6 +225,7 @@ struct KernelTimespec {
 }
 
 /// Refuses [`Flags::WAKEUP`] where the kernel would drop it in silence.
+#[inline]
 fn require_privilege(op: &str, flags: Flags) -> io::Result<()> {
     if flags.contains(Flags::WAKEUP) && !may_block_suspend() {
         return Err(io::Error::new(
@@ -277,6 +279,7 @@ pub(crate) fn explain_add(err: io::Error) -> io::Error {
 }
 
 #[cold]
+#[inline]
 fn explain_mod(err: io::Error) -> io::Error {
     let sentence = match err.raw_os_error() {
         Some(libc::ENOENT) => "epoll_ctl(MOD): the descriptor is not in the set: call add",
@@ -292,6 +295,7 @@ fn explain_mod(err: io::Error) -> io::Error {
 }
 
 #[cold]
+#[inline]
 fn explain_del(err: io::Error) -> io::Error {
     let sentence = match err.raw_os_error() {
         Some(libc::ENOENT) => {
@@ -461,6 +465,7 @@ impl BitAndAssign for Flags {
 }
 
 impl fmt::Debug for Flags {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Flags(")?;
         let mut unnamed = self.0;
@@ -557,6 +562,7 @@ impl Event {
 }
 
 impl fmt::Debug for Event {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Event").field("token", &self.token()).field("flags", &self.flags()).finish()
     }

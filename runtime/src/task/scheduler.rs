@@ -76,7 +76,7 @@ struct Tasks {
     entries: Vec<Entry>,
     vacant: u32,
     /// The ends of the run queue. It goes through the entries: a poll touches its task's anyway, so that
-    /// a queue beside them cost a switch 25 instructions more.
+    /// a queue beside them cost a switch 17 instructions more.
     first: u32,
     last: u32,
     /// Boxes of tasks that have gone, for the next of their type. They hold nothing of the user's.
@@ -178,6 +178,7 @@ impl Scheduler {
         self.tasks.borrow_mut().keep_box(task);
     }
 
+    #[inline]
     pub(crate) fn set_name(&self, index: u32, id: Id, name: Rc<str>) {
         if let Some(entry) = find(&mut self.tasks.borrow_mut().entries, index, id) {
             entry.state |= NAMED;

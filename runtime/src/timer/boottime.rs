@@ -104,8 +104,8 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
 /// # });
 /// ```
 #[inline]
-pub async fn suspend(duration: Duration) {
-    clock::move_by("boottime::suspend", duration, Clock::suspend).await;
+pub fn suspend(duration: Duration) -> impl Future<Output = ()> {
+    clock::move_by("boottime::suspend", duration, Clock::suspend)
 }
 
 /// Waits for a deadline; made by [`sleep`] and [`sleep_until`].
@@ -117,4 +117,5 @@ pub struct Sleep {
     delay: Delay<Boottime>,
 }
 
-sleep_methods!();
+// Few programs use it: it is compiled in those.
+sleep_methods!(#[inline]);

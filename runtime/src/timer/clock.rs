@@ -101,6 +101,7 @@ impl Clock {
         self.boottime.advance(ns);
     }
 
+    #[inline]
     fn pause(&self) -> bool {
         let running = !self.is_paused();
         self.monotonic.stop(monotonic_ns);
@@ -109,6 +110,7 @@ impl Clock {
         running
     }
 
+    #[inline]
     fn resume(&self) -> bool {
         let paused = self.is_paused();
         self.stands.store(false, Ordering::Release);
@@ -120,6 +122,7 @@ impl Clock {
 
 /// Runs `f` on the current runtime's clock, which has to be this thread's.
 #[track_caller]
+#[inline]
 fn with_clock<R>(call: &str, f: impl FnOnce(&Clock) -> R) -> R {
     let result = context::with_current(|current| match current {
         Current::Here(core) => {
@@ -159,6 +162,7 @@ fn with_clock<R>(call: &str, f: impl FnOnce(&Clock) -> R) -> R {
 /// # });
 /// ```
 #[track_caller]
+#[inline]
 pub fn pause() {
     let paused = with_clock("pause", Clock::pause);
     assert!(paused, "time::pause was called with the clock paused already");
@@ -170,6 +174,7 @@ pub fn pause() {
 ///
 /// If the clock is not paused, or with no runtime on this thread.
 #[track_caller]
+#[inline]
 pub fn resume() {
     let resumed = with_clock("resume", Clock::resume);
     assert!(resumed, "time::resume was called with the clock running: call time::pause before");
@@ -187,11 +192,13 @@ pub fn resume() {
 /// # Cancel safety
 ///
 /// The clock has moved once this was polled.
-pub async fn advance(duration: Duration) {
-    move_by("advance", duration, Clock::advance).await;
+#[inline]
+pub fn advance(duration: Duration) -> impl Future<Output = ()> {
+    move_by("advance", duration, Clock::advance)
 }
 
 /// Moves a paused clock and lets the tasks whose deadlines have come run.
+#[inline]
 pub(super) async fn move_by(call: &str, duration: Duration, by: fn(&Clock, i64)) {
     with_clock(call, |clock| {
         assert!(
@@ -205,6 +212,7 @@ pub(super) async fn move_by(call: &str, duration: Duration, by: fn(&Clock, i64))
 }
 
 /// Timers fire at the end of a turn as a rule; the tasks woken here go before the caller.
+#[inline]
 fn fire_due() {
     context::with_current(|current| {
         if let Current::Here(core) = current {

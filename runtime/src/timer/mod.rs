@@ -186,10 +186,15 @@ impl Timers {
         earlier(left, limit.map(saturating_ns))
     }
 
-    /// When timers want to be woken. Nobody knows while the clock is paused.
+    /// When timers want to be woken.
     #[inline]
     pub(crate) fn alarms(&self) -> Alarms {
-        if self.is_idle() || self.clock.is_paused() {
+        if self.is_idle() { Alarms::default() } else { self.alarms_of_some() }
+    }
+
+    /// Nobody knows while the clock is paused.
+    fn alarms_of_some(&self) -> Alarms {
+        if self.clock.is_paused() {
             return Alarms::default();
         }
         let monotonic = self.monotonic.alarm(&self.clock.monotonic);

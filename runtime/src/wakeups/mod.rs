@@ -313,6 +313,7 @@ pub(crate) fn notify(name: RuntimeName) {
 }
 
 /// Has a runtime notified of these signals; false if it is gone.
+#[inline]
 pub(crate) fn listen(name: RuntimeName, signals: u64) -> bool {
     let Some(block) = block_of(name) else { return false };
     // Under the lock: who closes the inbox after this finds the bits.
@@ -330,6 +331,7 @@ pub(crate) fn unlisten(name: RuntimeName, signals: u64) -> u64 {
 }
 
 /// Notifies every runtime that has listeners for these signals. Async-signal-safe.
+#[inline]
 pub(crate) fn notify_listeners(signals: u64) {
     let used = USED.load(Ordering::Acquire).min(SLOTS as u32);
     for block in (0..used).filter_map(|slot| block(slot as u16)) {
