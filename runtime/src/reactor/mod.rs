@@ -111,6 +111,7 @@ impl Reactor {
     }
 
     /// Registers an fd for `flags`; the readiness of this moment will come as an event.
+    #[inline]
     fn register(&self, core: &Core, fd: RawFd, flags: Flags) -> io::Result<u32> {
         if core.is_of_parent() {
             return Err(io::Error::other(
@@ -146,6 +147,7 @@ impl Reactor {
 
     /// epoll knows this number already: from a live entry, or from a ghost that a duplicate keeps.
     #[cold]
+    #[inline]
     fn take_over(&self, driver: &Driver, fd: RawFd, index: u32, flags: Flags) -> io::Result<()> {
         let token = {
             let table = self.table.borrow();
@@ -166,6 +168,7 @@ impl Reactor {
     }
 
     /// Watches more directions of a registered fd.
+    #[inline]
     fn arm(&self, core: &Core, index: u32, flags: Flags) -> io::Result<()> {
         let (fd, token, wanted) = {
             let table = &mut *self.table.borrow_mut();
@@ -188,6 +191,7 @@ impl Reactor {
     ///
     /// The waiter's fd may have gone meanwhile, and the entry may be another's: that one is left as it was
     /// or reported anew.
+    #[inline]
     fn rearm(&self, core: &Core, index: u32, flags: Flags, mask: Ready) -> io::Result<()> {
         let (fd, armed, token) = {
             let table = &mut *self.table.borrow_mut();
@@ -234,6 +238,7 @@ impl Reactor {
     }
 
     /// Frees the entry of an fd that is about to be closed or given away.
+    #[inline]
     fn deregister(&self, core: &Core, index: u32) {
         let removed = self.table.borrow_mut().remove(index);
         if let (Some((fd, _)), Some(driver)) = (&removed, self.driver()) {
@@ -295,6 +300,7 @@ impl Reactor {
     }
 
     /// Leaves a waiter, unless there is readiness that nobody has used up.
+    #[inline]
     fn poll_wait(
         &self,
         core: &Core,
@@ -329,6 +335,7 @@ impl Reactor {
 
     /// For an fd whose direction is not watched yet, or that has waiters, or whose waker is foreign.
     #[cold]
+    #[inline]
     fn poll_wait_slow(
         &self,
         core: &Core,
@@ -368,6 +375,7 @@ impl Reactor {
     }
 
     /// Withdraws readiness, unless an event has come since `tick`.
+    #[inline]
     fn clear(&self, index: u32, mask: Ready, tick: u32) {
         let table = &mut *self.table.borrow_mut();
         let entry = table.at(index);
@@ -377,6 +385,7 @@ impl Reactor {
     }
 
     /// Adds a waiter, or renews it.
+    #[inline]
     fn put_waiter(&self, index: u32, ticket: Ticket, mask: Ready, waker: &Waker) {
         if self.table.borrow_mut().at(index).waiters.has(ticket, mask, waker) {
             return;
@@ -393,6 +402,7 @@ impl Reactor {
         }
     }
 
+    #[inline]
     fn remove_waiter(&self, index: u32, ticket: Ticket) {
         let waker = {
             let table = &mut *self.table.borrow_mut();
