@@ -7,8 +7,8 @@ pub(crate) mod boottime;
 pub(crate) mod clock;
 mod deadlines;
 mod delay;
-mod heap;
 mod instant;
+mod queue;
 mod sleep;
 
 use std::task::Waker;
@@ -192,12 +192,9 @@ impl Timers {
         if self.is_idle() || self.clock.is_paused() {
             return Alarms::default();
         }
-        let monotonic = self.monotonic.alarm(&self.clock.monotonic);
-        Alarms {
-            monotonic,
-            boottime: self.boottime.alarm(&self.clock.boottime),
-            after: monotonic.and_then(|alarm| self.monotonic.alarm_after(alarm)),
-        }
+        let (monotonic, after) = self.monotonic.alarms(&self.clock.monotonic);
+        let (boottime, _) = self.boottime.alarms(&self.clock.boottime);
+        Alarms { monotonic, after, boottime }
     }
 
     /// Everybody who waits, at the end of the runtime.
