@@ -186,6 +186,24 @@ fn a_wait_that_is_still_on_its_way_from_another_thread_is_forgotten_too() {
 }
 
 #[test]
+fn a_wait_from_another_thread_that_arrives_when_its_fd_has_gone_is_nobodys() {
+    run(async {
+        let a = Arc::new(unix_source().0);
+        assert!(poll_once(pin!(a.readable())).is_pending());
+        let (count, waker) = Count::new();
+        let elsewhere = thread::spawn({
+            let a = a.clone();
+            move || assert!(poll_with(pin!(a.readable()), &waker).is_pending())
+        });
+        elsewhere.join().unwrap();
+        // Before the commands are looked at: it waits, and it does not any more.
+        drop(a);
+        turns().await;
+        assert_eq!(count.get(), 0);
+    });
+}
+
+#[test]
 fn a_waker_on_its_way_from_another_thread_does_not_displace_the_one_here() {
     run(async {
         let (a, mut b) = unix_source();
@@ -322,7 +340,11 @@ fn a_stream_that_takes_nothing_ends_a_write_of_everything() {
 fn an_error_is_told_also_by_an_operation_that_has_spent_the_budget_itself() {
     run(async {
         runtime::spawn(async {
-            let (a, _b) = unix_source();
+            let (a, mut b) = unix_source();
+            // Registered, and known to be ready.
+            assert!(poll_once(pin!(a.readable())).is_pending());
+            b.write_all(b"x").unwrap();
+            a.readable().await.unwrap();
             let mut errors = vec![ErrorKind::ConnectionReset];
             let read = a.read_with(|_| {
                 while has_budget_remaining() {
