@@ -94,7 +94,10 @@ fn around_a_task_that_ends_in_the_queue(builder: &mut Builder, joined: bool) -> 
         });
         let spawns = runtime::spawn({
             let spawned = say("spawned");
-            async move { runtime::spawn(async move { spawned() }) }
+            async move {
+                let task = runtime::spawn(async move { spawned() });
+                task.await.unwrap();
+            }
         });
         if joined {
             ended.await.unwrap();
@@ -102,7 +105,7 @@ fn around_a_task_that_ends_in_the_queue(builder: &mut Builder, joined: bool) -> 
             drop(ended);
         }
         yields.await.unwrap();
-        spawns.await.unwrap().await.unwrap();
+        spawns.await.unwrap();
         log.take()
     })
 }
