@@ -35,6 +35,16 @@ pub(crate) enum Current<'a> {
     None,
 }
 
+impl<'a> Current<'a> {
+    fn of(entered: &'a Option<Entered>) -> Current<'a> {
+        match entered {
+            Some(Entered::Here(core)) => Current::Here(core),
+            Some(Entered::Elsewhere(handle)) => Current::Elsewhere(handle),
+            None => Current::None,
+        }
+    }
+}
+
 /// A runtime and the guard that keeps it entered.
 struct Guarded {
     serial: u64,
@@ -184,11 +194,7 @@ pub(crate) fn with_current<R>(f: impl FnOnce(Current<'_>) -> R) -> R {
 #[cold]
 #[inline(never)]
 fn with_entered<R>(context: &Context, f: impl FnOnce(Current<'_>) -> R) -> R {
-    match entered(context) {
-        Some(Entered::Here(core)) => f(Current::Here(&core)),
-        Some(Entered::Elsewhere(handle)) => f(Current::Elsewhere(&handle)),
-        None => f(Current::None),
-    }
+    f(Current::of(&entered(context)))
 }
 
 #[cold]

@@ -165,6 +165,7 @@ impl panic::UnwindSafe for Runtime {}
 impl panic::RefUnwindSafe for Runtime {}
 
 impl fmt::Debug for Runtime {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Runtime").field("id", &self.handle.id()).finish_non_exhaustive()
     }

@@ -67,6 +67,7 @@ impl Core {
 
     /// The same steps for a host, which comes when the kernel has something: that first, so that what
     /// it is for has run when the host goes on. Sleeps at most for `limit`.
+    #[inline]
     pub(crate) fn turn_for_host(&self, limit: Option<Duration>) -> io::Result<Done> {
         self.check_own_process()?;
         let events = self.look_or_sleep(limit)?;

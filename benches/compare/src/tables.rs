@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use crate::build::STD;
 use crate::results::{Entry, Profile, Results};
 use crate::stats::{FEWEST, Median};
 use crate::units::Unit;
@@ -187,7 +188,7 @@ pub(crate) fn behind(results: &Results) -> Vec<Behind> {
     let mut behind = Vec::new();
     let Some(ours) = results.entry(OURS, Profile::Release) else { return behind };
     for theirs in &results.entries {
-        if theirs.profile != Profile::Release || theirs.peer == OURS {
+        if theirs.profile != Profile::Release || [OURS, STD].contains(&&*theirs.peer) {
             continue;
         }
         for figure in FIGURES.iter().filter(|figure| figure.judged) {
@@ -269,6 +270,13 @@ pub(crate) mod tests {
         let peers: Vec<_> = behind(&results).into_iter().map(|behind| behind.peer).collect();
         assert_eq!(peers, ["ahead"]);
         assert_eq!(behind_in_words(&results), "We are behind ahead (CPU 1.10 times).");
+    }
+
+    #[test]
+    fn nobody_is_behind_plain_std() {
+        let hello = |peer, seconds| entry(peer, &[("cpu_s", &[seconds])]);
+        let hellos = results([hello(STD, 0.3), hello(OURS, 7.0), hello("tokio", 15.0)]);
+        assert_eq!(behind_in_words(&hellos), "We are behind nobody.");
     }
 
     #[test]

@@ -111,6 +111,7 @@ impl Reactor {
     }
 
     /// Registers an fd for `flags`; the readiness of this moment will come as an event.
+    #[inline]
     fn register(&self, core: &Core, fd: RawFd, flags: Flags) -> io::Result<u32> {
         if core.is_of_parent() {
             return Err(io::Error::other(
@@ -146,6 +147,7 @@ impl Reactor {
 
     /// epoll knows this number already: from a live entry, or from a ghost that a duplicate keeps.
     #[cold]
+    #[inline]
     fn take_over(&self, driver: &Driver, fd: RawFd, index: u32, flags: Flags) -> io::Result<()> {
         let token = {
             let table = self.table.borrow();
@@ -166,6 +168,7 @@ impl Reactor {
     }
 
     /// Watches more directions of a registered fd.
+    #[inline]
     fn arm(&self, core: &Core, index: u32, flags: Flags) -> io::Result<()> {
         let (fd, token, wanted) = {
             let table = &mut *self.table.borrow_mut();
@@ -183,18 +186,31 @@ impl Reactor {
     }
 
     /// For a waiter on another thread, which has seen `EAGAIN`: has the kernel report the readiness
-    /// of now. The cached bits go first, or the next event of the other direction would wake the waiter
+    /// of now. The cached bits go too, or the next event of the other direction would wake the waiter
     /// for nothing.
+    ///
+    /// The waiter's fd may have gone meanwhile, and the entry may be another's: that one is left as it was
+    /// or reported anew.
+    #[inline]
     fn rearm(&self, core: &Core, index: u32, flags: Flags, mask: Ready) -> io::Result<()> {
-        let (fd, wanted, token) = {
+        let (fd, armed, token) = {
             let table = &mut *self.table.borrow_mut();
             let Some(entry) = table.get(index) else { return Ok(()) };
-            entry.ready -= mask;
-            entry.armed |= flags;
             (entry.fd, entry.armed, table.token(index))
         };
+        let exclusive = Flags::EXCLUSIVE;
+        if !armed.is_empty() && armed.contains(exclusive) != flags.contains(exclusive) {
+            // The kernel would refuse it, and watch nothing.
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
         let driver = self.make_driver(core)?;
-        core.shared.block.unless_released(index, || modify(driver, fd, wanted, token))
+        let wanted = armed | flags;
+        core.shared.block.unless_released(index, || modify(driver, fd, wanted, token))?;
+        let table = &mut *self.table.borrow_mut();
+        let entry = table.at(index);
+        entry.ready -= mask;
+        entry.armed = wanted;
+        Ok(())
     }
 
     /// After an event that woke nobody: stops watching what would only report again.
@@ -222,6 +238,7 @@ impl Reactor {
     }
 
     /// Frees the entry of an fd that is about to be closed or given away.
+    #[inline]
     fn deregister(&self, core: &Core, index: u32) {
         let removed = self.table.borrow_mut().remove(index);
         if let (Some((fd, _)), Some(driver)) = (&removed, self.driver()) {
@@ -283,6 +300,7 @@ impl Reactor {
     }
 
     /// Leaves a waiter, unless there is readiness that nobody has used up.
+    #[inline]
     fn poll_wait(
         &self,
         core: &Core,
@@ -317,6 +335,7 @@ impl Reactor {
 
     /// For an fd whose direction is not watched yet, or that has waiters, or whose waker is foreign.
     #[cold]
+    #[inline]
     fn poll_wait_slow(
         &self,
         core: &Core,
@@ -356,6 +375,7 @@ impl Reactor {
     }
 
     /// Withdraws readiness, unless an event has come since `tick`.
+    #[inline]
     fn clear(&self, index: u32, mask: Ready, tick: u32) {
         let table = &mut *self.table.borrow_mut();
         let entry = table.at(index);
@@ -365,6 +385,7 @@ impl Reactor {
     }
 
     /// Adds a waiter, or renews it.
+    #[inline]
     fn put_waiter(&self, index: u32, ticket: Ticket, mask: Ready, waker: &Waker) {
         if self.table.borrow_mut().at(index).waiters.has(ticket, mask, waker) {
             return;
@@ -381,6 +402,7 @@ impl Reactor {
         }
     }
 
+    #[inline]
     fn remove_waiter(&self, index: u32, ticket: Ticket) {
         let waker = {
             let table = &mut *self.table.borrow_mut();
@@ -439,23 +461,24 @@ impl Reactor {
     /// Everybody who waits, at the end of the runtime.
     pub(crate) fn take_wakers(&self) -> Vec<Waker> {
         let table = &mut *self.table.borrow_mut();
-        table.iter_mut().flat_map(|entry| entry.waiters.take(Ready::ALL)).collect()
+        let mut wakers = Vec::new();
+        for entry in table.iter_mut() {
+            for waker in entry.waiters.take(Ready::ALL) {
+                wakers.push(waker);
+            }
+        }
+        wakers
     }
 }
 
 impl Core {
-    /// Frees the entries of the fds that other threads have deregistered.
-    pub(crate) fn release_sources(&self) {
-        let mut waiting = Vec::new();
-        {
-            let table = &mut *self.reactor.table.borrow_mut();
-            for index in self.shared.block.take_released() {
-                let removed = table.remove(index);
-                waiting.extend(removed.map(|(_, mut waiters)| waiters.take(Ready::ALL)));
-            }
-        }
+    /// Frees the entry of an fd that another thread has deregistered.
+    pub(crate) fn release_source(&self) {
+        let Some(index) = self.shared.block.take_released() else { return };
+        let removed = self.reactor.table.borrow_mut().remove(index);
+        let Some((_, mut waiters)) = removed else { return };
         // Of a registration that lost to another: who waits asks anew, and finds that one.
-        for waker in waiting.into_iter().flatten() {
+        for waker in waiters.take(Ready::ALL) {
             self.wake(waker);
         }
     }

@@ -55,6 +55,7 @@ impl Wanted {
         Wanted { flags: Flags::IN.union(Flags::EXCLUSIVE), mask: Interest::READABLE.mask() };
     pub(crate) const WRITE: Wanted = Wanted { flags: Flags::OUT, mask: Interest::WRITABLE.mask() };
 
+    #[inline]
     pub(crate) const fn of(interest: Interest) -> Wanted {
         Wanted { flags: interest.flags(), mask: interest.mask() }
     }
@@ -125,6 +126,7 @@ impl<R, F: FnMut() -> io::Result<Done<R>>> Attempt<R> for F {
 
 impl<R> Done<R> {
     /// It proves nothing: the next operation may find more.
+    #[inline]
     pub(crate) fn with(value: R) -> Done<R> {
         Done { value, drained: false }
     }
@@ -148,11 +150,13 @@ pub(crate) struct Seen {
 
 impl Registration {
     /// Of nobody yet.
+    #[inline]
     pub(crate) const fn new(fd: RawFd) -> Registration {
         Registration { fd, name: AtomicU64::new(NONE), request: OnceLock::new() }
     }
 
     /// With the current runtime, now.
+    #[inline]
     pub(crate) fn eager(fd: RawFd, interest: Interest) -> io::Result<Registration> {
         let registration = Registration::new(fd);
         context::with_current(|current| match current {
@@ -189,6 +193,7 @@ impl Registration {
     }
 
     /// The operation said `EAGAIN`.
+    #[inline]
     fn would_block(&self, wanted: Wanted) {
         self.local(|core, index| core.reactor.would_block(index, wanted.mask));
     }
@@ -252,6 +257,7 @@ impl Registration {
         }
     }
 
+    #[inline]
     fn try_op<R>(
         &self,
         wanted: Wanted,
@@ -285,6 +291,7 @@ impl Registration {
 
     /// Whether it is known that an operation would block. Nobody knows while nobody has registered the fd,
     /// nor on another thread than its runtime's.
+    #[inline]
     fn is_blocked(&self, wanted: Wanted, ticket: &mut Ticket) -> bool {
         self.local(|core, index| core.reactor.is_blocked(index, wanted, ticket)) == Some(true)
     }
@@ -306,6 +313,7 @@ impl Registration {
     }
 
     /// Waits, after an `EAGAIN`, until the operation should be tried again.
+    #[inline]
     fn poll_wait(
         &self,
         wanted: Wanted,
@@ -332,6 +340,7 @@ impl Registration {
     }
 
     /// Waits until something of `wanted` is ready, and says what.
+    #[inline]
     pub(crate) fn poll_ready(
         &self,
         wanted: Wanted,
@@ -354,6 +363,7 @@ impl Registration {
     /// epoll refuses what is always ready, such as a regular file (EPERM): poll(2) tells whether this
     /// is the reason. Else the error stands.
     #[cold]
+    #[inline]
     fn ready_without_epoll(&self, wanted: Wanted, error: io::Error) -> io::Result<Seen> {
         if error.kind() == io::ErrorKind::PermissionDenied {
             let ready = Ready::now(self.fd, wanted.flags)? & wanted.mask;
@@ -365,6 +375,7 @@ impl Registration {
     }
 
     /// What is known to be ready. On a foreign thread the kernel is asked, never the cache.
+    #[inline]
     fn seen(&self, wanted: Wanted) -> io::Result<Option<Seen>> {
         let Some(name) = self.name() else { return Ok(None) };
         let local = context::local(name.runtime(), |core| {
@@ -378,6 +389,7 @@ impl Registration {
     }
 
     /// Withdraws `mask` of the readiness that was seen, unless an event has come since.
+    #[inline]
     pub(crate) fn clear(&self, seen: Seen, mask: Ready) {
         self.local(|core, index| core.reactor.clear(index, mask, seen.tick));
     }
@@ -391,6 +403,7 @@ impl Registration {
     }
 
     #[cold]
+    #[inline]
     fn forget_wait(&self, ticket: Ticket) {
         if let Some(request) = self.request.get() {
             request.forget(ticket);
@@ -407,6 +420,7 @@ impl Registration {
     /// Registers with the current runtime. `Pending` if that is of another thread: then this already
     /// waits there for `wanted`.
     #[cold]
+    #[inline]
     fn poll_register(
         &self,
         wanted: Wanted,
@@ -441,10 +455,12 @@ impl Registration {
     }
 
     /// The entry that a request has made, and nobody has polled since. One still on its way is called off.
+    #[inline]
     fn registered_by_request(&self) -> Option<Name> {
         self.request.get()?.registered_or_called_off()
     }
 
+    #[inline]
     fn register(&self, core: &Core, flags: Flags) -> io::Result<()> {
         let index = core.reactor.register(core, self.fd, flags)?;
         if !self.claim(Name::new(core.name, index)) {
@@ -454,6 +470,7 @@ impl Registration {
     }
 
     /// Takes the name of a new entry. False if another thread was faster: its registration stands.
+    #[inline]
     fn claim(&self, name: Name) -> bool {
         let (acquire, release) = (Ordering::Acquire, Ordering::AcqRel);
         self.name.compare_exchange(NONE, name.bits(), release, acquire).is_ok()
@@ -461,6 +478,7 @@ impl Registration {
 
     /// Sends the waker to the owner. False if the owner is gone.
     #[cold]
+    #[inline]
     fn wait_elsewhere(
         &self,
         name: Name,
@@ -481,6 +499,7 @@ impl Registration {
         })
     }
 
+    #[inline]
     fn abandon(&self, name: Name) {
         if let Some(request) = self.request.get() {
             request.reset();
@@ -495,12 +514,14 @@ impl Registration {
 struct Undelivered(Option<Waker>);
 
 impl Undelivered {
+    #[inline]
     fn deliver(mut self) -> Waker {
         self.0.take().expect("it is there until here")
     }
 }
 
 impl Drop for Undelivered {
+    #[inline]
     fn drop(&mut self) {
         if let Some(waker) = self.0.take() {
             waker.wake();
@@ -510,6 +531,7 @@ impl Drop for Undelivered {
 
 /// Has the owner remove a waiter, after all that was sent before. One that is gone has none.
 #[cold]
+#[inline]
 pub(super) fn forget_by_command(name: Name, ticket: Ticket) {
     let index = name.index();
     let remove = Box::new(move |core: &Core| core.reactor.remove_waiter(index, ticket));
@@ -518,6 +540,7 @@ pub(super) fn forget_by_command(name: Name, ticket: Ticket) {
 
 /// The ticket of a wait on another thread, drawn now if it has none: one from home would not tell that
 /// its waker may be on its way still.
+#[inline]
 fn foreign(ticket: &mut Ticket) -> Ticket {
     if *ticket != SHARED && *ticket < FOREIGN {
         *ticket = FOREIGN_TICKETS.fetch_add(1, Ordering::Relaxed) + 1;
@@ -526,6 +549,7 @@ fn foreign(ticket: &mut Ticket) -> Ticket {
 }
 
 #[cold]
+#[inline]
 fn no_runtime() -> io::Error {
     io::Error::other(
         "waiting for a descriptor: there is no runtime on this thread to wait with; do this inside \
@@ -578,6 +602,7 @@ pub(crate) struct Readiness<'a> {
 }
 
 impl<'a> Readiness<'a> {
+    #[inline]
     pub(crate) fn new(registration: &'a Registration, wanted: Wanted) -> Self {
         Readiness { registration, wanted, ticket: UNUSED }
     }
@@ -586,6 +611,7 @@ impl<'a> Readiness<'a> {
 impl Future for Readiness<'_> {
     type Output = io::Result<Seen>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<Seen>> {
         let this = self.get_mut();
         this.registration.poll_ready(this.wanted, &mut this.ticket, cx)
@@ -593,12 +619,14 @@ impl Future for Readiness<'_> {
 }
 
 impl Drop for Readiness<'_> {
+    #[inline]
     fn drop(&mut self) {
         self.registration.forget(self.ticket);
     }
 }
 
 impl Core {
+    #[inline]
     pub(super) fn wait_for_another_thread(
         &self,
         index: u32,
@@ -619,6 +647,7 @@ impl Core {
 }
 
 impl Drop for Registration {
+    #[inline]
     fn drop(&mut self) {
         if let Some(request) = self.request.get() {
             request.close(self.fd, self.name());

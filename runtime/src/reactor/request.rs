@@ -40,18 +40,21 @@ struct Waiter {
 
 impl Waiter {
     /// Waits without a future are told apart by what they wake, as in `waiters.rs`.
+    #[inline]
     fn is(&self, other: &Waiter) -> bool {
         self.ticket == other.ticket && (self.ticket != SHARED || self.waker.will_wake(&other.waker))
     }
 }
 
 impl Request {
+    #[inline]
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks the runtime `to`, if nobody has yet, and waits for readiness or for the refusal. Ready
     /// with the name once there is one.
+    #[inline]
     pub(super) fn poll(
         self: &Arc<Request>,
         fd: RawFd,
@@ -94,6 +97,7 @@ impl Request {
 
     /// The entry, once the command was carried out. Until then it is called off, as the caller is about
     /// to register the fd itself: who waits for it asks anew, and finds that registration.
+    #[inline]
     pub(super) fn registered_or_called_off(&self) -> Option<Name> {
         let mut state = self.lock();
         let waiters = match &mut *state {
@@ -108,6 +112,7 @@ impl Request {
     }
 
     /// The future with this ticket is dropped.
+    #[inline]
     pub(super) fn forget(&self, ticket: Ticket) {
         let mut state = self.lock();
         let forgotten = match &mut *state {
@@ -127,6 +132,7 @@ impl Request {
     }
 
     /// The runtime that had registered it is gone.
+    #[inline]
     pub(super) fn reset(&self) {
         let mut state = self.lock();
         if let State::Registered(_) = *state {
@@ -135,6 +141,7 @@ impl Request {
     }
 
     /// Another registration was faster: this one goes.
+    #[inline]
     pub(super) fn withdraw(&self, fd: RawFd) {
         if let State::Registered(name) = mem::take(&mut *self.lock()) {
             wakeups::deregister(name, fd);
@@ -142,6 +149,7 @@ impl Request {
     }
 
     /// The fd is about to be closed. `known` is deregistered by who knows it.
+    #[inline]
     pub(super) fn close(&self, fd: RawFd, known: Option<Name>) {
         let before = mem::replace(&mut *self.lock(), State::Closed);
         if let State::Registered(name) = before {
@@ -160,6 +168,7 @@ struct Asking {
 }
 
 impl Asking {
+    #[inline]
     fn register(&self, core: &Core) {
         let mut state = self.request.lock();
         let State::Asked(waiters) = &mut *state else { return };
@@ -188,6 +197,7 @@ impl Asking {
 }
 
 impl Drop for Asking {
+    #[inline]
     fn drop(&mut self) {
         let mut state = self.request.lock();
         let State::Asked(waiters) = &mut *state else { return };

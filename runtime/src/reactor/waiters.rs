@@ -27,6 +27,7 @@ struct Waiter {
 }
 
 impl Waiter {
+    #[inline]
     fn is(&self, ticket: Ticket, mask: Ready, waker: &Waker) -> bool {
         self.ticket == ticket
             && (ticket != SHARED || self.mask == mask && self.waker.will_wake(waker))
@@ -48,12 +49,14 @@ pub(super) struct Taken {
 
 impl Waiters {
     /// Whether exactly this wait is there already.
+    #[inline]
     pub(super) fn has(&self, ticket: Ticket, mask: Ready, waker: &Waker) -> bool {
         self.first.iter().chain(&self.more).any(|waiter| {
             waiter.is(ticket, mask, waker) && waiter.mask == mask && waiter.waker.will_wake(waker)
         })
     }
 
+    #[inline]
     pub(super) fn is_empty(&self) -> bool {
         self.first.is_none() && self.more.is_empty()
     }
@@ -71,6 +74,7 @@ impl Waiters {
     }
 
     /// Adds a wait, or renews it: then the waker it had comes back.
+    #[inline]
     pub(super) fn put(&mut self, ticket: Ticket, mask: Ready, waker: Waker) -> Option<Waker> {
         let mut all = self.first.iter_mut().chain(&mut self.more);
         if let Some(waiter) = all.find(|waiter| waiter.is(ticket, mask, &waker)) {
@@ -88,6 +92,7 @@ impl Waiters {
     /// Makes room: takes out a wait without a future once there are very many. Nobody else would ever
     /// take out those of futures that are gone, on an fd that stays idle; whoever is not gone asks anew
     /// when it is woken.
+    #[inline]
     pub(super) fn evict(&mut self) -> Option<Waker> {
         if self.more.len() < MANY {
             return None;
@@ -97,6 +102,7 @@ impl Waiters {
     }
 
     /// Takes out the wait with this ticket.
+    #[inline]
     pub(super) fn remove(&mut self, ticket: Ticket) -> Option<Waker> {
         let waiter = if self.first.as_ref().is_some_and(|first| first.ticket == ticket) {
             self.first.take()
@@ -118,6 +124,7 @@ impl Waiters {
     }
 
     /// Takes out all who wait for something in `ready`.
+    #[inline]
     pub(super) fn take(&mut self, ready: Ready) -> Taken {
         let first = self.first.take_if(|first| first.mask.intersects(ready));
         let mut more = Vec::new();
@@ -130,6 +137,7 @@ impl Waiters {
 }
 
 impl Taken {
+    #[inline]
     pub(super) fn is_empty(&self) -> bool {
         self.first.is_none() && self.more.is_empty()
     }

@@ -75,12 +75,18 @@ pub mod unix {
 ///
 /// A Ctrl-C that has come and was not returned is lost.
 #[inline]
-pub async fn ctrl_c() -> io::Result<()> {
-    match signal(SignalKind::interrupt())?.recv().await {
-        Some(()) => Ok(()),
-        None => Err(io::Error::other(
-            "waiting for Ctrl-C: the runtime is gone; await it on one that is alive",
-        )),
+#[expect(
+    clippy::manual_async_fn,
+    reason = "the body of a `pub async fn` is compiled here, used or not"
+)]
+pub fn ctrl_c() -> impl Future<Output = io::Result<()>> {
+    async {
+        match signal(SignalKind::interrupt())?.recv().await {
+            Some(()) => Ok(()),
+            None => Err(io::Error::other(
+                "waiting for Ctrl-C: the runtime is gone; await it on one that is alive",
+            )),
+        }
     }
 }
 

@@ -225,6 +225,7 @@ struct KernelTimespec {
 }
 
 /// Refuses [`Flags::WAKEUP`] where the kernel would drop it in silence.
+#[inline]
 fn require_privilege(op: &str, flags: Flags) -> io::Result<()> {
     if flags.contains(Flags::WAKEUP) && !may_block_suspend() {
         return Err(io::Error::new(
@@ -278,6 +279,7 @@ pub(crate) fn explain_add(err: io::Error) -> io::Error {
 }
 
 #[cold]
+#[inline]
 fn explain_mod(err: io::Error) -> io::Error {
     let sentence = match err.raw_os_error() {
         Some(libc::ENOENT) => "epoll_ctl(MOD): the descriptor is not in the set: call add",
@@ -293,6 +295,7 @@ fn explain_mod(err: io::Error) -> io::Error {
 }
 
 #[cold]
+#[inline]
 fn explain_del(err: io::Error) -> io::Error {
     let sentence = match err.raw_os_error() {
         Some(libc::ENOENT) => {
@@ -462,6 +465,7 @@ impl BitAndAssign for Flags {
 }
 
 impl fmt::Debug for Flags {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Flags(")?;
         let mut unnamed = self.0;
@@ -558,6 +562,7 @@ impl Event {
 }
 
 impl fmt::Debug for Event {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Event").field("token", &self.token()).field("flags", &self.flags()).finish()
     }

@@ -161,6 +161,7 @@ fn wait_status(code: libc::c_int, status: libc::c_int) -> ExitStatus {
 }
 
 #[cold]
+#[inline]
 fn explain_open(err: io::Error, pid: u32) -> io::Error {
     let sentence = match err.raw_os_error() {
         Some(libc::ENOSYS) => {
@@ -183,6 +184,7 @@ fn explain_open(err: io::Error, pid: u32) -> io::Error {
 }
 
 #[cold]
+#[inline]
 fn explain_signal(err: io::Error, kind: SignalKind) -> io::Error {
     let sentence = match err.raw_os_error() {
         Some(libc::ESRCH) => {
@@ -204,6 +206,7 @@ fn explain_signal(err: io::Error, kind: SignalKind) -> io::Error {
 }
 
 #[cold]
+#[inline]
 fn explain_wait(err: io::Error) -> io::Error {
     let sentence = match err.raw_os_error() {
         Some(libc::ECHILD) => {

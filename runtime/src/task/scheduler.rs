@@ -178,6 +178,7 @@ impl Scheduler {
         self.tasks.borrow_mut().keep_box(task);
     }
 
+    #[inline]
     pub(crate) fn set_name(&self, index: u32, id: Id, name: Rc<str>) {
         if let Some(entry) = find(&mut self.tasks.borrow_mut().entries, index, id) {
             entry.state |= NAMED;

@@ -42,6 +42,11 @@ impl Hand {
         time.saturating_sub(self.ahead.get())
     }
 
+    /// What it shows at a time of the kernel's clock, while it runs.
+    pub(super) fn shown_at(&self, real: i64) -> i64 {
+        real.saturating_add(self.ahead.get())
+    }
+
     pub(super) fn stands(&self) -> bool {
         self.stands_at.get().is_some()
     }
@@ -101,6 +106,7 @@ impl Clock {
         self.boottime.advance(ns);
     }
 
+    #[inline]
     fn pause(&self) -> bool {
         let running = !self.is_paused();
         self.monotonic.stop(monotonic_ns);
@@ -109,6 +115,7 @@ impl Clock {
         running
     }
 
+    #[inline]
     fn resume(&self) -> bool {
         let paused = self.is_paused();
         self.stands.store(false, Ordering::Release);
@@ -120,6 +127,7 @@ impl Clock {
 
 /// Runs `f` on the current runtime's clock, which has to be this thread's.
 #[track_caller]
+#[inline]
 fn with_clock<R>(call: &str, f: impl FnOnce(&Clock) -> R) -> R {
     let result = context::with_current(|current| match current {
         Current::Here(core) => {
@@ -159,6 +167,7 @@ fn with_clock<R>(call: &str, f: impl FnOnce(&Clock) -> R) -> R {
 /// # });
 /// ```
 #[track_caller]
+#[inline]
 pub fn pause() {
     let paused = with_clock("pause", Clock::pause);
     assert!(paused, "time::pause was called with the clock paused already");
@@ -170,6 +179,7 @@ pub fn pause() {
 ///
 /// If the clock is not paused, or with no runtime on this thread.
 #[track_caller]
+#[inline]
 pub fn resume() {
     let resumed = with_clock("resume", Clock::resume);
     assert!(resumed, "time::resume was called with the clock running: call time::pause before");
@@ -187,11 +197,13 @@ pub fn resume() {
 /// # Cancel safety
 ///
 /// The clock has moved once this was polled.
-pub async fn advance(duration: Duration) {
-    move_by("advance", duration, Clock::advance).await;
+#[inline]
+pub fn advance(duration: Duration) -> impl Future<Output = ()> {
+    move_by("advance", duration, Clock::advance)
 }
 
 /// Moves a paused clock and lets the tasks whose deadlines have come run.
+#[inline]
 pub(super) async fn move_by(call: &str, duration: Duration, by: fn(&Clock, i64)) {
     with_clock(call, |clock| {
         assert!(
@@ -205,6 +217,7 @@ pub(super) async fn move_by(call: &str, duration: Duration, by: fn(&Clock, i64))
 }
 
 /// Timers fire at the end of a turn as a rule; the tasks woken here go before the caller.
+#[inline]
 fn fire_due() {
     context::with_current(|current| {
         if let Current::Here(core) = current {

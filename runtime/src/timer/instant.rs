@@ -23,6 +23,7 @@ use crate::sys::clock::{monotonic_ns, saturating_ns};
 pub struct Instant(i64);
 
 /// One moment on both clocks, to convert by: std does not show its nanoseconds.
+#[inline]
 fn anchor() -> (std::time::Instant, i64) {
     static ANCHOR: OnceLock<(std::time::Instant, i64)> = OnceLock::new();
     *ANCHOR.get_or_init(|| {
@@ -48,6 +49,7 @@ macro_rules! instant_methods {
                 Instant(now::<$clock>())
             }
 
+            #[inline]
             pub(crate) const fn from_nanos(nanos: i64) -> Instant {
                 Instant(nanos)
             }
@@ -58,32 +60,38 @@ macro_rules! instant_methods {
             }
 
             /// The time from `earlier` to this; zero if `earlier` is later.
+            #[inline]
             pub fn duration_since(&self, earlier: Instant) -> Duration {
                 self.saturating_duration_since(earlier)
             }
 
             /// The time from `earlier` to this, or `None` if `earlier` is later.
+            #[inline]
             pub fn checked_duration_since(&self, earlier: Instant) -> Option<Duration> {
                 (*self >= earlier).then(|| Duration::from_nanos(self.0.abs_diff(earlier.0)))
             }
 
             /// The time from `earlier` to this; zero if `earlier` is later.
+            #[inline]
             pub fn saturating_duration_since(&self, earlier: Instant) -> Duration {
                 self.checked_duration_since(earlier).unwrap_or(Duration::ZERO)
             }
 
             /// The time that has passed since this; zero if it is to come.
+            #[inline]
             pub fn elapsed(&self) -> Duration {
                 Instant::now().saturating_duration_since(*self)
             }
 
             /// This and `duration`, or `None` beyond the range.
+            #[inline]
             pub fn checked_add(&self, duration: Duration) -> Option<Instant> {
                 let nanos = i64::try_from(duration.as_nanos()).ok()?;
                 self.0.checked_add(nanos).map(Instant)
             }
 
             /// This less `duration`, or `None` beyond the range.
+            #[inline]
             pub fn checked_sub(&self, duration: Duration) -> Option<Instant> {
                 let nanos = i64::try_from(duration.as_nanos()).ok()?;
                 self.0.checked_sub(nanos).map(Instant)
@@ -94,12 +102,14 @@ macro_rules! instant_methods {
             type Output = Instant;
 
             /// Beyond the range (292 years) the end of the range, which never comes: no overflow.
+            #[inline]
             fn add(self, duration: Duration) -> Instant {
                 Instant(self.0.saturating_add(saturating_ns(duration)))
             }
         }
 
         impl AddAssign<Duration> for Instant {
+            #[inline]
             fn add_assign(&mut self, duration: Duration) {
                 *self = *self + duration;
             }
@@ -109,12 +119,14 @@ macro_rules! instant_methods {
             type Output = Instant;
 
             /// Beyond the range (292 years) the start of the range: no overflow.
+            #[inline]
             fn sub(self, duration: Duration) -> Instant {
                 Instant(self.0.saturating_sub(saturating_ns(duration)))
             }
         }
 
         impl SubAssign<Duration> for Instant {
+            #[inline]
             fn sub_assign(&mut self, duration: Duration) {
                 *self = *self - duration;
             }
@@ -123,12 +135,14 @@ macro_rules! instant_methods {
         impl Sub<Instant> for Instant {
             type Output = Duration;
 
+            #[inline]
             fn sub(self, earlier: Instant) -> Duration {
                 self.saturating_duration_since(earlier)
             }
         }
 
         impl fmt::Debug for Instant {
+            #[inline]
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 write!(
                     f,
@@ -147,6 +161,7 @@ instant_methods!(Monotonic, "Instant");
 impl Instant {
     /// Converts from std's, exactly and both ways the same; what is further than 292 years off
     /// becomes the end of the range.
+    #[inline]
     pub fn from_std(std: std::time::Instant) -> Instant {
         let (zero, nanos) = anchor();
         Instant(match std.checked_duration_since(zero) {
@@ -156,6 +171,7 @@ impl Instant {
     }
 
     /// Converts to std's.
+    #[inline]
     pub fn into_std(self) -> std::time::Instant {
         let (zero, nanos) = anchor();
         let apart = Duration::from_nanos(self.0.abs_diff(nanos));
@@ -165,12 +181,14 @@ impl Instant {
 }
 
 impl From<std::time::Instant> for Instant {
+    #[inline]
     fn from(std: std::time::Instant) -> Instant {
         Instant::from_std(std)
     }
 }
 
 impl From<Instant> for std::time::Instant {
+    #[inline]
     fn from(instant: Instant) -> std::time::Instant {
         instant.into_std()
     }

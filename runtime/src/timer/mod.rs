@@ -7,8 +7,8 @@ pub(crate) mod boottime;
 pub(crate) mod clock;
 mod deadlines;
 mod delay;
-mod heap;
 mod instant;
+mod queue;
 mod sleep;
 
 use std::task::Waker;
@@ -149,11 +149,16 @@ impl Timers {
     #[inline]
     pub(crate) fn fire(&self, core: &Core) {
         if !self.is_idle() {
-            self.fire_on::<Monotonic>(core);
-            self.fire_on::<Boottime>(core);
+            self.fire_any(core);
         }
     }
 
+    fn fire_any(&self, core: &Core) {
+        self.fire_on::<Monotonic>(core);
+        self.fire_on::<Boottime>(core);
+    }
+
+    #[inline]
     fn fire_on<K: Kind>(&self, core: &Core) {
         let deadlines = K::deadlines(self);
         let Some(next) = deadlines.next() else { return };
@@ -197,12 +202,9 @@ impl Timers {
         if self.clock.is_paused() {
             return Alarms::default();
         }
-        let monotonic = self.monotonic.alarm(&self.clock.monotonic);
-        Alarms {
-            monotonic,
-            boottime: self.boottime.alarm(&self.clock.boottime),
-            after: monotonic.and_then(|alarm| self.monotonic.alarm_after(alarm)),
-        }
+        let (monotonic, after) = self.monotonic.alarms(&self.clock.monotonic);
+        let (boottime, _) = self.boottime.alarms(&self.clock.boottime);
+        Alarms { monotonic, after, boottime }
     }
 
     /// Everybody who waits, at the end of the runtime.

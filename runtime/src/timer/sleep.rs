@@ -12,7 +12,7 @@ use super::{Instant, Monotonic};
 /// Waits until `duration` has passed.
 ///
 /// As tokio's `time::sleep`, with nanosecond deadlines: never early, and as late as the kernel wakes
-/// us, plus at most 160 us where many deadlines lie close. `Duration::MAX` never ends.
+/// us, plus at most 190 us where many deadlines lie close. `Duration::MAX` never ends.
 ///
 /// # Panics
 ///
@@ -42,6 +42,7 @@ pub fn sleep(duration: Duration) -> Sleep {
 ///
 /// Dropping it cancels the wait.
 #[track_caller]
+#[inline]
 pub fn sleep_until(deadline: Instant) -> Sleep {
     Sleep { delay: Delay::until(deadline.nanos()) }
 }
@@ -57,19 +58,22 @@ pub struct Sleep {
 
 /// What a `Sleep` on any clock has, over its `delay`.
 macro_rules! sleep_methods {
-    () => {
+    ($(#[$attr:meta])*) => {
         impl Sleep {
             /// When it ends.
+            #[inline]
             pub fn deadline(&self) -> Instant {
                 Instant::from_nanos(self.delay.deadline())
             }
 
             /// Whether it has ended.
+            #[inline]
             pub fn is_elapsed(&self) -> bool {
                 self.delay.is_elapsed()
             }
 
             /// Moves the deadline, also after it has passed. No allocation.
+            #[inline]
             pub fn reset(self: Pin<&mut Self>, deadline: Instant) {
                 self.get_mut().delay.reset(deadline.nanos());
             }
@@ -78,12 +82,14 @@ macro_rules! sleep_methods {
         impl Future for Sleep {
             type Output = ();
 
+            $(#[$attr])*
             fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
                 Pin::new(&mut self.get_mut().delay).poll(cx)
             }
         }
 
         impl fmt::Debug for Sleep {
+            #[inline]
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.debug_struct("Sleep").field("deadline", &self.deadline()).finish_non_exhaustive()
             }

@@ -89,7 +89,7 @@ impl Bitmap {
         Self {
             top: AtomicU64::new(0),
             first: Chunk::new(),
-            buckets: array::from_fn(|_| OnceLock::new()),
+            buckets: [const { OnceLock::new() }; BUCKETS],
         }
     }
 

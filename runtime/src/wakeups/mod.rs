@@ -12,6 +12,7 @@
 mod bitmap;
 mod park;
 
+use std::collections::VecDeque;
 use std::io;
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -64,9 +65,9 @@ struct Inbox {
     commands: Vec<Command>,
     /// The owner's epoll instance, once there is one.
     epoll: Option<Arc<Epoll>>,
-    /// Sources that were deregistered by another thread and whose entries wait to be released: the
-    /// owner must not touch their descriptor numbers.
-    released: Vec<u32>,
+    /// Sources that were deregistered by another thread and whose entries wait to be released, each by a
+    /// command: the owner must not touch their descriptor numbers.
+    released: VecDeque<u32>,
 }
 
 const FREE: u64 = 0;
@@ -92,7 +93,7 @@ impl Block {
                 owner: RuntimeName::NONE,
                 commands: Vec::new(),
                 epoll: None,
-                released: Vec::new(),
+                released: VecDeque::new(),
             }),
         }
     }
@@ -208,9 +209,9 @@ impl Block {
         if inbox.released.contains(&index) { Ok(()) } else { change() }
     }
 
-    /// Takes the sources whose entries are to be released, and are before anything is registered anew.
-    pub(crate) fn take_released(&self) -> Vec<u32> {
-        std::mem::take(&mut self.lock().released)
+    /// Takes the source whose entry is to be released next, and is before anything is registered anew.
+    pub(crate) fn take_released(&self) -> Option<u32> {
+        self.lock().released.pop_front()
     }
 
     /// Takes no more commands. What was still in the inbox comes back, to be dropped with no lock
@@ -312,6 +313,7 @@ pub(crate) fn notify(name: RuntimeName) {
 }
 
 /// Has a runtime notified of these signals; false if it is gone.
+#[inline]
 pub(crate) fn listen(name: RuntimeName, signals: u64) -> bool {
     let Some(block) = block_of(name) else { return false };
     // Under the lock: who closes the inbox after this finds the bits.
@@ -329,6 +331,7 @@ pub(crate) fn unlisten(name: RuntimeName, signals: u64) -> u64 {
 }
 
 /// Notifies every runtime that has listeners for these signals. Async-signal-safe.
+#[inline]
 pub(crate) fn notify_listeners(signals: u64) {
     let used = USED.load(Ordering::Acquire).min(SLOTS as u32);
     for block in (0..used).filter_map(|slot| block(slot as u16)) {
@@ -374,12 +377,11 @@ pub(crate) fn deregister(name: Name, fd: RawFd) {
             // It fails only if somebody has closed the descriptor under us: then it is gone too.
             let _ = epoll.ctl_del(fd);
         }
-        // One command for all of them.
-        if inbox.released.is_empty() {
-            inbox.commands.push(Box::new(Core::release_sources));
-            block.has_commands.store(true, Ordering::Release);
-        }
-        inbox.released.push(name.index());
+        // A command for each, in its turn: who waited for the descriptor may have sent commands before, which
+        // must not find the entry another's.
+        inbox.released.push_back(name.index());
+        inbox.commands.push(Box::new(Core::release_source));
+        block.has_commands.store(true, Ordering::Release);
     }
     block.notify();
 }
