@@ -188,7 +188,8 @@ fn a_wait_that_is_still_on_its_way_from_another_thread_is_forgotten_too() {
 #[test]
 fn a_wait_from_another_thread_that_arrives_when_its_fd_has_gone_is_nobodys() {
     run(async {
-        let a = Arc::new(unix_source().0);
+        let (a, _b) = unix_source();
+        let a = Arc::new(a);
         assert!(poll_once(pin!(a.readable())).is_pending());
         let (count, waker) = Count::new();
         let elsewhere = thread::spawn({
