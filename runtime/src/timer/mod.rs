@@ -149,16 +149,11 @@ impl Timers {
     #[inline]
     pub(crate) fn fire(&self, core: &Core) {
         if !self.is_idle() {
-            self.fire_any(core);
+            self.fire_on::<Monotonic>(core);
+            self.fire_on::<Boottime>(core);
         }
     }
 
-    fn fire_any(&self, core: &Core) {
-        self.fire_on::<Monotonic>(core);
-        self.fire_on::<Boottime>(core);
-    }
-
-    #[inline]
     fn fire_on<K: Kind>(&self, core: &Core) {
         let deadlines = K::deadlines(self);
         let Some(next) = deadlines.next() else { return };

@@ -68,8 +68,8 @@ pub(crate) struct Queue<V> {
     horizon: i64,
     /// None of `far` is earlier. If one was cancelled, all may be later.
     far_from: i64,
-    /// How many entries wait.
-    waiting: usize,
+    /// How many slots are.
+    stale: usize,
     slab: Vec<Entry<V>>,
     vacant: u32,
 }
@@ -83,7 +83,7 @@ impl<V> Queue<V> {
             far: Vec::new(),
             horizon: i64::MIN,
             far_from: i64::MAX,
-            waiting: 0,
+            stale: 0,
             slab: Vec::new(),
             vacant: NO_MORE,
         }
@@ -177,13 +177,13 @@ impl<V> Queue<V> {
     /// Whether nothing waits to fire.
     #[inline]
     pub(crate) fn is_idle(&self) -> bool {
-        self.waiting == 0
+        self.slots() == self.stale
     }
 
     /// The earliest deadline, or one before it: of one that was cancelled, until it has come.
     #[inline]
     pub(crate) fn next(&mut self) -> Option<i64> {
-        if self.is_idle() { None } else { Some(self.soonest().unwrap_or(self.far_from)) }
+        self.soonest().or_else(|| (!self.is_idle()).then_some(self.far_from))
     }
 
     /// The latest deadline of the run that is not after `bound`.
@@ -214,7 +214,6 @@ impl<V> Queue<V> {
         }
         self.soonest().filter(|&deadline| deadline <= now)?;
         let slot = self.pop()?;
-        self.waiting -= 1;
         let entry = &mut self.slab[slot.key as usize];
         entry.state = FIRED;
         Some((slot.key, entry.value.take()))
@@ -227,7 +226,6 @@ impl<V> Queue<V> {
 
     #[inline]
     fn push(&mut self, slot: Slot) {
-        self.waiting += 1;
         if slot.deadline > self.horizon {
             self.far_from = self.far_from.min(slot.deadline);
             self.far.push(slot);
@@ -239,7 +237,6 @@ impl<V> Queue<V> {
     /// Ends the entry's wait before its time. The slot set last goes at once.
     #[inline]
     fn leave(&mut self, key: u32) {
-        self.waiting -= 1;
         let wait = self.slab[key as usize].wait;
         if self.far.last().is_some_and(|last| (last.key, last.wait) == (key, wait)) {
             self.far.pop();
@@ -257,8 +254,8 @@ impl<V> Queue<V> {
         *wait = wait.wrapping_add(1);
         // At the end of the count, so that it comes round to no slot that still lies about.
         let is_last = *wait == u32::MAX;
-        let stale = self.slots() - self.waiting;
-        if is_last || stale > FEW.max(self.waiting) {
+        self.stale += 1;
+        if is_last || self.stale > FEW && self.stale > self.slots() / 2 {
             self.sweep();
         }
     }
@@ -269,6 +266,7 @@ impl<V> Queue<V> {
         self.heap.retain(|Reverse(slot)| is_current(slab, slot));
         self.far.retain(|slot| is_current(slab, slot));
         self.far_from = self.far.iter().map(|slot| slot.deadline).min().unwrap_or(i64::MAX);
+        self.stale = 0;
     }
 
     pub(crate) fn slots(&self) -> usize {
@@ -284,6 +282,7 @@ impl<V> Queue<V> {
                 return Some(slot.deadline);
             }
             self.pop();
+            self.stale -= 1;
         }
     }
 
@@ -353,7 +352,7 @@ impl<V> Queue<V> {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.waiting
+        self.slots() - self.stale
     }
 
     fn all(&self) -> impl Iterator<Item = &Slot> {
@@ -382,6 +381,7 @@ impl<V> Queue<V> {
         let current =
             current.inspect(|slot| assert_eq!(self.slab[slot.key as usize].state, WAITING));
         assert_eq!(current.count(), waiting, "slots against entries that say they wait");
-        assert_eq!(waiting, self.waiting, "entries that say they wait against their count");
+        assert_eq!(waiting, self.len(), "stale slots against those that are counted");
+        assert!(self.stale <= FEW.max(self.slots() / 2), "more stale slots than others");
     }
 }
