@@ -6,7 +6,7 @@
 //!
 //! - a **task** is an entry in a slab and one allocation (`task/`);
 //! - **readiness** is what epoll has told us of an fd and no `EAGAIN` has withdrawn (`reactor/`);
-//! - a **timer** is an entry in a queue of deadlines (`timer/`);
+//! - a **timer** is an entry in a heap of deadlines (`timer/`);
 //! - a **wakeup** from another thread is a bit, or a command, in an inbox that is never freed
 //!   (`wakeups/`);
 //! - a **signal** is a record that a handler has left, and a bit in the same inbox (`signal/`);

@@ -34,7 +34,7 @@ instant_methods!(Boottime, "boottime::Instant");
 ///
 /// [`time::sleep`](crate::time::sleep) waits on, after an hour of suspend, for as long as was left before.
 /// This one ends as soon as the machine is up again; it does not wake the machine. In all else it is as
-/// `time::sleep`: never early, within 190 us of others, and [`Duration::MAX`] never ends.
+/// `time::sleep`: never early, within 160 us of others, and [`Duration::MAX`] never ends.
 ///
 /// It costs the runtime a descriptor, made when the first such wait begins. Should the system refuse it,
 /// the clock is looked at every second instead, until the descriptor can be made: a wait then ends up to

@@ -42,11 +42,6 @@ impl Hand {
         time.saturating_sub(self.ahead.get())
     }
 
-    /// What it shows at a time of the kernel's clock, while it runs.
-    pub(super) fn shown_at(&self, real: i64) -> i64 {
-        real.saturating_add(self.ahead.get())
-    }
-
     pub(super) fn stands(&self) -> bool {
         self.stands_at.get().is_some()
     }

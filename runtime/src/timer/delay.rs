@@ -45,7 +45,7 @@ fn no_runtime() -> ! {
 #[derive(Clone, Copy)]
 enum Wait {
     Unpolled,
-    /// In the queue of a runtime, whose entry it owns.
+    /// In the heap of a runtime, whose entry it owns.
     Registered(Name),
     /// Under an executor that is not ours: a task of the home runtime waits for it.
     Remote,
@@ -120,7 +120,7 @@ impl<K: Kind> Delay<K> {
         self.leave(Wait::Unpolled);
     }
 
-    /// Leaves the queue it is in, for another state.
+    /// Leaves the heap it is in, for another state.
     #[inline]
     fn leave(&mut self, next: Wait) {
         match mem::replace(&mut self.wait, next) {
@@ -144,7 +144,7 @@ impl<K: Kind> Delay<K> {
         }
     }
 
-    /// Starts to wait: in the queue of the runtime that polls, or of the home runtime.
+    /// Starts to wait: in the heap of the runtime that polls, or of the home runtime.
     #[inline]
     fn register(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let deadline = self.deadline;

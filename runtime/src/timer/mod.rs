@@ -7,8 +7,8 @@ pub(crate) mod boottime;
 pub(crate) mod clock;
 mod deadlines;
 mod delay;
+mod heap;
 mod instant;
-mod queue;
 mod sleep;
 
 use std::task::Waker;
@@ -197,9 +197,12 @@ impl Timers {
         if self.clock.is_paused() {
             return Alarms::default();
         }
-        let (monotonic, after) = self.monotonic.alarms(&self.clock.monotonic);
-        let (boottime, _) = self.boottime.alarms(&self.clock.boottime);
-        Alarms { monotonic, after, boottime }
+        let monotonic = self.monotonic.alarm(&self.clock.monotonic);
+        Alarms {
+            monotonic,
+            boottime: self.boottime.alarm(&self.clock.boottime),
+            after: monotonic.and_then(|alarm| self.monotonic.alarm_after(alarm)),
+        }
     }
 
     /// Everybody who waits, at the end of the runtime.

@@ -12,7 +12,7 @@ use super::{Instant, Monotonic};
 /// Waits until `duration` has passed.
 ///
 /// As tokio's `time::sleep`, with nanosecond deadlines: never early, and as late as the kernel wakes
-/// us, plus at most 190 us where many deadlines lie close. `Duration::MAX` never ends.
+/// us, plus at most 160 us where many deadlines lie close. `Duration::MAX` never ends.
 ///
 /// # Panics
 ///
