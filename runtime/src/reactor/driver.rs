@@ -26,9 +26,9 @@ pub(crate) struct Driver {
     /// Shared with the inbox block, where other threads deregister.
     epoll: Arc<Epoll>,
     monotonic: Timer,
-    /// For the wake-up after the next, where they follow each other closely: the kernel then has its hardware
-    /// set for one when the other has come, and need not be told by the thread that goes to sleep. In a
-    /// virtual machine that is a third of what such a sleep costs. Made when first needed.
+    /// For the wake-up after the next, where they follow each other closely: to set the timer that is due first
+    /// costs most, presumably as only that one is programmed into the hardware. Measured in a virtual machine
+    /// that is a third of what such a sleep costs. Made when first needed.
     second: OnceCell<Timer>,
     /// Made when first needed.
     boottime: OnceCell<Timer>,
