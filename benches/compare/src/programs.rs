@@ -102,6 +102,8 @@ impl Program {
         };
         command.args(workload.to_args());
         command.args(self.peer.flavor.map(|flavor| format!("on={flavor}")));
+        // `cargo run` sets it, and the dynamic linker would look for every library in all of its folders.
+        command.env_remove("LD_LIBRARY_PATH");
         Ok(command)
     }
 
