@@ -50,6 +50,10 @@
 //! # Features
 //!
 //! - `macros`, on by default: `#[runtime::main]` and `#[runtime::test]`.
+//! - `futures-io`, `tokio-io`, `hyper`: the traits of those crates for every byte stream; with the last also
+//!   `runtime::hyper`, its executor and timer.
+//! - `tracing`: a span for every task.
+//! - `full`: all of them.
 
 #![forbid(unsafe_code)]
 
@@ -65,6 +69,8 @@ mod macros;
 
 pub mod fs;
 pub mod guide;
+#[cfg(feature = "hyper")]
+pub mod hyper;
 pub mod io;
 pub mod task;
 pub mod time;

@@ -50,6 +50,8 @@ pub mod split;
 mod stdio;
 mod sys;
 pub mod tcp;
+#[cfg(any(feature = "futures-io", feature = "hyper", feature = "tokio-io"))]
+mod traits;
 pub mod udp;
 pub mod unix;
 

@@ -8,6 +8,8 @@ mod option;
 mod pipe;
 mod poll;
 mod process;
+#[cfg(any(feature = "hyper", feature = "tokio-io"))]
+mod room;
 mod socket;
 mod splice;
 mod stdio;
@@ -24,6 +26,8 @@ pub(crate) use option::*;
 pub(crate) use pipe::*;
 pub(crate) use poll::*;
 pub(crate) use process::*;
+#[cfg(any(feature = "hyper", feature = "tokio-io"))]
+pub(crate) use room::*;
 pub(crate) use socket::*;
 pub(crate) use splice::*;
 pub(crate) use stdio::*;

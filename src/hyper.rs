@@ -1,0 +1,75 @@
+//! hyper's executor and timer. Behind the feature `hyper`, with which byte streams are hyper's `Read` and `Write` too.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use hyper::rt;
+
+use crate::time;
+
+/// Runs the futures that hyper asks it to run, as tasks of the current runtime.
+///
+/// They need not be `Send`. For the HTTP/2 builders and hyper-util's pooled client.
+///
+/// # Panics
+///
+/// Where no runtime is current, when a future is given to it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Executor;
+
+impl<F> rt::Executor<F> for Executor
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    #[inline]
+    fn execute(&self, future: F) {
+        drop(crate::spawn(future));
+    }
+}
+
+/// The timers of the current runtime, for hyper's own deadlines: the `timer` of its builders.
+///
+/// It follows the test clock.
+///
+/// # Panics
+///
+/// Where no runtime is current, when hyper sets a deadline.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Timer;
+
+/// A deadline of hyper's.
+struct Sleep(time::Sleep);
+
+impl Future for Sleep {
+    type Output = ();
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        Pin::new(&mut self.0).poll(cx)
+    }
+}
+
+impl rt::Sleep for Sleep {}
+
+impl rt::Timer for Timer {
+    #[inline]
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn rt::Sleep>> {
+        Box::pin(Sleep(time::sleep(duration)))
+    }
+
+    #[inline]
+    fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn rt::Sleep>> {
+        Box::pin(Sleep(time::sleep_until(deadline.into())))
+    }
+
+    #[inline]
+    fn reset(&self, sleep: &mut Pin<Box<dyn rt::Sleep>>, deadline: Instant) {
+        match sleep.as_mut().downcast_mut_pin::<Sleep>() {
+            Some(mut ours) => Pin::new(&mut ours.0).reset(deadline.into()),
+            None => *sleep = self.sleep_until(deadline),
+        }
+    }
+}
