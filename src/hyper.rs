@@ -66,6 +66,11 @@ impl rt::Timer for Timer {
     }
 
     #[inline]
+    fn now(&self) -> Instant {
+        time::Instant::now().into_std()
+    }
+
+    #[inline]
     fn reset(&self, sleep: &mut Pin<Box<dyn rt::Sleep>>, deadline: Instant) {
         match sleep.as_mut().downcast_mut_pin::<Sleep>() {
             Some(mut ours) => Pin::new(&mut ours.0).reset(deadline.into()),
