@@ -107,7 +107,7 @@ pub(crate) fn receive_from_to_room(
 
 #[cfg(feature = "tokio-io")]
 // SAFETY: what is given is the unfilled part of the buffer, which nobody else uses meanwhile.
-unsafe impl Room for tokio_io::io::ReadBuf<'_> {
+unsafe impl Room for tokio::io::ReadBuf<'_> {
     #[inline]
     fn room(&mut self) -> (*mut u8, usize) {
         // SAFETY: only a pointer is taken: who writes there, initialises.

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use runtime_core::io::WriteFd;
-use tokio_io::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{for_readers, for_writers, implement, poll_read_stdin_to_room, poll_read_to_room};
 
