@@ -6,9 +6,9 @@
 //! cell is borrowed while that runs.
 
 #[cfg(not(feature = "tracing"))]
-pub(crate) use self::off::{Serial, Span, Spans, report_panic};
+pub(crate) use self::off::{Serial, Span, Spans};
 #[cfg(feature = "tracing")]
-pub(crate) use self::on::{Serial, Span, Spans, report_panic};
+pub(crate) use self::on::{Serial, Span, Spans};
 
 #[cfg(feature = "tracing")]
 mod on {
@@ -38,8 +38,25 @@ mod on {
         }
 
         #[inline]
+        pub(crate) fn none() -> Span {
+            Span(tracing::Span::none())
+        }
+
+        #[inline]
         pub(crate) fn in_scope<T>(&self, run: impl FnOnce() -> T) -> T {
             self.0.in_scope(run)
+        }
+
+        /// Tells of a panic that nobody awaits.
+        pub(crate) fn report_panic(
+            &self,
+            Serial(id): Serial,
+            name: Option<&str>,
+            place: Place,
+            panic: &str,
+        ) {
+            let span = self.0.id();
+            error!(target: TARGET, parent: span, id, name, %place, panic, "a task panicked and nobody awaits it");
         }
     }
 
@@ -71,10 +88,10 @@ mod on {
         /// Takes out the span of a task that ends, before its index may be another's.
         #[inline]
         pub(crate) fn take(&self, index: u32) -> Span {
-            Span(match self.0.borrow_mut().get_mut(index as usize) {
-                Some(span) => mem::replace(span, tracing::Span::none()),
-                None => tracing::Span::none(),
-            })
+            match self.0.borrow_mut().get_mut(index as usize) {
+                Some(span) => Span(mem::replace(span, tracing::Span::none())),
+                None => Span::none(),
+            }
         }
 
         /// Enters a task's span, until the guard is dropped.
@@ -112,11 +129,6 @@ mod on {
             Serial(serial)
         }
     }
-
-    /// Reports a panic that nobody awaits.
-    pub(crate) fn report_panic(Serial(id): Serial, name: Option<&str>, place: Place, words: &str) {
-        error!(target: TARGET, id, name, %place, panic = words, "a task panicked and nobody awaits it");
-    }
 }
 
 #[cfg(not(feature = "tracing"))]
@@ -137,8 +149,23 @@ mod off {
         }
 
         #[inline(always)]
+        pub(crate) fn none() -> Span {
+            Span
+        }
+
+        #[inline(always)]
         pub(crate) fn in_scope<T>(&self, run: impl FnOnce() -> T) -> T {
             run()
+        }
+
+        #[inline(always)]
+        pub(crate) fn report_panic(
+            &self,
+            _id: Serial,
+            _name: Option<&str>,
+            _place: Place,
+            _panic: &str,
+        ) {
         }
     }
 
@@ -175,7 +202,4 @@ mod off {
             Serial
         }
     }
-
-    #[inline(always)]
-    pub(crate) fn report_panic(_id: Serial, _name: Option<&str>, _place: Place, _words: &str) {}
 }

@@ -48,7 +48,7 @@ use crate::context::{self, Current};
 use crate::coop;
 use crate::core::Core;
 use crate::name::Name;
-use crate::trace::{self, Serial, Span};
+use crate::trace::{Serial, Span};
 
 /// Where a task was spawned.
 pub(crate) type Place = &'static Location<'static>;
@@ -236,7 +236,7 @@ impl Core {
         match self.scheduler.end(index, task, self.name) {
             Ok(None) => {}
             Ok(Some(joiner)) => self.wake_foreign(joiner),
-            Err(unwanted) => span.in_scope(|| self.drop_unwanted(unwanted)),
+            Err(unwanted) => self.drop_unwanted(unwanted, span),
         }
     }
 
@@ -246,29 +246,40 @@ impl Core {
         let (unwanted, joiner) = self.scheduler.detach(index, id);
         drop(joiner);
         if let Some(unwanted) = unwanted {
-            self.drop_unwanted(unwanted);
+            self.drop_unwanted(unwanted, Span::none());
         }
     }
 
-    /// Drops a finished task nobody will ask about, and reports its panic if it ended by one.
-    pub(crate) fn drop_unwanted(&self, Ended { mut task, serial, place, name }: Ended) {
+    /// Drops a finished task nobody will ask about, and reports its panic if it ended by one: within its
+    /// span, if that is still there.
+    pub(crate) fn drop_unwanted(&self, ended: Ended, span: Span) {
+        let Ended { mut task, serial, place, name } = ended;
+        let name = name.as_deref();
+        let unhandled = |payload| self.unhandled_panic(payload, serial, place, name, &span);
         if let Some(failure) = task.as_mut().panic() {
             if let Failure::Panicked(payload) = mem::replace(failure, Failure::Cancelled) {
-                self.unhandled_panic(payload, serial, place, name.as_deref());
+                unhandled(payload);
             }
         }
         // Emptied before the box goes, or is kept.
         let emptied = catch_unwind(AssertUnwindSafe(|| task.as_mut().empty()));
         if let Err(payload) = emptied {
-            self.unhandled_panic(payload, serial, place, name.as_deref());
+            unhandled(payload);
         }
         self.scheduler.keep_box(task);
     }
 
     /// Does with a panic that nobody looks at what the builder was told.
-    fn unhandled_panic(&self, payload: Payload, serial: Serial, place: Place, name: Option<&str>) {
+    fn unhandled_panic(
+        &self,
+        payload: Payload,
+        serial: Serial,
+        place: Place,
+        name: Option<&str>,
+        span: &Span,
+    ) {
         let words = error::message(&payload).unwrap_or("(no message)");
-        trace::report_panic(serial, name, place, words);
+        span.report_panic(serial, name, place, words);
         let named = name.map(|name| format!(" {name:?}")).unwrap_or_default();
         let report = format!(
             "runtime: the task{named} spawned at {place} panicked and nobody awaits it: {words}\n"

@@ -232,7 +232,9 @@ impl Core {
         };
         let promise = forward.promise.lock().unwrap_or_else(PoisonError::into_inner).take();
         match (promise, ended) {
-            (Some(promise), Some(ended)) if promise.is_unwanted() => self.drop_unwanted(ended),
+            (Some(promise), Some(ended)) if promise.is_unwanted() => {
+                self.drop_unwanted(ended, Span::none())
+            }
             (Some(promise), Some(ended)) => promise.keep(Ok(ended.task)),
             // There is no such task: the promise is broken, which says "cancelled".
             (promise, _) => drop(promise),
