@@ -56,7 +56,7 @@ impl<'a> Builder<'a> {
     {
         let place = Location::caller();
         let mut future = Some(future);
-        let new = NewTask::of(&mut future);
+        let new = &mut NewTask::of(&mut future);
         let spawned = context::with_current(|current| match current {
             Current::Here(core) => Some(core.spawn_named(new, place, self.name)),
             Current::Elsewhere(_) | Current::None => None,
