@@ -135,7 +135,7 @@ impl Handle {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        match remote_join::spawn_blocking(&self.shared, function) {
+        match remote_join::spawn_blocking(&self.shared, function, Location::caller()) {
             Ok(handle) => handle,
             Err(error) => panic!("{error}"),
         }
