@@ -72,7 +72,7 @@ fn sum(name: &str) -> io::Result<u32> {
         for byte in &buf[..len] {
             crc ^= u32::from(*byte);
             for _ in 0..8 {
-                crc = crc >> 1 ^ (crc & 1) * 0xedb8_8320;
+                crc = (crc >> 1) ^ ((crc & 1) * 0xedb8_8320);
             }
         }
     }
