@@ -56,6 +56,22 @@ macro_rules! task_local {
 ///
 /// [`scope`](LocalKey::scope) gives a future its value. What it awaits and calls sees the value; the tasks it
 /// spawns do not, unless they get a scope of their own.
+///
+/// ```
+/// runtime::task_local! {
+///     static REQUEST: u32;
+/// }
+///
+/// # runtime::block_on(async {
+/// let handler = async {
+///     runtime::task::yield_now().await;
+///     REQUEST.with(|number| format!("request {number}"))
+/// };
+/// assert_eq!(REQUEST.scope(7, handler).await, "request 7");
+/// assert_eq!(REQUEST.sync_scope(8, || REQUEST.get()), 8);
+/// assert!(REQUEST.try_with(|_| ()).is_err()); // no scope here
+/// # });
+/// ```
 pub struct LocalKey<T: 'static> {
     cell: thread::LocalKey<RefCell<Option<T>>>,
 }

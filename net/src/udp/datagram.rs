@@ -13,6 +13,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 /// let peer = "192.0.2.1:443".parse().unwrap();
 /// let datagram = Datagram::new(b"hello").to(peer).tos(0b10);
 /// assert_eq!(datagram.to, Some(peer));
+///
+/// // Two datagrams of 1200 bytes and one of 100, from an address of ours.
+/// let segments = Datagram::new(&[0; 2500]).segment_size(1200).from([192, 0, 2, 7].into());
+/// assert_eq!(segments.segment_size, Some(1200));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

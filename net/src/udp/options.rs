@@ -176,6 +176,33 @@ impl UdpSocket {
     /// # Errors
     ///
     /// Those of setsockopt(2).
+    ///
+    /// # Examples
+    ///
+    /// An answer that comes from the address that was asked, on a machine that has several:
+    ///
+    /// ```
+    /// use std::io::IoSliceMut;
+    /// use runtime::net::{UdpSocket, udp::{Datagram, Received}};
+    ///
+    /// # runtime::block_on(async {
+    /// let server = UdpSocket::bind("0.0.0.0:0").await?;
+    /// server.set_recv_pktinfo(true)?;
+    /// let client = UdpSocket::bind("127.0.0.1:0").await?;
+    /// let port = server.local_addr()?.port();
+    /// client.send_to(b"who are you?", ("127.0.0.1", port)).await?;
+    ///
+    /// let mut buf = [0; 64];
+    /// let mut received = [Received::default()];
+    /// server.recv_many(&mut [IoSliceMut::new(&mut buf)], &mut received).await?;
+    /// let [asked] = received;
+    /// let mut answer = Datagram::new(b"me").to(asked.from);
+    /// answer.from = asked.to;
+    /// server.send_many(&mut [answer]).await?;
+    /// let (_, sender) = client.recv_from(&mut buf).await?;
+    /// assert_eq!(sender, ([127, 0, 0, 1], port).into());
+    /// # std::io::Result::Ok(()) }).unwrap();
+    /// ```
     #[inline]
     pub fn set_recv_pktinfo(&self, on: bool) -> io::Result<()> {
         if self.is_v6()? {
@@ -201,6 +228,16 @@ impl UdpSocket {
     /// # Errors
     ///
     /// Those of setsockopt(2).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # runtime::block_on(async {
+    /// let socket = runtime::net::UdpSocket::bind("127.0.0.1:0").await?;
+    /// socket.set_recv_tos(true)?; // as QUIC does, for the two bits of ECN
+    /// assert!(socket.recv_tos()?);
+    /// # std::io::Result::Ok(()) }).unwrap();
+    /// ```
     #[inline]
     pub fn set_recv_tos(&self, on: bool) -> io::Result<()> {
         // An IPv6 socket needs both: what comes over IPv4 has a type of service.
@@ -231,6 +268,16 @@ impl UdpSocket {
     /// # Errors
     ///
     /// Those of setsockopt(2).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # runtime::block_on(async {
+    /// let socket = runtime::net::UdpSocket::bind("127.0.0.1:0").await?;
+    /// socket.set_dont_fragment(true)?;
+    /// assert!(socket.dont_fragment()?);
+    /// # std::io::Result::Ok(()) }).unwrap();
+    /// ```
     #[inline]
     pub fn set_dont_fragment(&self, on: bool) -> io::Result<()> {
         if self.is_v6()? {

@@ -166,6 +166,25 @@ impl Stream for Incoming<'_> {
 /// }
 /// # }
 /// ```
+///
+/// With an abstract name, which leaves no file; and its connections as a stream:
+///
+/// ```
+/// use futures::StreamExt;
+/// use runtime::net::{UnixListener, UnixStream, unix::SocketAddr};
+///
+/// # runtime::block_on(async {
+/// let name = SocketAddr::from_abstract_name(format!("hello {}", std::process::id()))?;
+/// let listener = UnixListener::bind_addr(&name)?;
+/// let client = UnixStream::connect_addr(&name).await?;
+/// let server = listener.incoming().next().await.expect("it never ends")?;
+/// server.write_all(b"hello").await?;
+/// drop(server);
+/// let mut greeting = String::new();
+/// client.read_to_string(&mut greeting).await?;
+/// assert_eq!(greeting, "hello");
+/// # std::io::Result::Ok(()) }).unwrap();
+/// ```
 pub struct UnixListener {
     acceptor: Acceptor<net::UnixListener>,
 }

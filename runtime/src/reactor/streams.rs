@@ -52,6 +52,11 @@ use crate::reactor::waiters::{Ticket, UNUSED};
 ///         self.0.get_ref().read(buf)
 ///     }
 /// }
+///
+/// # runtime::block_on(async {
+/// let zero = Device(Source::new(File::open("/dev/zero")?));
+/// assert_eq!(zero.reading(&mut [7; 16]).await?, 16);
+/// # io::Result::Ok(()) }).unwrap();
 /// ```
 pub trait ReadFd: AsFd {
     /// Who owns the descriptor.
@@ -134,7 +139,29 @@ pub trait ReadFd: AsFd {
 
 /// A byte stream to write to: a descriptor that the runtime can wait for, and how to write to it once.
 ///
-/// As [`ReadFd`], which has an example.
+/// As [`ReadFd`], which has an example of such a stream.
+///
+/// ```
+/// use std::io;
+/// use runtime::io::WriteFd;
+///
+/// /// To any stream, whichever it is.
+/// async fn report(writer: &impl WriteFd, text: &str) -> io::Result<()> {
+///     if writer.writing(b"- ").await? < 2 {
+///         return Err(io::ErrorKind::WriteZero.into());
+///     }
+///     writer.writing_all(text.as_bytes()).await
+/// }
+///
+/// # runtime::block_on(async {
+/// let (sender, receiver) = runtime::net::unix::pipe::pipe()?;
+/// report(&sender, "done").await?;
+/// drop(sender);
+/// let mut heard = String::new();
+/// receiver.read_to_string(&mut heard).await?;
+/// assert_eq!(heard, "- done");
+/// # io::Result::Ok(()) }).unwrap();
+/// ```
 pub trait WriteFd: AsFd {
     /// Who owns the descriptor.
     type Io: AsFd;
