@@ -72,13 +72,15 @@ mod sealed {
     }
 }
 
-/// The read half of a stream `S`, from its `split`.
+/// The read half of a stream `S`, from its `split`: [`TcpStream::split`](crate::TcpStream::split),
+/// [`UnixStream::split`](crate::UnixStream::split).
 #[derive(Debug)]
 pub struct ReadHalf<'a, S> {
     stream: &'a S,
 }
 
-/// The write half of a stream `S`, from its `split`.
+/// The write half of a stream `S`, from its `split`: [`TcpStream::split`](crate::TcpStream::split),
+/// [`UnixStream::split`](crate::UnixStream::split).
 ///
 /// Dropping it does not close the write direction: the stream is still there.
 #[derive(Debug)]
@@ -86,13 +88,17 @@ pub struct WriteHalf<'a, S> {
     stream: &'a S,
 }
 
-/// The read half of a stream `S`, from its `into_split`.
+/// The read half of a stream `S`, from its `into_split`:
+/// [`TcpStream::into_split`](crate::TcpStream::into_split),
+/// [`UnixStream::into_split`](crate::UnixStream::into_split).
 #[derive(Debug)]
 pub struct OwnedReadHalf<S> {
     stream: Arc<S>,
 }
 
-/// The write half of a stream `S`, from its `into_split`.
+/// The write half of a stream `S`, from its `into_split`:
+/// [`TcpStream::into_split`](crate::TcpStream::into_split),
+/// [`UnixStream::into_split`](crate::UnixStream::into_split).
 ///
 /// Dropping it closes the write direction, so that the peer reads the end of the stream, unless
 /// [`forget`](Self::forget) was called.
@@ -300,7 +306,7 @@ impl<S: Stream> Drop for OwnedWriteHalf<S> {
     }
 }
 
-/// The two halves given to `reunite`, which are of different streams.
+/// The two halves given to [`reunite`](OwnedReadHalf::reunite), which are of different streams.
 #[derive(Debug)]
 pub struct ReuniteError<S: Stream>(pub OwnedReadHalf<S>, pub OwnedWriteHalf<S>);
 

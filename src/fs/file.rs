@@ -71,8 +71,12 @@ const FIRST_READ: usize = 16 * 1024;
 /// let mut permissions = metadata.permissions();
 /// permissions.set_readonly(true);
 /// file.set_permissions(permissions).await?;
+/// let times = runtime::fs::FileTimes::new().set_accessed(std::time::SystemTime::UNIX_EPOCH);
+/// file.set_times(times).await?;
 /// file.set_modified(std::time::SystemTime::UNIX_EPOCH).await?;
-/// file.sync_all().await?; // to the disk, with its metadata
+/// file.flush().await?; // nothing to do: what was written is with the system
+/// file.sync_data().await?; // to the disk, and by `sync_all` the metadata too
+/// file.sync_all().await?;
 ///
 /// let other = file.try_clone().await?; // with the same position
 /// let std = other.into_std().await;

@@ -95,6 +95,12 @@ pub fn stdout() -> Stdout {
 }
 
 /// Standard error, to be written by tasks: as [`stdout()`], on descriptor 2.
+///
+/// ```
+/// # runtime::block_on(async {
+/// runtime::io::stderr().write_all(b"half way\n").await?;
+/// # std::io::Result::Ok(()) }).unwrap();
+/// ```
 #[inline]
 pub fn stderr() -> Stderr {
     Stderr { io: Source::new(Descriptor::of(2, Direction::Out)) }

@@ -134,6 +134,20 @@ impl Received {
     /// # Panics
     ///
     /// If `buf` is shorter than [`len`](Received::len).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # runtime::block_on(async {
+    /// let socket = runtime::net::UdpSocket::bind("127.0.0.1:0").await?;
+    /// socket.send_to(b"hello", socket.local_addr()?).await?;
+    /// let mut buf = [0; 1500];
+    /// let received = socket.recv_segmented(&mut buf).await?;
+    /// for datagram in received.segments(&buf) {
+    ///     assert_eq!(datagram, b"hello");
+    /// }
+    /// # std::io::Result::Ok(()) }).unwrap();
+    /// ```
     #[inline]
     pub fn segments<'b>(&self, buf: &'b [u8]) -> impl Iterator<Item = &'b [u8]> + use<'b> {
         pieces(&buf[..self.len], self.segment_size)

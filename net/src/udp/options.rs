@@ -179,28 +179,13 @@ impl UdpSocket {
     ///
     /// # Examples
     ///
-    /// An answer that comes from the address that was asked, on a machine that has several:
+    /// [`Received`](crate::udp::Received#examples) has an answer that comes from the address that was asked.
     ///
     /// ```
-    /// use std::io::IoSliceMut;
-    /// use runtime::net::{UdpSocket, udp::{Datagram, Received}};
-    ///
     /// # runtime::block_on(async {
-    /// let server = UdpSocket::bind("0.0.0.0:0").await?;
-    /// server.set_recv_pktinfo(true)?;
-    /// let client = UdpSocket::bind("127.0.0.1:0").await?;
-    /// let port = server.local_addr()?.port();
-    /// client.send_to(b"who are you?", ("127.0.0.1", port)).await?;
-    ///
-    /// let mut buf = [0; 64];
-    /// let mut received = [Received::default()];
-    /// server.recv_many(&mut [IoSliceMut::new(&mut buf)], &mut received).await?;
-    /// let [asked] = received;
-    /// let mut answer = Datagram::new(b"me").to(asked.from);
-    /// answer.from = asked.to;
-    /// server.send_many(&mut [answer]).await?;
-    /// let (_, sender) = client.recv_from(&mut buf).await?;
-    /// assert_eq!(sender, ([127, 0, 0, 1], port).into());
+    /// let socket = runtime::net::UdpSocket::bind("0.0.0.0:0").await?;
+    /// socket.set_recv_pktinfo(true)?;
+    /// assert!(socket.recv_pktinfo()?);
     /// # std::io::Result::Ok(()) }).unwrap();
     /// ```
     #[inline]

@@ -98,8 +98,8 @@ macro_rules! listener_methods {
             Ok(Self { acceptor })
         }
 
-        /// Whether a connection is to wake only one of the runtimes that wait for this socket; as
-        /// [`TcpListener::set_exclusive`](crate::TcpListener::set_exclusive).
+        /// As [`TcpListener::set_exclusive`](crate::TcpListener::set_exclusive): whether a connection is
+        /// to wake only one of the runtimes that wait for this socket.
         #[inline]
         pub fn set_exclusive(&mut self, exclusive: bool) {
             self.acceptor.set_exclusive(exclusive);

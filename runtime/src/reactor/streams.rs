@@ -28,9 +28,9 @@ use crate::reactor::waiters::{Ticket, UNUSED};
 ///
 /// ```
 /// use std::fs::File;
-/// use std::io::{self, Read};
+/// use std::io::{self, Read, Write};
 /// use std::os::fd::{AsFd, BorrowedFd};
-/// use runtime::io::{ReadFd, Source};
+/// use runtime::io::{ReadFd, Source, WriteFd};
 ///
 /// /// A character device in nonblocking mode.
 /// struct Device(Source<File>);
@@ -53,8 +53,21 @@ use crate::reactor::waiters::{Ticket, UNUSED};
 ///     }
 /// }
 ///
+/// impl WriteFd for Device {
+///     type Io = File;
+///
+///     fn source(&self) -> &Source<File> {
+///         &self.0
+///     }
+///
+///     fn write_once(&self, buf: &[u8]) -> io::Result<usize> {
+///         self.0.get_ref().write(buf)
+///     }
+/// }
+///
 /// # runtime::block_on(async {
-/// let zero = Device(Source::new(File::open("/dev/zero")?));
+/// let zero = Device(Source::new(File::options().read(true).write(true).open("/dev/zero")?));
+/// zero.writing_all(b"it takes everything").await?;
 /// assert_eq!(zero.reading(&mut [7; 16]).await?, 16);
 /// # io::Result::Ok(()) }).unwrap();
 /// ```

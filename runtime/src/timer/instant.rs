@@ -26,6 +26,7 @@ use crate::sys::clock::{monotonic_ns, saturating_ns};
 /// assert_eq!(start.duration_since(later), std::time::Duration::ZERO);
 /// assert_eq!(start.checked_duration_since(later), None);
 /// assert_eq!(start.checked_add(second), Some(later));
+/// assert_eq!(later.checked_sub(second), Some(start));
 /// assert_eq!(start.checked_add(std::time::Duration::MAX), None);
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
