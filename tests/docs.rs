@@ -25,6 +25,10 @@ const REASONS: &[(&str, &str)] = &[
     ("runtime/src/reactor::Source::poll_read_stream", "what `ReadFd::poll_read` stands on"),
 ];
 
+/// The futures that have a type, and that do more than what they were given.
+const FUTURES: [&str; 6] =
+    ["Reading", "Sleep", "TaskLocalFuture", "Timeout", "Writing", "WritingAll"];
+
 /// What the engine has for the facade, hidden where it is made public.
 const HIDDEN: [&str; 2] = ["context", "try_spawn_blocking"];
 
@@ -79,7 +83,10 @@ impl Item {
     }
 
     fn waits(&self) -> bool {
-        self.signature.contains("async fn ") || self.output().starts_with("impl Future<")
+        let output = self.output().split(['<', ' ']).next().unwrap_or_default();
+        self.signature.contains("async fn ")
+            || self.output().starts_with("impl Future<")
+            || FUTURES.contains(&output)
     }
 
     /// Whether a function has no argument but `self`.
@@ -465,3 +472,21 @@ fn every_public_function_says_how_it_fails_and_what_dropping_it_loses() {
 
 /// What notes where it was called from, and does not panic.
 const KNOWS_ITS_CALLER: [&str; 3] = ["spawn", "spawn_on", "spawn_with"];
+
+#[test]
+fn every_chapter_is_in_the_guide() {
+    let guide = fs::read_to_string(root().join("src/guide.rs")).expect("a file of the tree");
+    let mut chapters = 0;
+    for entry in fs::read_dir(root().join("docs")).expect("a folder of the tree") {
+        let file = entry.expect("an entry").file_name().into_string().expect("a name");
+        let chapter = file.strip_suffix(".md").expect("a chapter");
+        for line in [
+            format!("//! - [`{chapter}`]: "),
+            format!("#[doc = include_str!(\"../docs/{file}\")]\npub mod {chapter} {{}}"),
+        ] {
+            assert!(guide.contains(&line), "src/guide.rs lacks {line:?}");
+        }
+        chapters += 1;
+    }
+    assert!(chapters > 1);
+}
