@@ -16,6 +16,17 @@ use crate::time;
 ///
 /// They need not be `Send`. For the HTTP/2 builders and hyper-util's pooled client.
 ///
+/// ```
+/// use hyper::rt::Executor as _;
+///
+/// # runtime::block_on(async {
+/// let (sender, receiver) = async_channel::bounded(1);
+/// let greeting = std::rc::Rc::new("hello");
+/// runtime::hyper::Executor.execute(async move { sender.send(greeting).await.unwrap() });
+/// assert_eq!(*receiver.recv().await.unwrap(), "hello");
+/// # });
+/// ```
+///
 /// # Panics
 ///
 /// Where no runtime is current, when a future is given to it.
@@ -50,6 +61,16 @@ where
 /// The timers of the current runtime, for hyper's own deadlines: the `timer` of its builders.
 ///
 /// It follows the test clock. A deadline that hyper moves, as it does for each request, keeps its allocation.
+///
+/// ```
+/// use hyper::rt::Timer as _;
+///
+/// # runtime::block_on(async {
+/// runtime::time::pause();
+/// let hour = std::time::Duration::from_secs(3600);
+/// runtime::hyper::Timer.sleep(hour).await; // at once
+/// # });
+/// ```
 ///
 /// # Panics
 ///

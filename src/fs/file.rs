@@ -70,6 +70,30 @@ const FIRST_READ: usize = 16 * 1024;
 /// let mut word = [0; 3];
 /// file.read_exact(&mut word).await?;
 /// assert_eq!(&word, b"one");
+///
+/// file.seek(std::io::SeekFrom::End(-3)).await?;
+/// let mut rest = String::new();
+/// file.read_to_string(&mut rest).await?;
+/// assert_eq!(rest, "two");
+/// assert_eq!(file.stream_position().await?, 7);
+/// assert_eq!(file.read_to_end(&mut Vec::new()).await?, 0);
+///
+/// file.set_len(3).await?;
+/// let metadata = file.metadata().await?;
+/// assert_eq!(metadata.len(), 3);
+/// let mut permissions = metadata.permissions();
+/// permissions.set_readonly(true);
+/// file.set_permissions(permissions).await?;
+/// let times = runtime::fs::FileTimes::new().set_accessed(std::time::SystemTime::UNIX_EPOCH);
+/// file.set_times(times).await?;
+/// file.set_modified(std::time::SystemTime::UNIX_EPOCH).await?;
+/// file.flush().await?; // nothing to do: what was written is with the system
+/// file.sync_data().await?; // to the disk, and by `sync_all` the metadata too
+/// file.sync_all().await?;
+///
+/// let other = file.try_clone().await?; // with the same position
+/// let std = other.into_std().await;
+/// # drop(std);
 /// # runtime::fs::remove_file(&path).await
 /// # }).unwrap();
 /// ```
@@ -117,6 +141,21 @@ impl File {
     /// # Cancel safety
     ///
     /// As [`OpenOptions::open`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # runtime::block_on(async {
+    /// # let path = std::env::temp_dir().join(format!("create-new-doc-{}", std::process::id()));
+    /// use runtime::fs::File;
+    ///
+    /// let lock = File::create_new(&path).await?; // nobody had it
+    /// let error = File::create_new(&path).await.unwrap_err();
+    /// assert_eq!(error.kind(), std::io::ErrorKind::AlreadyExists);
+    /// # drop(lock);
+    /// # runtime::fs::remove_file(&path).await
+    /// # }).unwrap();
+    /// ```
     #[inline]
     pub async fn create_new(path: impl AsRef<Path>) -> io::Result<File> {
         File::options().read(true).write(true).create_new(true).open(path).await
