@@ -9,6 +9,7 @@
 use std::env;
 use std::future::pending;
 use std::io;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,14 +26,26 @@ use tokio_rustls::client::TlsStream;
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
 #[runtime::main]
-async fn main() -> io::Result<()> {
+async fn main() -> ExitCode {
+    match talk().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn talk() -> io::Result<()> {
     let mut args = env::args().skip(1);
     let address = args.next().unwrap_or_else(|| "localhost:7443".to_string());
     let file = args.next().unwrap_or_else(|| "/etc/ssl/certs/ca-certificates.crt".to_string());
     let config = ClientConfig::builder()
         .with_root_certificates(certificate::roots(&file)?)
         .with_no_client_auth();
-    let stream = timeout(CONNECT_LIMIT, connect(&address, Arc::new(config))).await??;
+    let connected = timeout(CONNECT_LIMIT, connect(&address, Arc::new(config))).await?;
+    let stream =
+        connected.map_err(|error| io::Error::new(error.kind(), format!("{address}: {error}")))?;
     let (mut reader, mut writer) = split(stream);
     let mut printed = stdout();
     runtime::select! {

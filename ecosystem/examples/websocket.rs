@@ -20,8 +20,8 @@ use std::time::Duration;
 use async_tungstenite::tungstenite::Result;
 use async_tungstenite::{WebSocketStream, accept_async};
 use ecosystem::certificate;
-use futures::TryStreamExt;
 use futures::future::Either;
+use futures::{AsyncWriteExt, TryStreamExt};
 use futures_rustls::TlsAcceptor;
 use futures_rustls::server::TlsStream;
 use runtime::net::{TcpListener, TcpStream};
@@ -78,7 +78,8 @@ async fn serve(acceptor: Option<TlsAcceptor>, stream: TcpStream) -> Result<()> {
             socket.send(message).await?;
         }
     }
-    Ok(())
+    // TLS has an end of its own.
+    Ok(socket.get_mut().close().await?)
 }
 
 async fn accept(

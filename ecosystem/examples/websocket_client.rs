@@ -9,10 +9,13 @@ use std::env;
 use std::error::Error;
 use std::future::pending;
 use std::io;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_tungstenite::tungstenite::{Message, Result};
+use async_tungstenite::tungstenite::protocol::CloseFrame;
+use async_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use async_tungstenite::tungstenite::{Message, Result, Utf8Bytes};
 use async_tungstenite::{WebSocketStream, client_async};
 use ecosystem::certificate;
 use futures::TryStreamExt;
@@ -32,7 +35,18 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 type Stream = Either<TcpStream, TlsStream<TcpStream>>;
 
 #[runtime::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
+    match talk().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Until the server has said that it ends, or has answered that we do.
+async fn talk() -> Result<(), Box<dyn Error>> {
     let mut args = env::args().skip(1);
     let url = args.next().unwrap_or_else(|| "ws://127.0.0.1:7002".to_string());
     let file = args.next().unwrap_or_else(|| "/etc/ssl/certs/ca-certificates.crt".to_string());
@@ -45,8 +59,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
             while let Some(line) = lines.next_line().await? {
                 sender.send(Message::text(line)).await?;
             }
-            sender.close(None).await?;
-            // What the server has sent before its answer to that is still to be printed.
+            // It fails if the server has closed first. What it has sent until then, or until it answers, is
+            // still to be printed.
+            let frame = CloseFrame { code: CloseCode::Normal, reason: Utf8Bytes::default() };
+            let _ = sender.close(Some(frame)).await;
             pending().await
         } => sent,
         received = async {
@@ -81,7 +97,9 @@ async fn print(message: Message) -> io::Result<()> {
     let line = match message {
         Message::Text(text) => format!("{text}\n"),
         Message::Binary(bytes) => format!("({} bytes)\n", bytes.len()),
-        Message::Close(Some(frame)) => format!("(closed: {frame})\n"),
+        Message::Close(Some(frame)) => {
+            format!("(closed with {}: {:?})\n", frame.code, frame.reason.as_str())
+        }
         _ => return Ok(()),
     };
     stdout().write_all(line.as_bytes()).await
