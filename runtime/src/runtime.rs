@@ -105,7 +105,7 @@ impl Runtime {
         F::Output: 'static,
     {
         let place = Location::caller();
-        JoinHandle::of_task(self.core.spawn(NewTask::of(&mut Some(future)), place))
+        JoinHandle::of_task(self.core.spawn(&mut NewTask::of(&mut Some(future)), place))
     }
 
     /// Runs a closure that blocks on the pool; see [`spawn_blocking`](crate::task::spawn_blocking).

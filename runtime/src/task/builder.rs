@@ -57,7 +57,7 @@ impl<'a> Builder<'a> {
     {
         let place = Location::caller();
         let mut future = Some(future);
-        let new = NewTask::of(&mut future);
+        let new = &mut NewTask::of(&mut future);
         let spawned = context::with_current(|current| match current {
             Current::Here(core) => {
                 let spawned = core.spawn(new, place);

@@ -20,6 +20,7 @@ pub(crate) mod id;
 mod join;
 pub(crate) mod remote_join;
 pub(crate) mod scheduler;
+mod untyped;
 pub(crate) mod waker;
 mod yield_now;
 
@@ -80,12 +81,12 @@ where
     F::Output: 'static,
 {
     let mut future = Some(future);
-    JoinHandle::of_task(spawn_here(NewTask::of(&mut future), Location::caller()))
+    JoinHandle::of_task(spawn_here(&mut NewTask::of(&mut future), Location::caller()))
 }
 
 /// The part of `spawn` that does not depend on the future's type.
 #[track_caller]
-fn spawn_here(new: NewTask<'_>, place: Place) -> TaskRef {
+fn spawn_here(new: &mut NewTask<'_>, place: Place) -> TaskRef {
     let spawned = context::with_current(|current| match current {
         Current::Here(core) => Ok(core.spawn(new, place)),
         Current::Elsewhere(_) => Err(
@@ -141,13 +142,13 @@ impl Core {
     /// A call, so that what it gives is in registers: written to memory by halves and read back as a whole
     /// it stalled the processor.
     #[inline(never)]
-    pub(crate) fn spawn(&self, new: NewTask<'_>, place: Place) -> TaskRef {
+    pub(crate) fn spawn(&self, new: &mut NewTask<'_>, place: Place) -> TaskRef {
         let id = self.scheduler.next_id();
         self.spawn_with_id(new, id, place)
     }
 
     #[inline(always)]
-    pub(crate) fn spawn_with_id(&self, new: NewTask<'_>, id: Id, place: Place) -> TaskRef {
+    pub(crate) fn spawn_with_id(&self, new: &mut NewTask<'_>, id: Id, place: Place) -> TaskRef {
         match self.scheduler.insert(new, id, place) {
             Some(index) => {
                 if index >= self.reachable.get() {

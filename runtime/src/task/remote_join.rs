@@ -7,7 +7,6 @@
 //! slot for whoever polls.
 #![allow(unsafe_code)]
 
-use std::any::Any;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -22,6 +21,7 @@ use crate::handle::Shared;
 use crate::name::RuntimeName;
 use crate::task::cell::{BoxedTask, NewTask};
 use crate::task::join::{JoinHandle, TaskRef};
+use crate::task::untyped::Untyped;
 use crate::task::{Failure, Id, Place};
 use crate::{context, fork, wakeups};
 
@@ -126,12 +126,12 @@ impl Slot {
         }
     }
 
-    /// Moves the outcome into `into`, an `Option<Outcome<T>>`, if the task has ended; an error says that
+    /// Moves the outcome into `into`, of an `Outcome<T>`, if the task has ended; an error says that
     /// there is none, and why.
     pub(crate) fn poll(
         &self,
         cx: &mut Context<'_>,
-        into: &mut dyn Any,
+        into: &mut Untyped<'_>,
     ) -> Poll<Result<(), Failure>> {
         if self.remote.is_of_parent() {
             return Poll::Ready(self.take_in_child().map(|mut task| task.as_mut().take(into)));
@@ -257,7 +257,7 @@ where
                 Ok(future) => future,
                 Err(payload) => return promise.keep(Err(Failure::Panicked(payload))),
             };
-            let task = core.spawn_with_id(NewTask::of(&mut Some(future)), remote.id, place);
+            let task = core.spawn_with_id(&mut NewTask::of(&mut Some(future)), remote.id, place);
             let _ = remote.task.set(task);
             if remote.is_aborted() {
                 task.abort();

@@ -3,7 +3,6 @@
 //! Every function here ends its borrow before it returns what foreign code is in (a future, a
 //! waker, an output): dropping or calling that is the caller's, with no cell borrowed.
 
-use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::mem;
@@ -17,6 +16,7 @@ use crate::rng::Rng;
 use crate::sys::prefetch::prefetch;
 use crate::task::cell::{BoxedTask, NewTask};
 use crate::task::id::IdBlock;
+use crate::task::untyped::Untyped;
 use crate::task::{Id, Place, waker};
 
 /// The index of the future given to `block_on`; it lives on that call's stack, not here.
@@ -162,7 +162,7 @@ impl Scheduler {
     ///
     /// Left to itself the compiler makes it a call or not as its callers change: 22 instructions.
     #[inline(always)]
-    pub(crate) fn insert(&self, new: NewTask<'_>, id: Id, place: Place) -> Option<u32> {
+    pub(crate) fn insert(&self, new: &mut NewTask<'_>, id: Id, place: Place) -> Option<u32> {
         if self.closed.get() {
             return None;
         }
@@ -278,10 +278,10 @@ impl Scheduler {
         Err(Ended { task, place, name })
     }
 
-    /// Asks for a task's outcome, which is moved into `into`, an `Option<Outcome<T>>`; leaves `waker` if
+    /// Asks for a task's outcome, which is moved into `into`, of an `Outcome<T>`; leaves `waker` if
     /// it is not there yet.
     #[inline(always)]
-    pub(crate) fn poll_join(&self, index: u32, id: Id, waker: &Waker, into: &mut dyn Any) -> Join {
+    pub(crate) fn poll_join(&self, index: u32, id: Id, waker: &Waker, into: &mut Untyped<'_>) -> Join {
         let replaced = {
             let tasks = &mut *self.tasks.borrow_mut();
             let Some(entry) = find(&mut tasks.entries, index, id) else { return Join::Gone };
@@ -447,7 +447,7 @@ impl Tasks {
 
     /// A box for a new task: the last that was kept, if it is of the right type.
     #[inline(always)]
-    fn boxed(&mut self, mut new: NewTask<'_>) -> BoxedTask {
+    fn boxed(&mut self, new: &mut NewTask<'_>) -> BoxedTask {
         let Some(mut spare) = self.spare.pop() else { return new.boxed() };
         if new.renew(&mut spare) {
             return spare;
