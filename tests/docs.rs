@@ -491,3 +491,16 @@ fn every_chapter_is_in_the_guide() {
     }
     assert!(chapters > 1);
 }
+
+#[test]
+fn no_type_is_public_in_hidden_modules_only() {
+    // Of such a type, where another crate makes it public, rustdoc shows no methods.
+    for library in ["runtime/src/lib.rs", "net/src/lib.rs"] {
+        let text = fs::read_to_string(root().join(library)).expect("a file of the tree");
+        let mut hidden = text.split("#[doc(hidden)]").skip(1);
+        let next =
+            |rest: &str| rest.lines().find(|line| line.starts_with("pub ")).map(str::to_string);
+        let wrong = hidden.find_map(|rest| next(rest).filter(|line| line != "pub mod __private {"));
+        assert_eq!(wrong, None, "hidden in {library}");
+    }
+}
