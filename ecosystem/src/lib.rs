@@ -1,1 +1,4 @@
 //! What the programs here share.
+
+pub mod certificate;
+pub mod quinn;
