@@ -118,9 +118,9 @@ impl Program {
         assert!(line.ends_with(end), "it says {line:?}, and not {end:?}");
     }
 
-    /// It runs still, and has said nothing more on its stderr.
+    /// Ends it: until now it ran, and said nothing more on its stderr.
     #[track_caller]
-    pub fn is_content(mut self) {
+    pub fn end_silent(mut self) {
         let status = self.child.try_wait().expect("a child of ours");
         assert!(status.is_none(), "it has ended: {status:?}");
         self.child.kill().expect("a child of ours");
