@@ -9,7 +9,7 @@ use std::env;
 use std::io;
 use std::rc::Rc;
 
-use futures::{SinkExt, StreamExt};
+use futures::{StreamExt, TryStreamExt};
 use runtime::net::{TcpListener, TcpStream};
 use tokio_util::codec::{Framed, LinesCodec, LinesCodecError};
 
@@ -38,19 +38,9 @@ async fn main() -> io::Result<()> {
 
 async fn serve(stream: TcpStream, store: &RefCell<Store>) -> Result<(), LinesCodecError> {
     let codec = LinesCodec::new_with_max_length(LINE_LEN_MAX);
-    let mut lines = Framed::new(stream, codec);
-    while let Some(line) = lines.next().await {
-        let Ok(line) = line else {
-            lines.send("no line that this knows").await?;
-            return line.map(|_| ());
-        };
-        // The answers of lines that came together go together, too.
-        lines.feed(store.borrow_mut().answer(&line)).await?;
-        if lines.read_buffer().is_empty() {
-            lines.flush().await?;
-        }
-    }
-    lines.close().await
+    let (answers, lines) = Framed::new(stream, codec).split();
+    // It flushes when no further line is here: the answers of lines that came together go together, too.
+    lines.map_ok(|line| store.borrow_mut().answer(&line)).forward(answers).await
 }
 
 #[derive(Default)]

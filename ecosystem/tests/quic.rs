@@ -1,7 +1,7 @@
 //! quinn on this runtime: the two examples with each other, HTTP/3 with the client of ngtcp2, and the adapter by
 //! itself.
 
-mod program;
+mod support;
 
 use std::fs;
 use std::io::{IoSliceMut, Read, Write};
@@ -12,9 +12,9 @@ use std::thread;
 use std::time::Duration;
 
 use ecosystem::quinn::Runtime;
-use program::{Directory, Pattern, Program, installed, limited, path, run, signal};
 use quinn::Runtime as _;
 use quinn::udp::{RecvMeta, Transmit};
+use support::{Directory, Pattern, Program, installed, limited, path, run, signal};
 
 const MIB: usize = 1024 * 1024;
 
@@ -64,7 +64,7 @@ fn a_gibibyte_comes_back_as_it_was_sent() {
     let (program, server) = server(&directory);
     limited(|| echo(&server, 1024 * MIB));
     assert!(program.peak_memory() < 128 * 1024, "{} KiB", program.peak_memory());
-    program.end_silent();
+    program.assert_no_complaint();
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn clients_are_served_at_once() {
             }
         });
     });
-    program.end_silent();
+    program.assert_no_complaint();
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn the_loss_of_a_client_is_nobody_elses() {
     lost.kill().unwrap();
     lost.wait().unwrap();
     limited(|| echo(&server, MIB));
-    program.end_silent();
+    program.assert_no_complaint();
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn http3() {
     fs::write(directory.file("sent"), sent).unwrap();
     let lossy = ["-m", "POST", "-d", &directory.file("sent"), "-t", "0.02", "-r", "0.02"];
     assert!(ngtcp2(address.port(), &directory, &lossy) == sent, "not the bytes that were sent");
-    program.end_silent();
+    program.assert_no_complaint();
 }
 
 /// The kernel cuts what is sent in one call, and puts together what comes.
@@ -245,5 +245,5 @@ fn connections_are_made_on_other_threads() {
         let echoed = runtime::spawn_blocking(|| thread.join().unwrap()).await.unwrap();
         assert_eq!(echoed, b"hello");
     });
-    program.end_silent();
+    program.assert_no_complaint();
 }

@@ -1,6 +1,6 @@
 //! redis on this runtime, against a redis-server.
 
-mod program;
+mod support;
 
 use std::fs;
 use std::net::TcpListener;
@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use async_channel::Receiver;
 use futures::future::{join_all, try_join_all};
-use program::{Directory, LIMIT, Pattern, Program, installed, limited, path, run, signal};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncCommands, PushInfo, PushKind, RedisResult, Value};
 use runtime::task::{JoinHandle, JoinSet};
 use runtime::time::timeout;
+use support::{Directory, LIMIT, Pattern, Program, installed, limited, path, run, signal};
 
 struct Server {
     program: Program,
