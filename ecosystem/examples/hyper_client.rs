@@ -1,10 +1,10 @@
 //! An HTTP client on hyper-util's pool: one connection serves many requests, over HTTP/1 or HTTP/2.
 //!
 //! Type `cargo run --example hyper_client -- URL...`. The bodies go to standard output, a line about each
-//! answer to standard error. With `--http2` before the URLs it speaks HTTP/2 without asking, and with `--post`
+//! answer to standard error. With `--http2` before the URLs it speaks HTTP/2 without asking, and with `--put`
 //! it sends standard input with the first of them, as it comes:
 //!
-//!     head -c 10M /dev/urandom | tee sent | cargo run --example hyper_client -- --post http://127.0.0.1:8080/echo | cmp - sent
+//!     head -c 10M /dev/urandom | tee sent | cargo run --example hyper_client -- --put http://127.0.0.1:8080/echo | cmp - sent
 //!
 //! (`cargo run --example hyper_server` is a server for that.) What connects is [`Connector`], to copy: it is all
 //! that hyper-util's client needs of a runtime besides `runtime::hyper`.
@@ -42,8 +42,8 @@ async fn main() -> ExitCode {
     let (flags, urls): (Vec<_>, Vec<_>) =
         env::args().skip(1).partition(|arg| arg.starts_with("--"));
     let has = |flag: &str| flags.iter().any(|given| given == flag);
-    if urls.is_empty() || flags.iter().any(|flag| flag != "--http2" && flag != "--post") {
-        eprintln!("usage: hyper_client [--http2] [--post] URL...");
+    if urls.is_empty() || flags.iter().any(|flag| flag != "--http2" && flag != "--put") {
+        eprintln!("usage: hyper_client [--http2] [--put] URL...");
         return ExitCode::from(2);
     }
     let client = Client::builder(Executor)
@@ -51,7 +51,7 @@ async fn main() -> ExitCode {
         .pool_timer(Timer)
         .http2_only(has("--http2"))
         .build(Connector);
-    let mut upload = has("--post");
+    let mut upload = has("--put");
     for url in urls {
         let upload = std::mem::take(&mut upload);
         if let Err(error) = fetch(&client, &url, upload).await {
@@ -70,7 +70,7 @@ async fn fetch(
     let begin = Instant::now();
     let request = Request::builder().uri(url);
     let request = match upload {
-        true => request.method(Method::POST).body(standard_input())?,
+        true => request.method(Method::PUT).body(standard_input())?,
         false => request.body(Empty::new().map_err(|never| match never {}).boxed_unsync())?,
     };
     let response = timeout(PATIENCE, client.request(request)).await??;

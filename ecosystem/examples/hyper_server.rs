@@ -21,9 +21,10 @@ use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use http_body_util::{Either, Full};
-use hyper::body::{Bytes, Incoming};
+use hyper::body::{Body as _, Bytes, Incoming};
+use hyper::header::CONTENT_LENGTH;
 use hyper::service::service_fn;
-use hyper::{Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use runtime::hyper::{Executor, Timer};
@@ -110,22 +111,32 @@ impl Site {
         request: Request<Incoming>,
     ) -> Result<Response<Body>, Infallible> {
         self.requests.set(self.requests.get() + 1);
-        let path = request.uri().path();
-        if let Some(duration) = path.strip_prefix("/wait/") {
-            return Ok(match duration.parse() {
-                Ok(milliseconds) => {
-                    sleep(Duration::from_millis(milliseconds)).await;
-                    text(StatusCode::OK, "here you are\n")
-                }
-                Err(_) => text(StatusCode::BAD_REQUEST, "wait how many milliseconds?\n"),
-            });
+        let only_the_head = request.method() == Method::HEAD;
+        let mut response = self.page(request).await;
+        // Over HTTP/1 hyper leaves the body out by itself.
+        if only_the_head {
+            if let Some(length) = response.body().size_hint().exact() {
+                response.headers_mut().insert(CONTENT_LENGTH, length.into());
+            }
+            *response.body_mut() = Either::Left(Full::default());
         }
-        Ok(match path {
+        Ok(response)
+    }
+
+    async fn page(&self, request: Request<Incoming>) -> Response<Body> {
+        match request.uri().path() {
             "/" => text(StatusCode::OK, "hello\n"),
             "/echo" => Response::new(Either::Right(request.into_body())),
             "/requests" => text(StatusCode::OK, format!("{}\n", self.requests.get())),
-            _ => text(StatusCode::NOT_FOUND, "nothing is here\n"),
-        })
+            path => match path.strip_prefix("/wait/").map(str::parse) {
+                Some(Ok(milliseconds)) => {
+                    sleep(Duration::from_millis(milliseconds)).await;
+                    text(StatusCode::OK, "here you are\n")
+                }
+                Some(Err(_)) => text(StatusCode::BAD_REQUEST, "wait how many milliseconds?\n"),
+                None => text(StatusCode::NOT_FOUND, "nothing is here\n"),
+            },
+        }
     }
 }
 
