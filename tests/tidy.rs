@@ -59,6 +59,7 @@ fn unsafe_stays_in_its_rooms() {
         "runtime/src/context.rs",
         "runtime/src/sys/mod.rs",
         "runtime/src/task/remote_join.rs",
+        "runtime/src/task/untyped.rs",
         "runtime/src/task/waker.rs",
         "net/src/sys/mod.rs",
     ]

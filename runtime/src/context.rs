@@ -96,9 +96,10 @@ fn context() -> &'static Context {
     CONTEXT.with(|context| unsafe { &*ptr::from_ref(context) })
 }
 
-/// Runs `f` on the runtime `name` if this thread is inside its loop.
+/// Runs `f` on the runtime `name`, which is not `NONE`, if this thread is inside its loop.
 #[inline(always)]
 pub(crate) fn turning<R>(name: RuntimeName, f: impl FnOnce(&Core) -> R) -> Option<R> {
+    debug_assert_ne!(name, RuntimeName::NONE, "that is what turns where none does");
     let context = context();
     if context.turning_name.get() != name {
         return None;
@@ -118,9 +119,10 @@ pub(crate) fn is_turning_of_parent() -> bool {
     is_turning() && turning(context().turning_name.get(), Core::is_of_parent) == Some(true)
 }
 
-/// Runs `f` on the runtime `name` if it lives on this thread, turning or not.
+/// Runs `f` on the runtime `name`, which is not `NONE`, if it lives on this thread, turning or not.
 #[inline]
 pub(crate) fn local<R>(name: RuntimeName, f: impl FnOnce(&Core) -> R) -> Option<R> {
+    debug_assert_ne!(name, RuntimeName::NONE, "that is what turns where none does");
     let context = context();
     let found;
     let core = if context.turning_name.get() == name {

@@ -89,7 +89,7 @@ impl Handle {
             return remote_join::spawn_on(self.shared.name, move || future, place);
         }
         let mut future = Some(future);
-        let new = NewTask::of(&mut future);
+        let new = &mut NewTask::of(&mut future);
         let task = context::local(self.shared.name, |core| core.spawn(new, place));
         JoinHandle::of_task(task.expect("the runtime was just seen on this thread"))
     }
@@ -135,7 +135,7 @@ impl Handle {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        match remote_join::spawn_blocking(&self.shared, function) {
+        match remote_join::spawn_blocking(&self.shared, function, Location::caller()) {
             Ok(handle) => handle,
             Err(error) => panic!("{error}"),
         }

@@ -16,6 +16,9 @@ impl RuntimeName {
     /// Nobody's name: epochs start at 1.
     pub(crate) const NONE: RuntimeName = RuntimeName(0);
 
+    /// A runtime that never was. Unlike `NONE`, it is not what turns on a thread where none does.
+    pub(crate) const NEVER: RuntimeName = RuntimeName::new(1, 0);
+
     pub(crate) const fn new(slot: u16, epoch: u16) -> RuntimeName {
         RuntimeName((slot as u32) << 16 | epoch as u32)
     }

@@ -17,6 +17,7 @@ use crate::signal;
 use crate::task::JoinHandle;
 use crate::task::cell::NewTask;
 use crate::task::scheduler::ROOT;
+use crate::trace::Span;
 use crate::turn::Root;
 
 /// A single-threaded runtime: tasks, sockets, timers.
@@ -105,7 +106,7 @@ impl Runtime {
         F::Output: 'static,
     {
         let place = Location::caller();
-        JoinHandle::of_task(self.core.spawn(NewTask::of(&mut Some(future)), place))
+        JoinHandle::of_task(self.core.spawn(&mut NewTask::of(&mut Some(future)), place))
     }
 
     /// Runs a closure that blocks on the pool; see [`spawn_blocking`](crate::task::spawn_blocking).
@@ -216,7 +217,7 @@ impl Core {
         // The outcomes that join handles have not taken: they may panic in their drops too.
         let mut from = 0;
         while let Some((index, unwanted)) = self.scheduler.next_complete(from) {
-            self.drop_unwanted(unwanted);
+            self.drop_unwanted(unwanted, Span::none());
             from = index + 1;
         }
         let resume = self.resume.take();

@@ -63,6 +63,8 @@ mod lock;
 mod open_options;
 mod paths;
 mod read_dir;
+#[cfg(any(feature = "futures-io", feature = "tokio-io"))]
+mod traits;
 
 pub use std::fs::FileTimes;
 

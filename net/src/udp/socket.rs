@@ -32,7 +32,7 @@ use crate::sys::{self, Family};
 /// # }
 /// ```
 pub struct UdpSocket {
-    pub(super) io: Source<std::net::UdpSocket>,
+    pub(crate) io: Source<std::net::UdpSocket>,
     pub(super) gso: Gso,
 }
 

@@ -43,7 +43,7 @@ use crate::unix::{SocketAddr, WithFds};
 pub struct UnixDatagram {
     /// Before the sockets they look out for.
     scouts: Scouts,
-    io: Source<net::UnixDatagram>,
+    pub(crate) io: Source<net::UnixDatagram>,
 }
 
 impl UnixDatagram {

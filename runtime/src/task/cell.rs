@@ -1,9 +1,8 @@
 //! The one allocation of a task: its future, and its output once that is there.
 //!
-//! Safe code: the future is pinned by `Pin<Box<_>>`, and outputs leave through `dyn Any`, so that
+//! Safe code: the future is pinned by `Pin<Box<_>>`, and outputs leave through `Untyped`, so that
 //! even a mistake in the names could only be a logic error, never a wrong type.
 
-use std::any::Any;
 use std::future::Future;
 use std::mem;
 use std::pin::Pin;
@@ -12,6 +11,7 @@ use std::task::{Context, Poll, ready};
 use pin_project_lite::pin_project;
 
 use crate::task::error::Failure;
+use crate::task::untyped::Untyped;
 
 /// A task of unknown type, as the scheduler holds it.
 pub(crate) type BoxedTask = Pin<Box<dyn Task>>;
@@ -37,13 +37,13 @@ pub(crate) trait Task {
     /// Drops whatever is there, future or output, and keeps the failure in its place.
     fn fail(self: Pin<&mut Self>, failure: Failure);
 
-    /// Moves the outcome into `into`, which is `None`, an `Option<Outcome<T>>` of the task's own output type,
-    /// and empties the task. Runs no foreign code.
-    fn take(self: Pin<&mut Self>, into: &mut dyn Any);
+    /// Moves the outcome into `into`, which is `None`, of an `Outcome<T>` of the task's own output type, and
+    /// empties the task. Runs no foreign code.
+    fn take(self: Pin<&mut Self>, into: &mut Untyped<'_>);
 
-    /// Takes the future out of `new`, an `Option<F>`, and starts over with it, if it is of this task's
-    /// type. The task has been emptied by `take` or `empty`. Runs no foreign code.
-    fn renew(self: Pin<&mut Self>, new: &mut dyn Any) -> bool;
+    /// Takes the future out of `new` and starts over with it, if it is of this task's type. The task has been
+    /// emptied by `take` or `empty`. Runs no foreign code.
+    fn renew(self: Pin<&mut Self>, new: &mut Untyped<'_>) -> bool;
 
     /// Drops whatever is there.
     fn empty(self: Pin<&mut Self>);
@@ -69,17 +69,17 @@ where
         self.set(Stage::Finished { outcome: Err(failure) });
     }
 
-    fn take(self: Pin<&mut Self>, into: &mut dyn Any) {
-        let into = into.downcast_mut::<Option<Outcome<F::Output>>>();
-        let into = into.expect("a join handle asks for its own task's output");
+    fn take(self: Pin<&mut Self>, into: &mut Untyped<'_>) {
+        let into =
+            into.get::<Outcome<F::Output>>().expect("a join handle asks for its own task's output");
         if let StageReplacement::Finished { outcome } = self.project_replace(Stage::Empty) {
             // `None` is forgotten: to look whether something is to be dropped costs each join.
             mem::forget(into.replace(outcome));
         }
     }
 
-    fn renew(mut self: Pin<&mut Self>, new: &mut dyn Any) -> bool {
-        let Some(new) = new.downcast_mut::<Option<F>>() else { return false };
+    fn renew(mut self: Pin<&mut Self>, new: &mut Untyped<'_>) -> bool {
+        let Some(new) = new.get::<F>() else { return false };
         let Some(future) = new.take() else { return false };
         // Looked at, though it is always so: what is known to be empty is not dropped.
         if let StageProjection::Empty = self.as_mut().project() {
@@ -106,9 +106,8 @@ where
 
 /// A future that is to become a task, in a new box or in one that is left over from its like.
 pub(crate) struct NewTask<'a> {
-    /// An `Option<F>`.
-    future: &'a mut dyn Any,
-    boxed: fn(&mut dyn Any) -> BoxedTask,
+    future: Untyped<'a>,
+    boxed: fn(&mut Untyped<'_>) -> BoxedTask,
 }
 
 impl<'a> NewTask<'a> {
@@ -118,25 +117,25 @@ impl<'a> NewTask<'a> {
         F: Future + 'static,
         F::Output: 'static,
     {
-        NewTask { future, boxed: boxed::<F> }
+        NewTask { future: Untyped::new(future), boxed: boxed::<F> }
     }
 
     /// Makes the task in `spare`, if that is of the right type.
     #[inline]
     pub(crate) fn renew(&mut self, spare: &mut BoxedTask) -> bool {
-        spare.as_mut().renew(self.future)
+        spare.as_mut().renew(&mut self.future)
     }
 
-    pub(crate) fn boxed(self) -> BoxedTask {
-        (self.boxed)(self.future)
+    pub(crate) fn boxed(&mut self) -> BoxedTask {
+        (self.boxed)(&mut self.future)
     }
 }
 
-fn boxed<F>(future: &mut dyn Any) -> BoxedTask
+fn boxed<F>(future: &mut Untyped<'_>) -> BoxedTask
 where
     F: Future + 'static,
     F::Output: 'static,
 {
-    let future = future.downcast_mut::<Option<F>>().and_then(Option::take);
+    let future = future.get::<F>().and_then(Option::take);
     Box::pin(Stage::Running { future: future.expect("a new task has its future") })
 }

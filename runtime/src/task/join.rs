@@ -4,20 +4,21 @@
 //! by `spawn_blocking`, or once it is awaited on another thread, it is a slot shared with the task
 //! (`remote_join.rs`). Both are `Send` when the output is.
 
-use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use crate::core::Core;
-use crate::name::Name;
+use crate::name::{Name, RuntimeName};
 use crate::task::cell::Outcome;
 use crate::task::remote_join::{Remote, Slot};
 use crate::task::scheduler::Join;
+use crate::task::untyped::Untyped;
 use crate::task::{Failure, Id, JoinError};
 use crate::{context, coop, wakeups};
 
@@ -63,6 +64,11 @@ impl TaskRef {
         TaskRef { name, id }
     }
 
+    /// The name of no task.
+    fn nobody(id: Id) -> TaskRef {
+        TaskRef { name: Name::new(RuntimeName::NEVER, 0), id }
+    }
+
     pub(crate) fn name(&self) -> Name {
         self.name
     }
@@ -87,8 +93,6 @@ impl TaskRef {
         }
     }
 
-    /// A call, so that the drop of a handle that has given its output stays short.
-    #[inline(never)]
     fn detach(&self) {
         let (index, id) = (self.name.index(), self.id);
         let local = context::local(self.name.runtime(), |core| core.detach_task(index, id));
@@ -124,15 +128,14 @@ impl TaskRef {
     }
 }
 
+/// By what the output comes.
 enum Form {
-    Task(TaskRef),
-    /// A task that has given its output.
-    Taken(TaskRef),
-    Shared {
-        slot: Arc<Slot>,
-        /// It has given its output.
-        taken: bool,
-    },
+    /// By name.
+    Task(LazyWatch),
+    /// By a slot.
+    Shared(Arc<Slot>),
+    /// It has come.
+    Taken,
 }
 
 /// Waits for a task and gives its output; dropping it detaches the task.
@@ -153,8 +156,11 @@ enum Form {
 /// # });
 /// ```
 pub struct JoinHandle<T> {
-    form: Form,
-    watch: LazyWatch,
+    /// The task, or nobody's name with its id where it is joined by a slot.
+    task: TaskRef,
+    /// `drop` leaves it `Taken`, which has nothing to be dropped: most handles have given their output by
+    /// then, and their drop is a look at this.
+    form: ManuallyDrop<Form>,
     /// It is as `Send` and `Sync` as a lock with the output in it.
     output: PhantomData<Mutex<T>>,
 }
@@ -166,15 +172,15 @@ impl<T> std::panic::RefUnwindSafe for JoinHandle<T> {}
 
 impl<T> JoinHandle<T> {
     pub(crate) fn of_task(task: TaskRef) -> JoinHandle<T> {
-        JoinHandle::of(Form::Task(task))
+        JoinHandle::of(task, Form::Task(OnceLock::new()))
     }
 
     pub(crate) fn of_slot(slot: Arc<Slot>) -> JoinHandle<T> {
-        JoinHandle::of(Form::Shared { slot, taken: false })
+        JoinHandle::of(TaskRef::nobody(slot.remote.id()), Form::Shared(slot))
     }
 
-    fn of(form: Form) -> JoinHandle<T> {
-        JoinHandle { form, watch: OnceLock::new(), output: PhantomData }
+    fn of(task: TaskRef, form: Form) -> JoinHandle<T> {
+        JoinHandle { task, form: ManuallyDrop::new(form), output: PhantomData }
     }
 
     /// Asks for the task to be cancelled; it ends when its runtime comes to it.
@@ -182,19 +188,19 @@ impl<T> JoinHandle<T> {
     /// A task that has finished keeps its output, and a blocking closure that has started goes on.
     /// Awaiting the handle afterwards tells which it was.
     pub fn abort(&self) {
-        match &self.form {
-            Form::Task(task) => task.abort(),
-            Form::Taken(_) => {}
-            Form::Shared { slot, .. } => slot.remote.abort(),
+        match &*self.form {
+            Form::Task(_) => self.task.abort(),
+            Form::Shared(slot) => slot.remote.abort(),
+            Form::Taken => {}
         }
     }
 
     /// A handle that can only abort, which others can keep.
     pub fn abort_handle(&self) -> AbortHandle {
         AbortHandle {
-            target: match &self.form {
-                Form::Task(task) | Form::Taken(task) => Target::Task(*task),
-                Form::Shared { slot, .. } => Target::Remote(slot.remote.clone()),
+            target: match &*self.form {
+                Form::Task(_) | Form::Taken => Target::Task(self.task),
+                Form::Shared(slot) => Target::Remote(slot.remote.clone()),
             },
             watch: OnceLock::new(),
         }
@@ -205,19 +211,16 @@ impl<T> JoinHandle<T> {
     /// On a thread that is not the runtime's own the answer may lag behind: the first call asks the
     /// runtime, a later one has the answer.
     pub fn is_finished(&self) -> bool {
-        match &self.form {
-            Form::Task(task) => task.is_finished(&self.watch),
-            Form::Taken(_) => true,
-            Form::Shared { slot, .. } => slot.remote.is_finished(),
+        match &*self.form {
+            Form::Task(watch) => self.task.is_finished(watch),
+            Form::Shared(slot) => slot.remote.is_finished(),
+            Form::Taken => true,
         }
     }
 
     /// The id of the task.
     pub fn id(&self) -> Id {
-        match &self.form {
-            Form::Task(task) | Form::Taken(task) => task.id,
-            Form::Shared { slot, .. } => slot.remote.id(),
-        }
+        self.task.id
     }
 }
 
@@ -250,91 +253,95 @@ impl<T: 'static> Future for JoinHandle<T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        let outcome = ready!(coop::poll(cx, |cx| match &this.form {
-            Form::Task(task) => match poll_local(task, cx) {
-                Some(polled) => polled,
-                None => this.poll_elsewhere(cx),
-            },
-            _ => this.poll_elsewhere(cx),
+        let outcome = ready!(coop::poll(cx, |cx| match poll_local(&this.task, cx) {
+            Some(polled) => polled,
+            None => this.poll_elsewhere(cx),
         }));
-        this.form.set_taken();
+        *this.form = Form::Taken;
         Poll::Ready(outcome)
     }
 }
 
 impl<T: 'static> JoinHandle<T> {
+    /// Polls a task that is not to be found in the runtime that is turning here, if one is.
     #[cold]
     fn poll_elsewhere(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
         let mut outcome: Option<Outcome<T>> = None;
-        let ended = ready!(self.form.poll_elsewhere(cx, &mut outcome));
-        let outcome = ended.and_then(|()| outcome.unwrap_or(Err(Failure::Cancelled)));
+        let polled = self.form.poll_elsewhere(&self.task, cx, &mut Untyped::new(&mut outcome));
+        let outcome = ready!(polled).and_then(|()| outcome.unwrap_or(Err(Failure::Cancelled)));
         Poll::Ready(outcome.map_err(|failure| JoinError::new(self.id(), failure)))
     }
 }
 
 impl Form {
-    #[inline]
-    fn set_taken(&mut self) {
-        match self {
-            Form::Task(task) | Form::Taken(task) => *self = Form::Taken(*task),
-            Form::Shared { taken, .. } => *taken = true,
-        }
-    }
-
     /// Polls a task of a runtime that is not turning here. If it is of another thread, that is the slot
-    /// which the task fills, made now. Moves the outcome into `into`, an `Option<Outcome<T>>`; a failure says
+    /// which the task fills, made now. Moves the outcome into `into`, of an `Outcome<T>`; a failure says
     /// that there is none.
     fn poll_elsewhere(
         &mut self,
+        task: &TaskRef,
         cx: &mut Context<'_>,
-        into: &mut dyn Any,
+        into: &mut Untyped<'_>,
     ) -> Poll<Result<(), Failure>> {
-        if let Form::Task(task) = &self {
+        if let Form::Task(_) = self {
             match context::local(task.name.runtime(), |core| core.poll_join(task, cx, into)) {
                 Some(Join::Pending) => return Poll::Pending,
                 Some(Join::Complete) => return Poll::Ready(Ok(())),
                 Some(Join::Gone) => return Poll::Ready(Err(Failure::Cancelled)),
-                None => *self = Form::Shared { slot: Slot::following(task), taken: false },
+                None => *self = Form::Shared(Slot::following(task)),
             }
         }
         match self {
-            Form::Shared { slot, taken: false } => slot.poll(cx, into),
+            Form::Shared(slot) => slot.poll(cx, into),
             Form::Task(_) => unreachable!("it was just replaced"),
-            _ => panic!("a JoinHandle was polled after it had given its output"),
+            Form::Taken => panic!("a JoinHandle was polled after it had given its output"),
         }
     }
 }
 
 impl Core {
     #[inline(always)]
-    fn poll_join(&self, task: &TaskRef, cx: &mut Context<'_>, into: &mut dyn Any) -> Join {
+    fn poll_join(&self, task: &TaskRef, cx: &mut Context<'_>, into: &mut Untyped<'_>) -> Join {
         self.scheduler.poll_join(task.name.index(), task.id, cx.waker(), into)
     }
 }
 
-/// Polls a task of the runtime that is turning; `None` if it is of another.
+/// Polls a task of the runtime that is turning; `None` if it has no such task.
 #[inline]
 fn poll_local<T: 'static>(
     task: &TaskRef,
     cx: &mut Context<'_>,
 ) -> Option<Poll<Result<T, JoinError>>> {
     let mut outcome: Option<Outcome<T>> = None;
-    let join =
-        context::turning(task.name.runtime(), |core| core.poll_join(task, cx, &mut outcome))?;
-    Some(match (join, outcome) {
-        (Join::Pending, _) => Poll::Pending,
+    let join = context::turning(task.name.runtime(), |core| {
+        core.poll_join(task, cx, &mut Untyped::new(&mut outcome))
+    })?;
+    match (join, outcome) {
+        (Join::Pending, _) => Some(Poll::Pending),
         (_, Some(outcome)) => {
-            Poll::Ready(outcome.map_err(|failure| JoinError::new(task.id, failure)))
+            Some(Poll::Ready(outcome.map_err(|failure| JoinError::new(task.id, failure))))
         }
-        (_, None) => Poll::Ready(Err(JoinError::new(task.id, Failure::Cancelled))),
-    })
+        (_, None) => None,
+    }
+}
+
+impl<T> JoinHandle<T> {
+    /// A call, so that the drop of a handle that has given its output stays short.
+    #[inline(never)]
+    fn abandon(&mut self) {
+        if let Form::Task(_) = *self.form {
+            self.task.detach();
+        }
+        *self.form = Form::Taken;
+    }
 }
 
 impl<T> Drop for JoinHandle<T> {
     #[inline(always)]
     fn drop(&mut self) {
-        if let Form::Task(task) = &self.form {
-            task.detach();
+        match *self.form {
+            Form::Taken => {}
+            _ => self.abandon(),
         }
     }
 }

@@ -39,6 +39,7 @@ impl Deadlines {
     }
 
     /// Adds a deadline; the key is the caller's until it removes it.
+    #[inline(always)]
     pub(super) fn insert(&self, deadline: i64, waker: &Waker) -> u32 {
         let waker = waker.clone();
         self.heap.borrow_mut().insert(deadline, waker)
@@ -70,7 +71,7 @@ impl Deadlines {
         self.heap.borrow_mut().reset(key, deadline);
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn remove(&self, key: u32) {
         let waker = self.heap.borrow_mut().remove(key);
         drop(waker);
@@ -113,19 +114,23 @@ impl Deadlines {
     ///
     /// The wakers are taken out first: the entries of the tasks to wake come from memory meanwhile.
     pub(super) fn fire(&self, core: &Core, hand: &Hand, now: i64) {
-        // A hand that stands is nowhere on the kernel's clock.
-        if !hand.stands() {
-            self.fired_before.set(self.last_fired.replace(hand.real(now)));
-        }
         let mut due = self.due.take();
-        loop {
-            self.take_due(core, now, &mut due);
-            if due.is_empty() {
-                break;
-            }
+        self.take_due(core, now, &mut due);
+        // Cancelled ones that came woke nobody: the next is not to wait for them. And a hand that stands is
+        // nowhere on the kernel's clock.
+        if !due.is_empty() && !hand.stands() {
+            self.note_firing(hand.real(now));
+        }
+        while !due.is_empty() {
             due.drain(..).for_each(|waker| core.wake(waker));
+            self.take_due(core, now, &mut due);
         }
         self.due.set(due);
+    }
+
+    /// Some have fired at this time on the kernel's clock.
+    fn note_firing(&self, real: i64) {
+        self.fired_before.set(self.last_fired.replace(real));
     }
 
     fn take_due(&self, core: &Core, now: i64, due: &mut Vec<Waker>) {
@@ -143,5 +148,54 @@ impl Deadlines {
     /// Everybody who waits, at the end of the runtime.
     pub(super) fn take_wakers(&self) -> Vec<Waker> {
         self.heap.borrow_mut().take_values()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::{DENSE_NS, Deadlines, SLACK_NS};
+    use crate::Runtime;
+    use crate::context::{self, Current};
+    use crate::timer::clock::Hand;
+
+    /// Deadlines that fired at these times, and one to come.
+    fn fired(times: &[i64], next: i64) -> Deadlines {
+        let deadlines = Deadlines::new();
+        times.iter().for_each(|&time| deadlines.note_firing(time));
+        deadlines.insert(next, Waker::noop());
+        deadlines
+    }
+
+    #[test]
+    fn a_lone_deadline_is_exact_and_a_close_one_held_back() {
+        let hand = Hand::default();
+        assert_eq!(fired(&[0], SLACK_NS + 1).alarm(&hand), Some(SLACK_NS + 1));
+        assert_eq!(fired(&[0], 1).alarm(&hand), Some(SLACK_NS));
+    }
+
+    #[test]
+    fn the_alarm_after_the_next_is_known_where_deadlines_are_dense_alone() {
+        let hand = Hand::default();
+        let after = |deadlines: Deadlines| deadlines.alarm_after(deadlines.alarm(&hand)?);
+        assert_eq!(after(fired(&[0, DENSE_NS], DENSE_NS + 1)), Some(DENSE_NS + 2 * SLACK_NS));
+        // The two before lay too far apart; the next is not held back.
+        assert_eq!(after(fired(&[0, DENSE_NS + 1], DENSE_NS + 2)), None);
+        assert_eq!(after(fired(&[0, 1], SLACK_NS + 2)), None);
+    }
+
+    #[test]
+    fn a_cancelled_deadline_that_comes_holds_nobody_back() {
+        let (deadlines, hand) = (fired(&[], 2), Hand::default());
+        deadlines.remove(deadlines.insert(1, Waker::noop()));
+        assert_eq!(deadlines.next(), Some(1), "it is looked for all the same");
+        let runtime = Runtime::new().unwrap();
+        let _entered = runtime.enter();
+        context::with_current(|current| match current {
+            Current::Here(core) => deadlines.fire(core, &hand, 1),
+            _ => unreachable!("it was just entered"),
+        });
+        assert_eq!(deadlines.alarm(&hand), Some(2));
     }
 }

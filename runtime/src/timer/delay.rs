@@ -18,7 +18,10 @@ use crate::task::{JoinHandle, remote_join};
 use crate::wakeups;
 
 /// The current runtime, and its time.
-#[inline]
+///
+/// A call that gives both in registers. All else of making a delay is inlined where that is done: the
+/// duration is a constant there as a rule, and the delay is made where it is to be.
+#[inline(never)]
 #[track_caller]
 fn home<K: Kind>() -> (RuntimeName, i64) {
     let (home, now) = context::with_current(|current| match current {
@@ -121,17 +124,10 @@ impl<K: Kind> Delay<K> {
     }
 
     /// Leaves the heap it is in, for another state.
-    #[inline]
+    #[inline(always)]
     fn leave(&mut self, next: Wait) {
         match mem::replace(&mut self.wait, next) {
-            Wait::Registered(name) => {
-                let left = context::local(name.runtime(), |core| {
-                    K::deadlines(&core.timers).remove(name.index())
-                });
-                if left.is_none() {
-                    remove_elsewhere::<K>(name);
-                }
-            }
+            Wait::Registered(name) => remove::<K>(name),
             Wait::Remote => self.leave_remote(),
             Wait::Unpolled | Wait::Elapsed => {}
         }
@@ -228,6 +224,25 @@ impl<K: Kind> Delay<K> {
             }
             Wait::Remote => self.poll_remote(cx),
         }
+    }
+}
+
+/// Frees the entry.
+#[inline(never)]
+fn remove<K: Kind>(name: Name) {
+    match context::turning(name.runtime(), |core| K::deadlines(&core.timers).remove(name.index())) {
+        Some(()) => {}
+        None => remove_outside::<K>(name),
+    }
+}
+
+/// Frees the entry in a runtime that is not turning here.
+#[cold]
+fn remove_outside<K: Kind>(name: Name) {
+    let removed =
+        context::local(name.runtime(), |core| K::deadlines(&core.timers).remove(name.index()));
+    if removed.is_none() {
+        remove_elsewhere::<K>(name);
     }
 }
 

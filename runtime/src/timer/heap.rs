@@ -75,7 +75,7 @@ impl<V> Heap<V> {
     }
 
     /// Adds `value` to fire at `deadline` and returns its key.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn insert(&mut self, deadline: i64, value: V) -> u32 {
         let position = self.next_position(deadline);
         let key = self.vacant;
@@ -106,6 +106,7 @@ impl<V> Heap<V> {
     /// # Panics
     ///
     /// If `key` is vacant: its owner removed it already.
+    #[inline]
     pub(crate) fn remove(&mut self, key: u32) -> Option<V> {
         let entry = &mut self.slab[key as usize];
         let position = entry.position;

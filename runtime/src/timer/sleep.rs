@@ -28,6 +28,7 @@ use super::{Instant, Monotonic};
 /// # });
 /// ```
 #[track_caller]
+#[inline]
 pub fn sleep(duration: Duration) -> Sleep {
     Sleep { delay: Delay::of(duration) }
 }
