@@ -2,6 +2,7 @@
 
 mod axum;
 mod client;
+mod deadlines;
 mod program;
 mod server;
 mod shutdown;
