@@ -73,7 +73,7 @@ const fn case(
 
 impl Case {
     /// It sends the preface itself.
-    const fn from_the_start(mut self) -> Case {
+    const fn without_handshake(mut self) -> Case {
         self.after_handshake = false;
         self
     }
@@ -130,12 +130,12 @@ pub(crate) const CASES: &[Case] = &[
         peer.settings(&[]);
         peer.await_close();
     })
-    .from_the_start(),
+    .without_handshake(),
     case("3.4", "the first frame is SETTINGS", Connection(&[PROTOCOL_ERROR]), |peer| {
         peer.raw(PREFACE);
         peer.ping(b"go on...");
     })
-    .from_the_start()
+    .without_handshake()
     .but(Nothing),
     case(
         "3.4",
@@ -148,19 +148,19 @@ pub(crate) const CASES: &[Case] = &[
             peer.await_end(1);
         },
     )
-    .from_the_start(),
+    .without_handshake(),
     case("3.4", "bytes may come one by one", Answer(1, HELLO), |peer| {
         let all = [PREFACE, &frame(4, 0, 0, &[]), &frame(1, 5, 1, &request("GET", "/"))].concat();
         all.iter().for_each(|byte| peer.raw(&[*byte]));
         peer.await_end(1);
     })
-    .from_the_start(),
+    .without_handshake(),
     case("3.4", "all may come at once", Answer(5, HELLO), |peer| {
         let get = |stream| frame(1, END_HEADERS | END_STREAM, stream, &request("GET", "/"));
         peer.raw(&[PREFACE, &frame(4, 0, 0, &[]), &get(1), &get(3), &get(5)].concat());
         [1, 3, 5].iter().for_each(|&stream| peer.await_end(stream));
     })
-    .from_the_start(),
+    .without_handshake(),
     case("4.1", "a frame of an unknown type is ignored", Nothing, |peer| {
         peer.raw(&frame(0xff, 0xff, 0, &[0; 8]));
     }),
