@@ -504,3 +504,19 @@ fn no_type_is_public_in_hidden_modules_only() {
         assert_eq!(wrong, None, "hidden in {library}");
     }
 }
+
+#[test]
+fn the_programs_that_the_guide_names_are_there() {
+    let chapter = fs::read_to_string(root().join("docs/libraries.md")).expect("a chapter");
+    let rows =
+        chapter.lines().skip_while(|line| !line.contains("programs, in `ecosystem/examples`"));
+    let rows = rows.skip(2).take_while(|line| line.starts_with('|'));
+    let programs = rows.filter_map(|row| row.trim_end_matches([' ', '|']).rsplit('|').next());
+    let names: Vec<&str> = programs.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
+    assert!(names.len() > 5, "{names:?}");
+    for name in names {
+        let program = root().join("ecosystem/examples").join(name);
+        let is_there = program.with_extension("rs").exists() || program.join("main.rs").exists();
+        assert!(is_there, "docs/libraries.md names `{name}`, which is not in ecosystem/examples");
+    }
+}
