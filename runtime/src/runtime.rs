@@ -147,6 +147,18 @@ impl Runtime {
     /// Drops the runtime and waits for blocking closures that have started, at most this long.
     ///
     /// Plain dropping does not wait for them.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let runtime = runtime::Runtime::new()?;
+    /// let (done, is_done) = std::sync::mpsc::channel();
+    /// let started = runtime.spawn_blocking(move || done.send("written").unwrap());
+    /// # while !started.is_finished() { runtime.run_until_stalled(); }
+    /// runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+    /// assert_eq!(is_done.recv(), Ok("written"));
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn shutdown_timeout(self, timeout: Duration) {
         let pool = self.core.shared.pool.clone();
         let of_parent = self.core.is_of_parent();
