@@ -18,7 +18,8 @@ use runtime::signal::ctrl_c;
 use runtime::task::{JoinError, JoinSet};
 use runtime::time::timeout;
 
-const CLIENTS_MAX: usize = 1000;
+/// Below the number of descriptors that a process may have as a rule, `ulimit -n`.
+const CLIENTS_MAX: usize = 500;
 const LINE_LEN_MAX: usize = 64 * 1024;
 const IDLE: Duration = Duration::from_secs(300);
 const GRACE: Duration = Duration::from_secs(5);

@@ -411,7 +411,8 @@ fn siblings(name: &str) -> BTreeSet<String> {
         names.insert(format!("join_{rest}"));
     }
     for base in names.clone() {
-        let ends = ["_vectored", "_mut", "_addr", "_to", "_at", "_with_id", "_on", "_matching"];
+        let ends =
+            ["_vectored", "_mut", "_addr", "_from", "_to", "_at", "_with_id", "_on", "_matching"];
         names.extend(ends.iter().filter_map(|end| base.strip_suffix(end)).map(str::to_string));
         names.insert(base.replace("_v6", "_v4"));
     }

@@ -3,9 +3,9 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::os::unix::net::UnixStream;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
-use crate::program::{LIMIT, Program, command};
+use crate::program::{LIMIT, Program, command, path};
 use crate::tools::Folder;
 
 /// A client of the store.
@@ -63,6 +63,33 @@ fn store_does_not_wait_for_ever_for_who_does_not_read() {
 }
 
 #[test]
+fn store_accepts_no_more_than_its_limit() {
+    let (_store, address) = Program::serve("store", &[]);
+    let mut clients: Vec<Client> = (0..500).map(|_| Client::connect(address)).collect();
+    assert_eq!(clients[499].asks("get key"), "none\n");
+    let mut late = Client::connect(address);
+    late.0.get_mut().write_all(b"set key value\n").unwrap();
+    // All are served in the order in which they came, but for the one that waits.
+    for client in &mut clients {
+        assert_eq!(client.asks("get key"), "none\n");
+    }
+    drop(clients.pop());
+    let mut answer = String::new();
+    late.0.read_line(&mut answer).unwrap();
+    assert_eq!(answer, "ok\n");
+}
+
+#[test]
+fn store_ends_with_a_client_that_sends_no_lines() {
+    let (store, address) = Program::serve("store", &[]);
+    let mut client = Client::connect(address);
+    // The end, or a reset, as not all was read.
+    let _ = client.0.get_mut().write_all(&[b'x'; 70_000]);
+    assert_eq!(client.0.read(&mut [0]).unwrap_or(0), 0);
+    store.says("a client: ", "");
+}
+
+#[test]
 fn udp_echo() {
     let (_server, address) = Program::serve("udp_echo", &[]);
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -117,6 +144,19 @@ fn sums_of_many_files() {
     assert_eq!(said, ["sums: missing: No such file or directory (os error 2)"]);
     printed.sort();
     assert_eq!(printed, expected);
+}
+
+#[test]
+fn sums_ends_when_nobody_reads() {
+    let folder = Folder::new("sums-unread");
+    folder.write("file", "123456789");
+    let script = "yes file | \"$0\" | head -n 1";
+    let mut pipeline = Command::new("sh");
+    pipeline.args(["-c", script]).arg(path("sums")).current_dir(&folder.0);
+    let pipeline = Program::of(pipeline.stdout(Stdio::piped()).stderr(Stdio::piped()));
+    let (status, printed, said) = pipeline.finish();
+    assert!(status.success(), "{status}");
+    assert_eq!((printed, said), (vec!["cbf43926  file".to_string()], vec![]));
 }
 
 #[test]
