@@ -38,7 +38,12 @@
 //! - [`join!`], [`try_join!`], [`select!`]: several futures in one task.
 //! - [`Handle`] and [`spawn_blocking`]: other threads. [`per_core`]: a runtime on each core.
 //! - [`epoll`]: the layer below, without the runtime.
-//! - [`guide::embedding`]: inside another program's loop, by [`Runtime::turn`].
+//!
+//! And the [guide], in chapters: a [first program](guide::first_program), [moving from
+//! tokio](guide::from_tokio), [one thread](guide::one_thread) and `Send`, [what dropping
+//! loses](guide::cancellation), [testing](guide::testing), [command-line tools](guide::command_line), [inside
+//! another program's loop](guide::embedding), [how epoll is used](guide::epoll), [what to use beside
+//! it](guide::libraries), and [when not to](guide::when_not).
 //!
 //! Sockets, timers, wakers and handles are `Send` and work on any thread. The one place where a waker may
 //! not be used is a signal handler: let a task wait for the [`signal`] instead, or write to an

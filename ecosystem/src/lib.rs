@@ -1,3 +1,5 @@
 //! What the programs here share.
 
 pub mod certificate;
+pub mod quinn;
+pub mod redis;

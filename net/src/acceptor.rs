@@ -111,8 +111,10 @@ impl<L: AsFd> Acceptor<L> {
         let has_timers = Handle::try_current().is_ok();
         let next = if has_timers { self.exhaustion().next_try(Instant::now()) } else { None };
         next.ok_or_else(|| {
-            let text = format_args!("accepting a connection, which waits until it can be: {what}");
-            explain(error, text)
+            explain(
+                error,
+                format_args!("accepting a connection, which waits until it can be: {what}"),
+            )
         })
     }
 

@@ -17,6 +17,22 @@ use sealed::Lookup;
 ///
 /// The trait is sealed: functions take it, nobody calls it. To look up a name, [`lookup_host`].
 ///
+/// # Examples
+///
+/// ```
+/// use std::net::{Ipv4Addr, SocketAddr};
+///
+/// use runtime::net::lookup_host;
+///
+/// # runtime::block_on(async {
+/// let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 80));
+/// assert_eq!(lookup_host("127.0.0.1:80").await?.collect::<Vec<_>>(), [address]);
+/// assert_eq!(lookup_host((Ipv4Addr::LOCALHOST, 80)).await?.collect::<Vec<_>>(), [address]);
+/// assert_eq!(lookup_host(("127.0.0.1", 80)).await?.collect::<Vec<_>>(), [address]);
+/// assert_eq!(lookup_host(&[address, address][..]).await?.count(), 2);
+/// # std::io::Result::Ok(()) }).unwrap();
+/// ```
+///
 /// [getaddrinfo(3)]: https://man7.org/linux/man-pages/man3/getaddrinfo.3.html
 pub trait ToSocketAddrs: sealed::Sealed {}
 

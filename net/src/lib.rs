@@ -14,6 +14,59 @@
 //! may wait on it. Sockets are `Send` and `Sync`. A socket registers with the runtime it first waits
 //! on, not when it is made.
 //!
+//! # Byte streams
+//!
+//! TCP and Unix streams, their halves, pipes, the standard streams and those of children have the same methods,
+//! without a trait to import:
+//!
+//! ```
+//! use std::io::{ErrorKind, IoSlice};
+//!
+//! use runtime::io::{Interest, Ready};
+//! use runtime::net::UnixStream;
+//!
+//! # runtime::block_on(async {
+//! let (ours, theirs) = UnixStream::pair()?;
+//!
+//! // What there is room for, and all of it, waiting for room.
+//! let written = ours.write(b"ab").await?;
+//! assert_eq!(written, 2);
+//! ours.write_all(b"cdefgh").await?;
+//! ours.write_vectored(&[IoSlice::new(b"i"), IoSlice::new(b"j")]).await?;
+//!
+//! // What is there, and a known length of it.
+//! let mut buf = [0; 4];
+//! assert_eq!(theirs.read(&mut buf).await?, 4);
+//! theirs.read_exact(&mut buf).await?;
+//! assert_eq!(&buf, b"efgh");
+//!
+//! // Now or not at all; and waiting for the readiness alone.
+//! assert_eq!(theirs.try_read(&mut buf)?, 2);
+//! assert_eq!(theirs.try_read(&mut buf).unwrap_err().kind(), ErrorKind::WouldBlock);
+//! ours.writable().await?;
+//! assert_eq!(ours.try_write(b"kl")?, 2);
+//! theirs.readable().await?;
+//! assert!(theirs.ready(Interest::READABLE).await?.contains(Ready::READABLE));
+//!
+//! // A call of the caller's own, repeated while it says `WouldBlock`.
+//! let k = theirs
+//!     .async_io(Interest::READABLE, || {
+//!         let mut byte = [0; 1];
+//!         theirs.try_read(&mut byte).map(|_| byte[0])
+//!     })
+//!     .await?;
+//! assert_eq!(k, b'k');
+//!
+//! // The end of what is written, and everything until the end. `flush` has nothing to do.
+//! ours.flush().await?;
+//! ours.shutdown().await?;
+//! let mut rest = String::new();
+//! theirs.read_to_string(&mut rest).await?;
+//! assert_eq!(rest, "l");
+//! assert_eq!(theirs.read_to_end(&mut Vec::new()).await?, 0);
+//! # std::io::Result::Ok(()) }).unwrap();
+//! ```
+//!
 //! # Errors
 //!
 //! An error that names the operation keeps the system's error inside: its

@@ -39,7 +39,8 @@ pub(crate) fn wrote_nothing() -> io::Error {
 macro_rules! read_methods {
     () => {
         /// Reads what is there into `buf`, waiting until there is something; returns how much, 0 at
-        /// the end of the stream (or if `buf` is empty).
+        /// the end of the stream (or if `buf` is empty). [Examples](crate#byte-streams) of this and its
+        /// siblings.
         ///
         /// # Errors
         ///
@@ -207,7 +208,7 @@ macro_rules! read_methods {
 macro_rules! write_methods {
     () => {
         /// Writes as much of `buf` as there is room for, waiting until there is some; returns how
-        /// much.
+        /// much. [Examples](crate#byte-streams) of this and its siblings.
         ///
         /// # Errors
         ///

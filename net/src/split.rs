@@ -1,6 +1,41 @@
 //! The halves of a stream of either kind: one reads, the other writes.
 //!
 //! Their names for TCP are in [`tcp`](crate::tcp), those for Unix streams in [`unix`](crate::unix).
+//!
+//! ```
+//! use runtime::net::UnixStream;
+//!
+//! # runtime::block_on(async {
+//! let (mut ours, theirs) = UnixStream::pair()?;
+//!
+//! // Halves that borrow: for two futures in one task.
+//! let (read, write) = ours.split();
+//! let (wrote, echoed) = runtime::join!(write.write_all(b"ping"), async {
+//!     let mut buf = [0; 4];
+//!     theirs.read_exact(&mut buf).await?;
+//!     theirs.write_all(&buf).await?;
+//!     read.read_exact(&mut buf).await
+//! });
+//! wrote?;
+//! assert_eq!(echoed?, 4);
+//!
+//! // Halves that own: for two tasks. Dropping the one that writes closes its direction.
+//! let (read, write) = ours.into_split();
+//! runtime::spawn(async move { write.write_all(b"the end").await });
+//! let mut heard = String::new();
+//! theirs.read_to_string(&mut heard).await?;
+//! assert_eq!(heard, "the end");
+//! drop(theirs);
+//! assert_eq!(read.read(&mut [0]).await?, 0);
+//!
+//! // What belongs together can be put together.
+//! let (ours, _theirs) = UnixStream::pair()?;
+//! let (read, write) = ours.into_split();
+//! assert!(read.ready(runtime::io::Interest::WRITABLE).await?.is_writable());
+//! let stream = read.reunite(write).expect("they are of one stream");
+//! stream.write_all(b"as before").await?;
+//! # std::io::Result::Ok(()) }).unwrap();
+//! ```
 
 use std::error::Error;
 use std::fmt;
@@ -37,13 +72,15 @@ mod sealed {
     }
 }
 
-/// The read half of a stream `S`, from its `split`.
+/// The read half of a stream `S`, from its `split`: [`TcpStream::split`](crate::TcpStream::split),
+/// [`UnixStream::split`](crate::UnixStream::split).
 #[derive(Debug)]
 pub struct ReadHalf<'a, S> {
     stream: &'a S,
 }
 
-/// The write half of a stream `S`, from its `split`.
+/// The write half of a stream `S`, from its `split`: [`TcpStream::split`](crate::TcpStream::split),
+/// [`UnixStream::split`](crate::UnixStream::split).
 ///
 /// Dropping it does not close the write direction: the stream is still there.
 #[derive(Debug)]
@@ -51,13 +88,17 @@ pub struct WriteHalf<'a, S> {
     stream: &'a S,
 }
 
-/// The read half of a stream `S`, from its `into_split`.
+/// The read half of a stream `S`, from its `into_split`:
+/// [`TcpStream::into_split`](crate::TcpStream::into_split),
+/// [`UnixStream::into_split`](crate::UnixStream::into_split).
 #[derive(Debug)]
 pub struct OwnedReadHalf<S> {
     stream: Arc<S>,
 }
 
-/// The write half of a stream `S`, from its `into_split`.
+/// The write half of a stream `S`, from its `into_split`:
+/// [`TcpStream::into_split`](crate::TcpStream::into_split),
+/// [`UnixStream::into_split`](crate::UnixStream::into_split).
 ///
 /// Dropping it closes the write direction, so that the peer reads the end of the stream, unless
 /// [`forget`](Self::forget) was called.
@@ -265,7 +306,7 @@ impl<S: Stream> Drop for OwnedWriteHalf<S> {
     }
 }
 
-/// The two halves given to `reunite`, which are of different streams.
+/// The two halves given to [`reunite`](OwnedReadHalf::reunite), which are of different streams.
 #[derive(Debug)]
 pub struct ReuniteError<S: Stream>(pub OwnedReadHalf<S>, pub OwnedWriteHalf<S>);
 

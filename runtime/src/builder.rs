@@ -13,6 +13,20 @@ use crate::runtime::Runtime;
 use crate::wakeups;
 
 /// What happens when a task panics and nobody awaits its handle.
+///
+/// ```
+/// use runtime::{Builder, UnhandledPanic};
+///
+/// let runtime = Builder::new().unhandled_panic(UnhandledPanic::Resume).build()?;
+/// let outcome = std::panic::catch_unwind(|| {
+///     runtime.block_on(async {
+///         runtime::spawn(async { panic!("nobody awaits this") });
+///         runtime::task::yield_now().await;
+///     })
+/// });
+/// assert!(outcome.is_err());
+/// # std::io::Result::Ok(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub enum UnhandledPanic {

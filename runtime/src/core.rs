@@ -16,11 +16,13 @@ use crate::rng::Rng;
 use crate::task::scheduler::{ROOT, Scheduler};
 use crate::task::{Id, Payload};
 use crate::timer::{Clock, Timers};
+use crate::trace::Spans;
 use crate::wakeups::Command;
 
 pub(crate) struct Core {
     pub(crate) name: RuntimeName,
     pub(crate) scheduler: Scheduler,
+    pub(crate) spans: Spans,
     pub(crate) timers: Timers,
     pub(crate) reactor: Reactor,
     /// What other threads see of this runtime.
@@ -57,6 +59,7 @@ impl Core {
         let core = Rc::new_cyclic(|this| Core {
             name: shared.name,
             scheduler: Scheduler::new(order),
+            spans: Spans::new(),
             timers: Timers::new(Clock::new(
                 options.start_paused,
                 options.auto_advance,

@@ -15,6 +15,15 @@ use crate::wakeups::ASLEEP_IN_EPOLL;
 const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 /// What [`Runtime::turn`] and [`Runtime::run_until_stalled`] have done.
+///
+/// ```
+/// let runtime = runtime::Runtime::new()?;
+/// runtime.spawn(async {});
+/// let turn = runtime.turn(Some(std::time::Duration::ZERO))?;
+/// assert_eq!(turn.tasks_polled(), 1);
+/// assert!(!turn.more()); // all is done that could be
+/// # std::io::Result::Ok(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Turn {
     tasks_polled: usize,

@@ -135,7 +135,7 @@ impl Handle {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        match remote_join::spawn_blocking(&self.shared, function) {
+        match remote_join::spawn_blocking(&self.shared, function, Location::caller()) {
             Ok(handle) => handle,
             Err(error) => panic!("{error}"),
         }
@@ -193,6 +193,12 @@ impl fmt::Debug for Handle {
 }
 
 /// Identifies a runtime; see [`Handle::id`].
+///
+/// ```
+/// let (one, other) = (runtime::Runtime::new()?, runtime::Runtime::new()?);
+/// assert_ne!(one.handle().id(), other.handle().id());
+/// # std::io::Result::Ok(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Id(u32);
 
@@ -207,6 +213,16 @@ impl fmt::Display for Id {
 ///
 /// The runtime may be dropped while this is alive: it is then current and closed. Guards may be
 /// dropped in any order: the innermost that is left counts.
+///
+/// ```
+/// let runtime = runtime::Runtime::new()?;
+/// let sleep = {
+///     let _guard = runtime.enter();
+///     runtime::time::sleep(std::time::Duration::from_millis(1)) // would panic without
+/// };
+/// runtime.block_on(sleep);
+/// # std::io::Result::Ok(())
+/// ```
 #[must_use = "the runtime is current only as long as this guard lives"]
 pub struct EnterGuard<'a> {
     // The `Drop` is the field's, which has no lifetime, so that the runtime that was borrowed can
@@ -246,6 +262,10 @@ impl fmt::Debug for EnterGuard<'_> {
 /// Why [`Handle::try_current`] found no runtime.
 ///
 /// As tokio's. The thread-local behind it has no destructor, so it is never found destroyed.
+///
+/// ```
+/// assert!(runtime::Handle::try_current().unwrap_err().is_missing_context());
+/// ```
 #[derive(Debug)]
 pub struct TryCurrentError(());
 

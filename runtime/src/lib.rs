@@ -32,6 +32,7 @@ mod runtime;
 mod sync;
 mod sys;
 mod timer;
+mod trace;
 mod turn;
 mod wakeups;
 

@@ -17,6 +17,7 @@ use crate::signal;
 use crate::task::JoinHandle;
 use crate::task::cell::NewTask;
 use crate::task::scheduler::ROOT;
+use crate::trace::Span;
 use crate::turn::Root;
 
 /// A single-threaded runtime: tasks, sockets, timers.
@@ -146,6 +147,18 @@ impl Runtime {
     /// Drops the runtime and waits for blocking closures that have started, at most this long.
     ///
     /// Plain dropping does not wait for them.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let runtime = runtime::Runtime::new()?;
+    /// let (done, is_done) = std::sync::mpsc::channel();
+    /// let started = runtime.spawn_blocking(move || done.send("written").unwrap());
+    /// # while !started.is_finished() { runtime.run_until_stalled(); }
+    /// runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+    /// assert_eq!(is_done.recv(), Ok("written"));
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn shutdown_timeout(self, timeout: Duration) {
         let pool = self.core.shared.pool.clone();
         let of_parent = self.core.is_of_parent();
@@ -216,7 +229,7 @@ impl Core {
         // The outcomes that join handles have not taken: they may panic in their drops too.
         let mut from = 0;
         while let Some((index, unwanted)) = self.scheduler.next_complete(from) {
-            self.drop_unwanted(unwanted);
+            self.drop_unwanted(unwanted, Span::none());
             from = index + 1;
         }
         let resume = self.resume.take();

@@ -1,7 +1,7 @@
 //! A file's position, and the bytes that are on their way between it and the caller.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, IoSlice, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
@@ -17,6 +17,23 @@ pub(super) struct Cursor {
     unread: Range<usize>,
     /// What is being written, in a buffer that is used again.
     outgoing: Vec<u8>,
+    /// What a job was for whose outcome a further poll is to fetch.
+    #[cfg(any(feature = "futures-io", feature = "tokio-io"))]
+    pub(super) outcome: Option<Outcome>,
+}
+
+/// What came of a job that was begun by a poll.
+#[cfg(any(feature = "futures-io", feature = "tokio-io"))]
+pub(super) enum Outcome {
+    /// It has read, or met the end: then nothing is unread.
+    Read,
+    /// It has moved the position.
+    Sought {
+        /// By futures-io's trait this is what a poll knows its own job by.
+        #[cfg_attr(not(feature = "futures-io"), expect(dead_code))]
+        asked: SeekFrom,
+        position: u64,
+    },
 }
 
 impl Cursor {
@@ -31,13 +48,20 @@ impl Cursor {
         &self.buffer[std::mem::take(&mut self.unread)]
     }
 
+    /// Gives as much as there is, `most` bytes at most.
+    #[inline]
+    pub(super) fn take(&mut self, most: usize) -> &[u8] {
+        let start = self.unread.start;
+        self.unread.start += most.min(self.unread.len());
+        &self.buffer[start..self.unread.start]
+    }
+
     /// Gives as much as there is and `to` has room for, and returns how much.
     #[inline]
     pub(super) fn hand_out(&mut self, to: &mut [u8]) -> usize {
-        let len = to.len().min(self.unread.len());
-        to[..len].copy_from_slice(&self.buffer[self.unread.start..][..len]);
-        self.unread.start += len;
-        len
+        let bytes = self.take(to.len());
+        to[..bytes.len()].copy_from_slice(bytes);
+        bytes.len()
     }
 
     /// Reads up to `len` bytes, when all from before are handed out.
@@ -51,11 +75,15 @@ impl Cursor {
         Ok(())
     }
 
-    /// Takes bytes that are to be written.
+    /// Takes bytes that are to be written, `most` at most, and returns how many.
     #[inline]
-    pub(super) fn take_in(&mut self, bytes: &[u8]) {
+    pub(super) fn take_in(&mut self, bufs: &[IoSlice<'_>], most: usize) -> usize {
         self.outgoing.clear();
-        self.outgoing.extend_from_slice(bytes);
+        for buf in bufs {
+            let room = most - self.outgoing.len();
+            self.outgoing.extend_from_slice(&buf[..buf.len().min(room)]);
+        }
+        self.outgoing.len()
     }
 
     /// Writes what was taken in, or as much of it as the system takes.
@@ -63,6 +91,14 @@ impl Cursor {
     pub(super) fn write(&mut self, mut file: &File) -> io::Result<usize> {
         self.give_back(file)?;
         uninterrupted(|| file.write(&self.outgoing))
+    }
+
+    /// Writes all that was taken in.
+    #[cfg(any(feature = "futures-io", feature = "tokio-io"))]
+    #[inline]
+    pub(super) fn write_all(&mut self, mut file: &File) -> io::Result<()> {
+        self.give_back(file)?;
+        file.write_all(&self.outgoing)
     }
 
     /// As [`write`](Self::write), elsewhere.

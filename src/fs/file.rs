@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::{File as StdFile, FileTimes, Metadata, Permissions};
-use std::io::{self, SeekFrom};
+use std::io::{self, IoSlice, SeekFrom};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -33,6 +33,19 @@ const FIRST_READ: usize = 16 * 1024;
 /// the bytes. So nothing is lost if the file is dropped without [`flush`](Self::flush), and an error is that
 /// of the write it belongs to.
 ///
+/// # Other crates' traits
+///
+/// With the features `futures-io` and `tokio-io` it has those crates' `AsyncRead`, `AsyncWrite` and `AsyncSeek`,
+/// so that a `ReaderStream`, a `BufReader` or their `copy` take it. A write **by these traits** is as tokio's:
+/// it returns once its bytes are taken in, at most [`max_buf_size`](Self::max_buf_size), and goes on in the
+/// background. The next operation of either kind waits for it and returns its error, if there is one; so does
+/// [`flush`](Self::flush), which belongs before the file is dropped, since what the pool has not begun by the
+/// time the runtime is dropped is never written. Reads and seeks by these traits that nobody polls any more
+/// leave what the dropped ones below do; and if the pool never began one, the next operation says so.
+///
+/// The methods here have the same names, and are the ones that `file.read(..)` calls also where an extension
+/// trait is in scope: [`runtime::io`](crate::io#other-crates-traits) has more on that.
+///
 /// # Cancel safety
 ///
 /// An operation whose future is dropped is not begun any more, or goes on to its end. **The next operation on
@@ -57,13 +70,37 @@ const FIRST_READ: usize = 16 * 1024;
 /// let mut word = [0; 3];
 /// file.read_exact(&mut word).await?;
 /// assert_eq!(&word, b"one");
+///
+/// file.seek(std::io::SeekFrom::End(-3)).await?;
+/// let mut rest = String::new();
+/// file.read_to_string(&mut rest).await?;
+/// assert_eq!(rest, "two");
+/// assert_eq!(file.stream_position().await?, 7);
+/// assert_eq!(file.read_to_end(&mut Vec::new()).await?, 0);
+///
+/// file.set_len(3).await?;
+/// let metadata = file.metadata().await?;
+/// assert_eq!(metadata.len(), 3);
+/// let mut permissions = metadata.permissions();
+/// permissions.set_readonly(true);
+/// file.set_permissions(permissions).await?;
+/// let times = runtime::fs::FileTimes::new().set_accessed(std::time::SystemTime::UNIX_EPOCH);
+/// file.set_times(times).await?;
+/// file.set_modified(std::time::SystemTime::UNIX_EPOCH).await?;
+/// file.flush().await?; // nothing to do: what was written is with the system
+/// file.sync_data().await?; // to the disk, and by `sync_all` the metadata too
+/// file.sync_all().await?;
+///
+/// let other = file.try_clone().await?; // with the same position
+/// let std = other.into_std().await;
+/// # drop(std);
 /// # runtime::fs::remove_file(&path).await
 /// # }).unwrap();
 /// ```
 pub struct File {
-    file: Arc<StdFile>,
-    lock: Arc<Lock>,
-    max_buf_size: usize,
+    pub(super) file: Arc<StdFile>,
+    pub(super) lock: Arc<Lock>,
+    pub(super) max_buf_size: usize,
 }
 
 impl File {
@@ -104,6 +141,21 @@ impl File {
     /// # Cancel safety
     ///
     /// As [`OpenOptions::open`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # runtime::block_on(async {
+    /// # let path = std::env::temp_dir().join(format!("create-new-doc-{}", std::process::id()));
+    /// use runtime::fs::File;
+    ///
+    /// let lock = File::create_new(&path).await?; // nobody had it
+    /// let error = File::create_new(&path).await.unwrap_err();
+    /// assert_eq!(error.kind(), std::io::ErrorKind::AlreadyExists);
+    /// # drop(lock);
+    /// # runtime::fs::remove_file(&path).await
+    /// # }).unwrap();
+    /// ```
     #[inline]
     pub async fn create_new(path: impl AsRef<Path>) -> io::Result<File> {
         File::options().read(true).write(true).create_new(true).open(path).await
@@ -181,7 +233,14 @@ impl File {
 
     #[inline]
     async fn exclusive(&self) -> io::Result<Guard> {
-        self.lock.enter(&self.file, true).await
+        #[cfg_attr(not(any(feature = "futures-io", feature = "tokio-io")), expect(unused_mut))]
+        let mut guard = self.lock.enter(&self.file, true).await?;
+        #[cfg(any(feature = "futures-io", feature = "tokio-io"))]
+        {
+            // Whoever polled for it does so no more.
+            guard.with_cursor().1.outcome = None;
+        }
+        Ok(guard)
     }
 
     /// A guard with a cursor that has something unread: up to `len` bytes, unless some were left. It has
@@ -337,7 +396,7 @@ impl File {
     #[inline]
     pub async fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         let mut guard = self.exclusive().await?;
-        guard.with_cursor().1.take_in(&buf[..buf.len().min(self.max_buf_size)]);
+        guard.with_cursor().1.take_in(&[IoSlice::new(buf)], self.max_buf_size);
         let (_, written) = launch(guard, |file, cursor| cursor.write(file)).await?;
         Ok(written)
     }
@@ -383,7 +442,7 @@ impl File {
     #[inline]
     pub async fn write_at(&mut self, buf: &[u8], offset: u64) -> io::Result<usize> {
         let mut guard = self.exclusive().await?;
-        guard.with_cursor().1.take_in(&buf[..buf.len().min(self.max_buf_size)]);
+        guard.with_cursor().1.take_in(&[IoSlice::new(buf)], self.max_buf_size);
         let (_, written) = launch(guard, move |file, cursor| cursor.write_at(file, offset)).await?;
         Ok(written)
     }

@@ -26,11 +26,17 @@ pub(super) fn start<T: Send + 'static>(
 pub(super) fn outcome<T>(joined: Result<T, JoinError>) -> io::Result<T> {
     joined.map_err(|error| match error.try_into_panic() {
         Ok(payload) => resume_unwind(payload),
-        Err(_) => io::Error::other(
-            "not begun, as the runtime was dropped or is that of the process before a fork: use \
-             runtime::fs in a runtime that runs",
-        ),
+        Err(_) => not_begun(),
     })
+}
+
+/// The error of a job that was dropped.
+#[cold]
+pub(super) fn not_begun() -> io::Error {
+    io::Error::other(
+        "not begun, as the runtime was dropped or is that of the process before a fork: use \
+         runtime::fs in a runtime that runs",
+    )
 }
 
 /// A job whose future was dropped is not begun any more.

@@ -5,9 +5,10 @@ use std::fs::File;
 use std::future::poll_fn;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use super::cursor::Cursor;
+use super::job::not_begun;
 
 /// One operation at a time has the cursor. Those that need none run beside each other and beside it, but
 /// each waits, before it begins, until the cursor is there.
@@ -57,17 +58,39 @@ impl Lock {
         file: &Arc<File>,
         exclusive: bool,
     ) -> io::Result<Guard> {
-        let cursor = self.when(|state| state.enter(exclusive)).await?;
-        Ok(Guard {
-            file: file.clone(),
-            release: Release { lock: self.clone(), cursor, error: None },
-        })
+        poll_fn(|cx| self.poll_enter(cx, file, exclusive)).await
+    }
+
+    /// As [`enter`](Self::enter), for futures written by hand.
+    #[inline]
+    pub(super) fn poll_enter(
+        self: &Arc<Self>,
+        cx: &mut Context<'_>,
+        file: &Arc<File>,
+        exclusive: bool,
+    ) -> Poll<io::Result<Guard>> {
+        let cursor = ready!(self.poll_when(cx, |state| state.enter(exclusive)))?;
+        Poll::Ready(Ok(self.guard(file, cursor)))
+    }
+
+    /// As an exclusive [`enter`](Self::enter), at once: `None` while the cursor is away.
+    #[cfg(feature = "tokio-io")]
+    #[inline]
+    pub(super) fn try_enter(self: &Arc<Self>, file: &Arc<File>) -> Option<io::Result<Guard>> {
+        let entered = self.state().enter(true)?;
+        Some(entered.map(|cursor| self.guard(file, cursor)))
+    }
+
+    #[inline]
+    fn guard(self: &Arc<Self>, file: &Arc<File>, cursor: Option<Cursor>) -> Guard {
+        let release = Release { lock: self.clone(), cursor, error: None, is_for_job: false };
+        Guard { file: file.clone(), release }
     }
 
     /// The cursor, once nobody uses the file.
     #[inline]
     pub(super) async fn retire(&self) -> Cursor {
-        self.when(State::retire).await
+        poll_fn(|cx| self.poll_when(cx, State::retire)).await
     }
 
     /// The cursor, if nobody uses the file.
@@ -77,22 +100,23 @@ impl Lock {
     }
 
     #[inline]
-    async fn when<T>(&self, mut condition: impl FnMut(&mut State) -> Option<T>) -> T {
-        poll_fn(|cx| {
-            // Cloning a waker and dropping it may be foreign code, which must not find the lock held.
-            let waker = cx.waker().clone();
-            let mut state = self.state();
-            match condition(&mut state) {
-                Some(value) => Poll::Ready(value),
-                None => {
-                    if !state.waiting.iter().any(|waiting| waiting.will_wake(&waker)) {
-                        state.waiting.push(waker);
-                    }
-                    Poll::Pending
+    fn poll_when<T>(
+        &self,
+        cx: &mut Context<'_>,
+        condition: impl FnOnce(&mut State) -> Option<T>,
+    ) -> Poll<T> {
+        // Cloning a waker and dropping it may be foreign code, which must not find the lock held.
+        let waker = cx.waker().clone();
+        let mut state = self.state();
+        match condition(&mut state) {
+            Some(value) => Poll::Ready(value),
+            None => {
+                if !state.waiting.iter().any(|waiting| waiting.will_wake(&waker)) {
+                    state.waiting.push(waker);
                 }
+                Poll::Pending
             }
-        })
-        .await
+        }
     }
 
     #[inline]
@@ -112,6 +136,8 @@ struct Release {
     lock: Arc<Lock>,
     cursor: Option<Cursor>,
     error: Option<io::Error>,
+    /// Of a job that has not begun, and whose outcome nobody else tells.
+    is_for_job: bool,
 }
 
 impl Guard {
@@ -139,17 +165,26 @@ impl Guard {
     pub(super) fn take_error(&mut self) -> Option<io::Error> {
         self.release.error.take()
     }
+
+    /// Whether the guard goes with a job that has not begun: if that never does, the next operation hears
+    /// of it.
+    #[cfg(any(feature = "futures-io", feature = "tokio-io"))]
+    #[inline]
+    pub(super) fn set_for_job(&mut self, is_for_job: bool) {
+        self.release.is_for_job = is_for_job;
+    }
 }
 
 impl Drop for Release {
     #[inline]
     fn drop(&mut self) {
+        let unbegun = self.is_for_job.then(not_begun);
         let mut state = self.lock.state();
         state.guards -= 1;
         if self.cursor.is_some() {
             state.cursor = self.cursor.take();
         }
-        if let Some(error) = self.error.take() {
+        if let Some(error) = self.error.take().or(unbegun) {
             state.error = Some(error);
         }
         let waiting = std::mem::take(&mut state.waiting);

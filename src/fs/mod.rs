@@ -42,6 +42,51 @@
 //! # }).unwrap();
 //! ```
 //!
+//! # A tour
+//!
+//! ```
+//! # runtime::block_on(async {
+//! # let directory = std::env::temp_dir().join(format!("fs-tour-{}", std::process::id()));
+//! use runtime::fs;
+//!
+//! fs::create_dir_all(directory.join("a/b")).await?;
+//! let (file, copy) = (directory.join("a/file"), directory.join("a/b/copy"));
+//! fs::write(&file, "text").await?;
+//! assert_eq!(fs::copy(&file, &copy).await?, 4);
+//! fs::hard_link(&file, directory.join("a/link")).await?;
+//! fs::symlink("b/copy", directory.join("a/pointer")).await?;
+//! assert_eq!(fs::read_to_string(directory.join("a/pointer")).await?, "text");
+//! assert_eq!(fs::read_link(directory.join("a/pointer")).await?.to_str(), Some("b/copy"));
+//! assert!(fs::symlink_metadata(directory.join("a/pointer")).await?.is_symlink());
+//! assert_eq!(
+//!     fs::canonicalize(directory.join("a/pointer")).await?,
+//!     fs::canonicalize(&copy).await?
+//! );
+//!
+//! let mut permissions = fs::metadata(&copy).await?.permissions();
+//! permissions.set_readonly(true);
+//! fs::set_permissions(&copy, permissions).await?;
+//!
+//! let mut names = Vec::new();
+//! let mut entries = fs::read_dir(directory.join("a")).await?;
+//! while let Some(entry) = entries.next_entry().await? {
+//!     if entry.file_type().await?.is_file() && entry.metadata().await?.len() == 4 {
+//!         names.push(entry.file_name());
+//!     }
+//! }
+//! names.sort();
+//! assert_eq!(names, ["file", "link"]);
+//!
+//! fs::remove_file(&copy).await?;
+//! assert!(!fs::try_exists(&copy).await?);
+//! fs::remove_file(directory.join("a/pointer")).await?;
+//! fs::remove_dir(directory.join("a/b")).await?;
+//! fs::create_dir(directory.join("new")).await?;
+//! fs::rename(&file, directory.join("new/file")).await?;
+//! fs::remove_dir_all(&directory).await
+//! # }).unwrap();
+//! ```
+//!
 //! # Errors
 //!
 //! Those of the functions that take a path say what was being done with which path, and have the kind of
@@ -63,6 +108,8 @@ mod lock;
 mod open_options;
 mod paths;
 mod read_dir;
+#[cfg(any(feature = "futures-io", feature = "tokio-io"))]
+mod traits;
 
 pub use std::fs::FileTimes;
 

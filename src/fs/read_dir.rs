@@ -131,7 +131,7 @@ impl ReadDir {
     }
 }
 
-/// An entry of a directory.
+/// An entry of a directory; from [`ReadDir::next_entry`].
 ///
 /// As tokio's and [`std::fs::DirEntry`].
 #[derive(Debug)]

@@ -44,6 +44,19 @@ const LOOKS: usize = 128;
 ///     sum += square.unwrap();
 /// }
 /// assert_eq!(sum, 285);
+///
+/// // Work that blocks, and all outputs at once.
+/// set.spawn_blocking(|| 1);
+/// set.spawn_blocking(|| 2);
+/// let mut outputs = set.join_all().await;
+/// outputs.sort();
+/// assert_eq!(outputs, [1, 2]);
+///
+/// // An end that waits until the futures are gone.
+/// let mut set = JoinSet::new();
+/// set.spawn(std::future::pending::<()>());
+/// set.shutdown().await;
+/// assert!(set.is_empty());
 /// # });
 /// ```
 ///

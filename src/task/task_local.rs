@@ -56,6 +56,22 @@ macro_rules! task_local {
 ///
 /// [`scope`](LocalKey::scope) gives a future its value. What it awaits and calls sees the value; the tasks it
 /// spawns do not, unless they get a scope of their own.
+///
+/// ```
+/// runtime::task_local! {
+///     static REQUEST: u32;
+/// }
+///
+/// # runtime::block_on(async {
+/// let handler = async {
+///     runtime::task::yield_now().await;
+///     REQUEST.with(|number| format!("request {number}"))
+/// };
+/// assert_eq!(REQUEST.scope(7, handler).await, "request 7");
+/// assert_eq!(REQUEST.sync_scope(8, || REQUEST.get()), 8);
+/// assert!(REQUEST.try_with(|_| ()).is_err()); // no scope here
+/// # });
+/// ```
 pub struct LocalKey<T: 'static> {
     cell: thread::LocalKey<RefCell<Option<T>>>,
 }
@@ -239,6 +255,24 @@ impl<T: 'static, F> TaskLocalFuture<T, F> {
     /// Takes the value out of a future that is not running; `None` if that was done before.
     ///
     /// For after it has completed. A future that goes on without its value does not see it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::cell::Cell;
+    /// use std::pin::pin;
+    ///
+    /// runtime::task_local! {
+    ///     static STEPS: Cell<u32>;
+    /// }
+    ///
+    /// # runtime::block_on(async {
+    /// let work = async { STEPS.with(|steps| steps.set(steps.get() + 1)) };
+    /// let mut work = pin!(STEPS.scope(Cell::new(0), work));
+    /// work.as_mut().await;
+    /// assert_eq!(work.take_value(), Some(Cell::new(1)));
+    /// # });
+    /// ```
     #[inline]
     pub fn take_value(self: Pin<&mut Self>) -> Option<T> {
         self.project().value.take()
@@ -277,7 +311,7 @@ impl<T: 'static, F> fmt::Debug for TaskLocalFuture<T, F> {
     }
 }
 
-/// A task-local value was asked for outside of a scope that sets it.
+/// A task-local value was asked for outside of a scope that sets it: by [`LocalKey::try_with`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct AccessError(());
 

@@ -101,6 +101,23 @@ impl MissedTickBehavior {
 }
 
 /// Ticks at a steady period; made by [`interval`] and [`interval_at`].
+///
+/// ```
+/// use std::time::Duration;
+/// use runtime::time::{Instant, MissedTickBehavior, interval, interval_at};
+///
+/// # runtime::Builder::new().start_paused(true).build().unwrap().block_on(async {
+/// let start = Instant::now();
+/// let second = Duration::from_secs(1);
+/// let mut ticks = interval_at(start + second, second);
+/// ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+/// assert_eq!(ticks.tick().await, start + second);
+/// ticks.reset_after(5 * second); // not before five seconds from now
+/// assert_eq!(ticks.tick().await, start + 6 * second);
+/// ticks.reset_at(start + 7 * second);
+/// assert_eq!(ticks.tick().await, start + 7 * second);
+/// # });
+/// ```
 #[derive(Debug)]
 pub struct Interval {
     /// Until the next tick.

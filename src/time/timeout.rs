@@ -52,6 +52,21 @@ pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> Timeout<F::IntoF
 /// # Cancel safety
 ///
 /// Dropping it drops the future.
+///
+/// # Examples
+///
+/// One deadline for two steps:
+///
+/// ```
+/// use std::time::Duration;
+/// use runtime::time::{Instant, sleep, timeout_at};
+///
+/// # runtime::block_on(async {
+/// let deadline = Instant::now() + Duration::from_secs(5);
+/// timeout_at(deadline, sleep(Duration::from_millis(1))).await?;
+/// timeout_at(deadline, sleep(Duration::from_millis(1))).await?;
+/// # Ok::<(), runtime::time::Elapsed>(()) }).unwrap();
+/// ```
 #[inline]
 #[track_caller]
 pub fn timeout_at<F: IntoFuture>(deadline: Instant, future: F) -> Timeout<F::IntoFuture> {
@@ -116,6 +131,14 @@ impl<F: Future, D: Future<Output = ()> + Unpin> Future for Timeout<F, D> {
 }
 
 /// The deadline came before the future was done.
+///
+/// ```
+/// # runtime::block_on(async {
+/// # use std::time::Duration;
+/// let error = runtime::time::timeout(Duration::ZERO, std::future::pending::<()>()).await.unwrap_err();
+/// assert_eq!(std::io::Error::from(error).kind(), std::io::ErrorKind::TimedOut);
+/// # });
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Elapsed(());
 

@@ -5,6 +5,7 @@
 
 mod hosts;
 mod program;
+mod starts;
 #[path = "../support/mod.rs"]
 mod support;
 mod tools;

@@ -14,16 +14,16 @@ use crate::program::{Program, command, path, send_signal};
 use crate::support::limited;
 
 /// A new empty folder, removed at the end.
-struct Folder(PathBuf);
+pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl Folder {
-    fn new(name: &str) -> Folder {
+    pub(crate) fn new(name: &str) -> Folder {
         let path = env::temp_dir().join(format!("epoll-runtime-{name}-{}", std::process::id()));
         fs::create_dir(&path).unwrap();
         Folder(path)
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         fs::write(self.0.join(name), text).unwrap();
     }
 

@@ -62,6 +62,12 @@ pub fn path(example: &str) -> PathBuf {
     built.join("examples").join(example)
 }
 
+/// Sends a signal by its name: INT, say.
+pub fn signal(child: &Child, name: &str) {
+    let kill = Command::new("kill").arg(format!("-{name}")).arg(child.id().to_string()).status();
+    assert!(kill.expect("kill(1)").success());
+}
+
 /// A directory of its own for a test's files, removed when this is dropped.
 pub struct Directory(PathBuf);
 
@@ -141,6 +147,16 @@ impl Program {
         self.child.kill().expect("a child of ours");
         let said: Vec<String> = self.unasked.take().into_iter().chain(self.stderr.iter()).collect();
         assert!(said.is_empty(), "it says {said:?}");
+    }
+
+    /// Waits for its end, which is to be a good one, and returns the lines that it printed until then.
+    #[track_caller]
+    pub fn succeed(mut self) -> Vec<String> {
+        let printed: Vec<String> = self.stdout.iter().collect();
+        let said: Vec<String> = self.stderr.iter().collect();
+        let status = self.child.wait().expect("a child of ours");
+        assert!(status.success(), "{status}: {printed:?}, {said:?}");
+        printed
     }
 
     /// The most memory that it has had at a time, in KiB.

@@ -22,6 +22,26 @@ use crate::sys;
 /// leaves no zombie: see the [module](super).
 ///
 /// The futures here and the pipes are `Send`: they need not stay where the child was spawned.
+///
+/// # Examples
+///
+/// ```
+/// use std::process::Stdio;
+/// use runtime::process::Command;
+///
+/// # runtime::block_on(async {
+/// let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+/// assert!(child.id().is_some() && child.try_wait()?.is_none());
+/// child.stdin.take().expect("it is piped").write_all(b"hello").await?;
+/// let output = child.wait_with_output().await?;
+/// assert!(output.status.success());
+/// assert_eq!(output.stdout, b"hello");
+///
+/// let mut child = Command::new("sleep").arg("1000").spawn()?;
+/// child.kill().await?; // and has waited for it
+/// assert!(!child.wait().await?.success());
+/// # std::io::Result::Ok(()) }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Child {
     exit: Exit,

@@ -283,6 +283,15 @@ impl Command {
     /// # Cancel safety
     ///
     /// As [`status`](Self::status); what was collected is lost.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # runtime::block_on(async {
+    /// let output = runtime::process::Command::new("uname").output().await?;
+    /// assert_eq!(output.stdout, b"Linux\n");
+    /// # std::io::Result::Ok(()) }).unwrap();
+    /// ```
     #[inline]
     pub fn output(&mut self) -> impl Future<Output = io::Result<Output>> + use<> {
         self.std.stdout(Stdio::piped()).stderr(Stdio::piped());

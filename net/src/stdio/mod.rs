@@ -95,6 +95,12 @@ pub fn stdout() -> Stdout {
 }
 
 /// Standard error, to be written by tasks: as [`stdout()`], on descriptor 2.
+///
+/// ```
+/// # runtime::block_on(async {
+/// runtime::io::stderr().write_all(b"half way\n").await?;
+/// # std::io::Result::Ok(()) }).unwrap();
+/// ```
 #[inline]
 pub fn stderr() -> Stderr {
     Stderr { io: Source::new(Descriptor::of(2, Direction::Out)) }
@@ -138,6 +144,18 @@ impl Stdin {
     ///
     /// What was read of the line until then has been appended to `buf`: with it, calling again goes
     /// on. Lost is only a character of several bytes if not all of it had come.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn example() -> std::io::Result<()> {
+    /// let mut answer = String::new();
+    /// runtime::io::stdin().read_line(&mut answer).await?;
+    /// if answer.trim() == "y" {
+    ///     println!("as you like");
+    /// }
+    /// # Ok(()) }
+    /// ```
     #[inline]
     pub async fn read_line(&self, buf: &mut String) -> io::Result<usize> {
         let mut line = PartialLine { bytes: Vec::new(), buf };

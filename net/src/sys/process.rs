@@ -23,6 +23,26 @@ impl Command {
     /// allocator among them. The function may make only calls that are async-signal-safe (see
     /// signal-safety(7)), and must keep to the rules of descriptors' ownership. See
     /// [`CommandExt::pre_exec`].
+    ///
+    /// # Examples
+    ///
+    /// A child in a session of its own, without a terminal:
+    ///
+    /// ```no_run
+    /// use std::io;
+    ///
+    /// # async fn example() -> io::Result<()> {
+    /// let mut command = runtime::process::Command::new("server");
+    /// // SAFETY: setsid(2) is async-signal-safe, and touches no memory.
+    /// unsafe {
+    ///     command.pre_exec(|| match libc::setsid() {
+    ///         -1 => Err(io::Error::last_os_error()),
+    ///         _ => Ok(()),
+    ///     });
+    /// }
+    /// let child = command.spawn()?;
+    /// # Ok(()) }
+    /// ```
     #[inline]
     pub unsafe fn pre_exec<F>(&mut self, f: F) -> &mut Command
     where

@@ -2,6 +2,8 @@
 //!
 //! [unix(7)]: https://man7.org/linux/man-pages/man7/unix.7.html
 
+#[cfg(feature = "tokio-io")]
+use std::ffi::OsStr;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -85,6 +87,22 @@ fn encode(addr: &SocketAddr) -> (RawAddr, socklen_t) {
     raw.unix = unix;
     let zero = usize::from(!addr.is_unnamed());
     (raw, (PATH_OFFSET + name.len() + zero) as socklen_t)
+}
+
+/// A name as the standard library has it.
+#[cfg(feature = "tokio-io")]
+#[inline]
+pub(crate) fn unix_addr((raw, len): (RawAddr, socklen_t)) -> io::Result<SocketAddr> {
+    let len = (len as usize).saturating_sub(PATH_OFFSET);
+    // SAFETY: all members are plain data, initialised, and valid in any pattern.
+    let path = unsafe { raw.unix }.sun_path.map(|byte| byte as u8);
+    match &path[..len.min(path.len())] {
+        [0, name @ ..] => SocketAddr::from_abstract_name(name),
+        // The kernel counts the zero at the end. No name is an empty path; so is one of 108 bytes, for which
+        // std's type has no room, as the message it came with is not to be lost.
+        [path @ .., 0] | path => SocketAddr::from_pathname(OsStr::from_bytes(path))
+            .or_else(|_| SocketAddr::from_pathname("")),
+    }
 }
 
 const AF_UNIX: libc::sa_family_t = libc::AF_UNIX as libc::sa_family_t;

@@ -22,5 +22,5 @@ pub type OwnedReadHalf = split::OwnedReadHalf<TcpStream>;
 pub type OwnedWriteHalf = split::OwnedWriteHalf<TcpStream>;
 #[doc(hidden)]
 pub use split::pattern::*;
-/// The two halves given to `reunite`, which are of different streams.
+/// The two halves given to [`reunite`](split::OwnedReadHalf::reunite), which are of different streams.
 pub type ReuniteError = split::ReuniteError<TcpStream>;

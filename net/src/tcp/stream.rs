@@ -116,6 +116,24 @@ impl TcpStream {
     /// # Cancel safety
     ///
     /// Nothing is lost.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # runtime::block_on(async {
+    /// # use runtime::net::{TcpListener, TcpStream};
+    /// let listener = TcpListener::bind("127.0.0.1:0").await?;
+    /// let client = TcpStream::connect(listener.local_addr()?).await?;
+    /// let (server, _) = listener.accept().await?;
+    /// client.write_all(b"GET /").await?;
+    /// let mut first = [0; 1];
+    /// server.peek(&mut first).await?;
+    /// assert_eq!(&first, b"G"); // which protocol it is
+    /// let mut all = [0; 5];
+    /// server.read_exact(&mut all).await?;
+    /// assert_eq!(&all, b"GET /");
+    /// # std::io::Result::Ok(()) }).unwrap();
+    /// ```
     #[inline]
     pub async fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
         if buf.is_empty() {

@@ -8,15 +8,11 @@ use std::task::{Context, Poll};
 use futures_io::{AsyncRead, AsyncWrite};
 use runtime_core::io::{ReadFd, WriteFd};
 
-use super::{for_readers, for_writers};
+use super::{for_readers, for_writers, implement};
 
 macro_rules! read {
-    ([$($generics:tt)*] $stream:ty) => {
-        read!(@ [$($generics)*] $stream);
-        read!(@ [$($generics)*] &$stream);
-    };
-    (@ [$($generics:tt)*] $stream:ty) => {
-        impl<$($generics)*> AsyncRead for $stream {
+    ([$($generics:tt)*] $stream:ty;) => {
+        implement! { [$($generics)*] $stream; AsyncRead {
             #[inline]
             fn poll_read(
                 self: Pin<&mut Self>,
@@ -34,48 +30,39 @@ macro_rules! read {
             ) -> Poll<io::Result<usize>> {
                 ReadFd::poll_read_vectored(&*self, cx, bufs)
             }
-        }
+        } }
     };
 }
 
-macro_rules! write {
-    ([$($generics:tt)*] $stream:ty) => {
-        write!(@ [$($generics)*] $stream);
-        write!(@ [$($generics)*] &$stream);
-    };
-    (@ [$($generics:tt)*] $stream:ty) => {
-        impl<$($generics)*> AsyncWrite for $stream {
-            #[inline]
-            fn poll_write(
-                self: Pin<&mut Self>,
-                cx: &mut Context<'_>,
-                buf: &[u8],
-            ) -> Poll<io::Result<usize>> {
-                WriteFd::poll_write(&*self, cx, buf)
-            }
+for_readers!(read!);
+read!([] crate::stdio::Stdin;);
 
-            #[inline]
-            fn poll_write_vectored(
-                self: Pin<&mut Self>,
-                cx: &mut Context<'_>,
-                bufs: &[IoSlice<'_>],
-            ) -> Poll<io::Result<usize>> {
-                WriteFd::poll_write_vectored(&*self, cx, bufs)
-            }
+for_writers! { implement! AsyncWrite {
+    #[inline]
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        WriteFd::poll_write(&*self, cx, buf)
+    }
 
-            #[inline]
-            fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-                Poll::Ready(Ok(()))
-            }
+    #[inline]
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        WriteFd::poll_write_vectored(&*self, cx, bufs)
+    }
 
-            #[inline]
-            fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-                Poll::Ready(self.shutdown_once())
-            }
-        }
-    };
-}
+    #[inline]
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
 
-for_readers!(read);
-read!([] crate::stdio::Stdin);
-for_writers!(write);
+    #[inline]
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.shutdown_once())
+    }
+} }

@@ -7,69 +7,61 @@ use std::task::{Context, Poll};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use runtime_core::io::WriteFd;
 
-use super::{for_readers, for_writers, poll_read_to_room};
+use super::{for_readers, for_writers, implement, poll_read_stdin_to_room, poll_read_to_room};
 
-macro_rules! read {
-    ([$($generics:tt)*] $stream:ty) => {
-        read!(@ [$($generics)*] $stream);
-        read!(@ [$($generics)*] &$stream);
-    };
-    (@ [$($generics:tt)*] $stream:ty) => {
-        impl<$($generics)*> Read for $stream {
-            #[inline]
-            fn poll_read(
-                self: Pin<&mut Self>,
-                cx: &mut Context<'_>,
-                mut buf: ReadBufCursor<'_>,
-            ) -> Poll<io::Result<()>> {
-                poll_read_to_room(&*self, cx, &mut buf)
-            }
-        }
-    };
-}
+for_readers! { implement! Read {
+    #[inline]
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut buf: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        poll_read_to_room(&*self, cx, &mut buf)
+    }
+} }
 
-macro_rules! write {
-    ([$($generics:tt)*] $stream:ty) => {
-        write!(@ [$($generics)*] $stream);
-        write!(@ [$($generics)*] &$stream);
-    };
-    (@ [$($generics:tt)*] $stream:ty) => {
-        impl<$($generics)*> Write for $stream {
-            #[inline]
-            fn poll_write(
-                self: Pin<&mut Self>,
-                cx: &mut Context<'_>,
-                buf: &[u8],
-            ) -> Poll<io::Result<usize>> {
-                WriteFd::poll_write(&*self, cx, buf)
-            }
+implement! { [] crate::stdio::Stdin; Read {
+    #[inline]
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut buf: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        poll_read_stdin_to_room(&self, cx, &mut buf)
+    }
+} }
 
-            #[inline]
-            fn poll_write_vectored(
-                self: Pin<&mut Self>,
-                cx: &mut Context<'_>,
-                bufs: &[IoSlice<'_>],
-            ) -> Poll<io::Result<usize>> {
-                WriteFd::poll_write_vectored(&*self, cx, bufs)
-            }
+for_writers! { implement! Write {
+    #[inline]
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        WriteFd::poll_write(&*self, cx, buf)
+    }
 
-            #[inline]
-            fn is_write_vectored(&self) -> bool {
-                true
-            }
+    #[inline]
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        WriteFd::poll_write_vectored(&*self, cx, bufs)
+    }
 
-            #[inline]
-            fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-                Poll::Ready(Ok(()))
-            }
+    #[inline]
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
 
-            #[inline]
-            fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-                Poll::Ready(self.shutdown_once())
-            }
-        }
-    };
-}
+    #[inline]
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
 
-for_readers!(read);
-for_writers!(write);
+    #[inline]
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.shutdown_once())
+    }
+} }

@@ -13,6 +13,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 /// let peer = "192.0.2.1:443".parse().unwrap();
 /// let datagram = Datagram::new(b"hello").to(peer).tos(0b10);
 /// assert_eq!(datagram.to, Some(peer));
+///
+/// // Two datagrams of 1200 bytes and one of 100, from an address of ours.
+/// let segments = Datagram::new(&[0; 2500]).segment_size(1200).from([192, 0, 2, 7].into());
+/// assert_eq!(segments.segment_size, Some(1200));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -130,6 +134,20 @@ impl Received {
     /// # Panics
     ///
     /// If `buf` is shorter than [`len`](Received::len).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # runtime::block_on(async {
+    /// let socket = runtime::net::UdpSocket::bind("127.0.0.1:0").await?;
+    /// socket.send_to(b"hello", socket.local_addr()?).await?;
+    /// let mut buf = [0; 1500];
+    /// let received = socket.recv_segmented(&mut buf).await?;
+    /// for datagram in received.segments(&buf) {
+    ///     assert_eq!(datagram, b"hello");
+    /// }
+    /// # std::io::Result::Ok(()) }).unwrap();
+    /// ```
     #[inline]
     pub fn segments<'b>(&self, buf: &'b [u8]) -> impl Iterator<Item = &'b [u8]> + use<'b> {
         pieces(&buf[..self.len], self.segment_size)

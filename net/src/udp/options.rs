@@ -176,6 +176,18 @@ impl UdpSocket {
     /// # Errors
     ///
     /// Those of setsockopt(2).
+    ///
+    /// # Examples
+    ///
+    /// [`Received`](crate::udp::Received#examples) has an answer that comes from the address that was asked.
+    ///
+    /// ```
+    /// # runtime::block_on(async {
+    /// let socket = runtime::net::UdpSocket::bind("0.0.0.0:0").await?;
+    /// socket.set_recv_pktinfo(true)?;
+    /// assert!(socket.recv_pktinfo()?);
+    /// # std::io::Result::Ok(()) }).unwrap();
+    /// ```
     #[inline]
     pub fn set_recv_pktinfo(&self, on: bool) -> io::Result<()> {
         if self.is_v6()? {
@@ -201,6 +213,16 @@ impl UdpSocket {
     /// # Errors
     ///
     /// Those of setsockopt(2).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # runtime::block_on(async {
+    /// let socket = runtime::net::UdpSocket::bind("127.0.0.1:0").await?;
+    /// socket.set_recv_tos(true)?; // as QUIC does, for the two bits of ECN
+    /// assert!(socket.recv_tos()?);
+    /// # std::io::Result::Ok(()) }).unwrap();
+    /// ```
     #[inline]
     pub fn set_recv_tos(&self, on: bool) -> io::Result<()> {
         // An IPv6 socket needs both: what comes over IPv4 has a type of service.
@@ -231,6 +253,16 @@ impl UdpSocket {
     /// # Errors
     ///
     /// Those of setsockopt(2).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # runtime::block_on(async {
+    /// let socket = runtime::net::UdpSocket::bind("127.0.0.1:0").await?;
+    /// socket.set_dont_fragment(true)?;
+    /// assert!(socket.dont_fragment()?);
+    /// # std::io::Result::Ok(()) }).unwrap();
+    /// ```
     #[inline]
     pub fn set_dont_fragment(&self, on: bool) -> io::Result<()> {
         if self.is_v6()? {

@@ -31,8 +31,36 @@ use crate::sys::{self, Family};
 /// }
 /// # }
 /// ```
+///
+/// With one peer, and what there is besides `send` and `recv`:
+///
+/// ```
+/// use std::io::{ErrorKind, IoSlice};
+/// use runtime::net::UdpSocket;
+///
+/// # runtime::block_on(async {
+/// let server = UdpSocket::bind("127.0.0.1:0").await?;
+/// let client = UdpSocket::bind("127.0.0.1:0").await?;
+/// client.connect(server.local_addr()?).await?;
+///
+/// client.send(b"one").await?;
+/// client.send_vectored(&[IoSlice::new(b"t"), IoSlice::new(b"wo")]).await?;
+///
+/// let mut buf = [0; 64];
+/// assert_eq!(server.peek_sender().await?, client.local_addr()?);
+/// assert_eq!(server.peek(&mut buf).await?, 3); // and it is still there
+/// let (len, sender) = server.peek_from(&mut buf).await?;
+/// assert_eq!((&buf[..len], sender), (&b"one"[..], client.local_addr()?));
+/// assert_eq!(server.recv(&mut buf).await?, 3);
+/// server.readable().await?;
+/// assert_eq!(server.try_recv(&mut buf)?, 3);
+/// assert_eq!(server.try_recv(&mut buf).unwrap_err().kind(), ErrorKind::WouldBlock);
+/// client.writable().await?;
+/// assert_eq!(client.try_send(b"three")?, 5);
+/// # std::io::Result::Ok(()) }).unwrap();
+/// ```
 pub struct UdpSocket {
-    pub(super) io: Source<std::net::UdpSocket>,
+    pub(crate) io: Source<std::net::UdpSocket>,
     pub(super) gso: Gso,
 }
 

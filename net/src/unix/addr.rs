@@ -37,6 +37,17 @@ impl SocketAddr {
     /// # Errors
     ///
     /// If the path has more than 107 bytes, or a zero among them.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::path::Path;
+    /// use runtime::net::unix::SocketAddr;
+    ///
+    /// let address = SocketAddr::from_pathname("/run/hello")?;
+    /// assert_eq!(address.as_pathname(), Some(Path::new("/run/hello")));
+    /// # std::io::Result::Ok(())
+    /// ```
     #[inline]
     pub fn from_pathname<P: AsRef<Path>>(path: P) -> io::Result<SocketAddr> {
         net::SocketAddr::from_pathname(path).map(SocketAddr)

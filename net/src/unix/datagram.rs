@@ -38,12 +38,39 @@ use crate::unix::{SocketAddr, WithFds};
 /// let mut buf = [0; 64];
 /// let len = theirs.recv(&mut buf).await?;
 /// assert_eq!(&buf[..len], b"hello");
+///
+/// theirs.try_send(b"hi")?;
+/// ours.readable().await?;
+/// assert_eq!(ours.try_recv(&mut buf)?, 2);
+/// theirs.shutdown(std::net::Shutdown::Write)?;
+/// # std::io::Result::Ok(()) }).unwrap();
+/// ```
+///
+/// By name, as syslog(3) has it:
+///
+/// ```
+/// use runtime::net::{UnixDatagram, unix::SocketAddr};
+///
+/// # runtime::block_on(async {
+/// # let path = std::env::temp_dir().join(format!("unix-datagram-doc-{}", std::process::id()));
+/// let server = UnixDatagram::bind(&path)?;
+/// let client = UnixDatagram::unbound()?;
+/// client.send_to(b"to whom it may concern", &path).await?;
+/// client.send_to_addr(b"the same", &SocketAddr::from_pathname(&path)?).await?;
+/// client.connect(&path)?;
+/// client.send(b"from now on without a name").await?;
+///
+/// let mut buf = [0; 64];
+/// let (len, sender) = server.recv_from(&mut buf).await?;
+/// assert_eq!(&buf[..len], b"to whom it may concern");
+/// assert!(sender.is_unnamed());
+/// std::fs::remove_file(&path)?;
 /// # std::io::Result::Ok(()) }).unwrap();
 /// ```
 pub struct UnixDatagram {
     /// Before the sockets they look out for.
     scouts: Scouts,
-    io: Source<net::UnixDatagram>,
+    pub(crate) io: Source<net::UnixDatagram>,
 }
 
 impl UnixDatagram {

@@ -5,7 +5,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 
 use crate::sys::{self, SCM_MAX_FD, UnixKind};
 
-/// What `recv_with_fds` received.
+/// What [`recv_with_fds`](crate::UnixStream::recv_with_fds) received.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct WithFds {

@@ -98,8 +98,8 @@ macro_rules! listener_methods {
             Ok(Self { acceptor })
         }
 
-        /// Whether a connection is to wake only one of the runtimes that wait for this socket; as
-        /// [`TcpListener::set_exclusive`](crate::TcpListener::set_exclusive).
+        /// As [`TcpListener::set_exclusive`](crate::TcpListener::set_exclusive): whether a connection is
+        /// to wake only one of the runtimes that wait for this socket.
         #[inline]
         pub fn set_exclusive(&mut self, exclusive: bool) {
             self.acceptor.set_exclusive(exclusive);
@@ -165,6 +165,25 @@ impl Stream for Incoming<'_> {
 ///     runtime::spawn(async move { stream.write_all(b"hello\n").await });
 /// }
 /// # }
+/// ```
+///
+/// With an abstract name, which leaves no file; and its connections as a stream:
+///
+/// ```
+/// use futures::StreamExt;
+/// use runtime::net::{UnixListener, UnixStream, unix::SocketAddr};
+///
+/// # runtime::block_on(async {
+/// let name = SocketAddr::from_abstract_name(format!("hello {}", std::process::id()))?;
+/// let listener = UnixListener::bind_addr(&name)?;
+/// let client = UnixStream::connect_addr(&name).await?;
+/// let server = listener.incoming().next().await.expect("it never ends")?;
+/// server.write_all(b"hello").await?;
+/// drop(server);
+/// let mut greeting = String::new();
+/// client.read_to_string(&mut greeting).await?;
+/// assert_eq!(greeting, "hello");
+/// # std::io::Result::Ok(()) }).unwrap();
 /// ```
 pub struct UnixListener {
     acceptor: Acceptor<net::UnixListener>,

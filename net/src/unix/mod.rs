@@ -79,5 +79,5 @@ pub type OwnedReadHalf = split::OwnedReadHalf<UnixStream>;
 pub type OwnedWriteHalf = split::OwnedWriteHalf<UnixStream>;
 #[doc(hidden)]
 pub use split::pattern::*;
-/// The two halves given to `reunite`, which are of different streams.
+/// The two halves given to [`reunite`](split::OwnedReadHalf::reunite), which are of different streams.
 pub type ReuniteError = split::ReuniteError<UnixStream>;

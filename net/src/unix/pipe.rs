@@ -61,6 +61,10 @@ use crate::sys;
 /// let mut text = String::new();
 /// receiver.read_to_string(&mut text).await?;
 /// assert_eq!(text, "hello");
+///
+/// // For writers that should not have to wait so soon.
+/// let (sender, _receiver) = runtime::net::unix::pipe::pipe()?;
+/// assert!(sender.set_capacity(128 * 1024)? >= 128 * 1024);
 /// # std::io::Result::Ok(()) }).unwrap();
 /// ```
 #[inline]
@@ -82,6 +86,9 @@ pub fn pipe() -> io::Result<(Sender, Receiver)> {
 /// while let Some(line) = lines.next_line().await? {
 ///     println!("{line}");
 /// }
+/// // And the other side. It is an error, ENXIO, while nobody has the FIFO open for reading.
+/// let sender = pipe::OpenOptions::new().open_sender("/run/commands")?;
+/// sender.write_all(b"reload\n").await?;
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Debug, Default)]

@@ -46,10 +46,12 @@ impl Scout {
         let socket = sys::unix_socket(UnixKind::Datagram)
             .and_then(|socket| sys::unix_connect(socket.as_fd(), target.as_std()).map(|()| socket))
             .map_err(|error| {
-                let text = format_args!(
-                    "waiting for room at {target:?}, by a socket that is connected to it"
-                );
-                explain(error, text)
+                explain(
+                    error,
+                    format_args!(
+                        "waiting for room at {target:?}, by a socket that is connected to it"
+                    ),
+                )
             })?;
         Ok(Scout { io: Source::new(socket.into()) })
     }

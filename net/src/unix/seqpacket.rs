@@ -68,6 +68,15 @@ impl UnixSeqpacket {
     /// # Cancel safety
     ///
     /// Dropping the future gives the attempt up and closes its socket.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn example() -> std::io::Result<()> {
+    /// let socket = runtime::net::UnixSeqpacket::connect("/run/hello").await?;
+    /// socket.send(b"hello").await?;
+    /// # Ok(()) }
+    /// ```
     #[inline]
     pub async fn connect<P: AsRef<Path>>(path: P) -> io::Result<UnixSeqpacket> {
         UnixSeqpacket::connect_addr(&SocketAddr::of(path)?).await
@@ -193,6 +202,22 @@ impl UnixSeqpacket {
 ///     runtime::spawn(async move { socket.send(b"hello").await });
 /// }
 /// # }
+/// ```
+///
+/// Its connections as a stream:
+///
+/// ```
+/// use futures::StreamExt;
+/// use runtime::net::{UnixSeqpacket, UnixSeqpacketListener, unix::SocketAddr};
+///
+/// # runtime::block_on(async {
+/// let name = SocketAddr::from_abstract_name(format!("packets {}", std::process::id()))?;
+/// let listener = UnixSeqpacketListener::bind_addr(&name)?;
+/// let client = UnixSeqpacket::connect_addr(&name).await?;
+/// let server = listener.incoming().next().await.expect("it never ends")?;
+/// client.send(b"hello").await?;
+/// assert_eq!(server.recv(&mut [0; 64]).await?.len, 5);
+/// # std::io::Result::Ok(()) }).unwrap();
 /// ```
 pub struct UnixSeqpacketListener {
     acceptor: Acceptor<net::UnixListener>,

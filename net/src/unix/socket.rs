@@ -113,6 +113,18 @@ impl UnixSocket {
     /// # Errors
     ///
     /// Those of listen(2), and if the socket carries datagrams.
+    ///
+    /// # Examples
+    ///
+    /// With a backlog of its own:
+    ///
+    /// ```no_run
+    /// # fn example() -> std::io::Result<()> {
+    /// let socket = runtime::net::UnixSocket::new_stream()?;
+    /// socket.bind("/run/hello")?;
+    /// let listener = socket.listen(4096)?;
+    /// # Ok(()) }
+    /// ```
     #[inline]
     pub fn listen(self, backlog: u32) -> io::Result<UnixListener> {
         self.expect(UnixKind::Stream, "listening on a datagram socket; use `new_stream`")?;

@@ -51,6 +51,15 @@ impl UnixStream {
     /// # Cancel safety
     ///
     /// Dropping the future gives the attempt up and closes its socket.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn example() -> std::io::Result<()> {
+    /// let stream = runtime::net::UnixStream::connect("/run/hello").await?;
+    /// stream.write_all(b"hello").await?;
+    /// # Ok(()) }
+    /// ```
     #[inline]
     pub async fn connect<P: AsRef<Path>>(path: P) -> io::Result<UnixStream> {
         UnixStream::connect_addr(&SocketAddr::of(path)?).await

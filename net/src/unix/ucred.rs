@@ -17,6 +17,17 @@ pub type pid_t = i32;
 
 /// The process at the other end of a connection, from `peer_cred`: as it was when it called
 /// connect(2), listen(2) or socketpair(2) (`SO_PEERCRED` of unix(7)).
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> std::io::Result<()> {
+/// let (stream, _) = runtime::net::UnixStream::pair()?;
+/// let peer = stream.peer_cred()?; // of who made the pair
+/// assert_eq!(peer.pid(), Some(std::process::id() as runtime::net::unix::pid_t));
+/// println!("user {}, group {}", peer.uid(), peer.gid());
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct UCred {
     uid: uid_t,

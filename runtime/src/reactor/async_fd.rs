@@ -36,7 +36,7 @@ use crate::sys::socket;
 /// ```
 /// use std::io::{Read, Write};
 /// use std::os::unix::net::UnixStream;
-/// use runtime::io::AsyncFd;
+/// use runtime::io::{AsyncFd, Interest};
 /// # runtime::block_on(async {
 /// let (a, mut b) = UnixStream::pair()?;
 /// a.set_nonblocking(true)?;
@@ -57,6 +57,36 @@ use crate::sys::socket;
 ///     }
 /// };
 /// assert_eq!(&buf[..n], b"world");
+///
+/// // An operation that may wait for either direction, as TLS libraries have them.
+/// let n = a.async_io(Interest::WRITABLE, |mut stream| stream.write(b"bye")).await?;
+/// assert_eq!(n, 3);
+/// let mut guard = a.writable().await?;
+/// assert_eq!(guard.try_io(|fd| fd.get_ref().write(b"!")).expect("there is room")?, 1);
+/// # std::io::Result::Ok(()) }).unwrap();
+/// ```
+///
+/// For futures written by hand, and with less than everything to wait for:
+///
+/// ```
+/// use std::future::poll_fn;
+/// use std::task::{Poll, ready};
+/// use runtime::epoll::EventFd;
+/// use runtime::io::{AsyncFd, Interest, Ready};
+/// # runtime::block_on(async {
+/// let events = AsyncFd::with_interest(EventFd::new()?, Interest::READABLE)?;
+/// events.get_ref().write(2)?;
+/// let count = poll_fn(|cx| loop {
+///     let mut guard = ready!(events.poll_read_ready(cx))?;
+///     match guard.try_io(|fd| fd.get_ref().read()) {
+///         Ok(result) => break Poll::Ready(result),
+///         Err(_would_block) => {} // the readiness is cleared, and the next round leaves the waker
+///     }
+/// });
+/// assert_eq!(count.await?, 2);
+///
+/// let mut guard = events.ready(Interest::WRITABLE).await?;
+/// guard.clear_ready_matching(Ready::WRITABLE); // of that alone, in case an operation said so
 /// # std::io::Result::Ok(()) }).unwrap();
 /// ```
 pub struct AsyncFd<T: AsRawFd> {
@@ -494,7 +524,8 @@ impl<T: AsRawFd + fmt::Debug> fmt::Debug for AsyncFd<T> {
     }
 }
 
-/// Readiness of an [`AsyncFd`] that was seen, for the one who acts on it to clear.
+/// Readiness of an [`AsyncFd`] that was seen, for the one who acts on it to clear; from
+/// [`readable`](AsyncFd::readable), [`writable`](AsyncFd::writable), [`ready`](AsyncFd::ready).
 ///
 /// Only what was seen is cleared: an event that came since stands.
 #[must_use = "readiness that is not cleared after a WouldBlock ends the next wait at once"]
@@ -658,7 +689,7 @@ impl<T: AsRawFd + fmt::Debug> fmt::Debug for AsyncFdReadyMutGuard<'_, T> {
     }
 }
 
-/// The operation given to a guard's `try_io` would have blocked; the readiness is cleared.
+/// The operation given to [`AsyncFdReadyGuard::try_io`] would have blocked; the readiness is cleared.
 #[derive(Debug)]
 pub struct TryIoError(());
 
@@ -672,6 +703,17 @@ impl fmt::Display for TryIoError {
 impl Error for TryIoError {}
 
 /// Why an [`AsyncFd`] could not be made, with the descriptor's owner in it.
+///
+/// ```
+/// use std::fs::File;
+/// use runtime::io::AsyncFd;
+/// # runtime::block_on(async {
+/// // epoll does not take regular files.
+/// let (file, error) = AsyncFd::try_new(File::open("/proc/self/exe")?).unwrap_err().into_parts();
+/// assert_eq!(error.kind(), std::io::ErrorKind::PermissionDenied);
+/// # drop(file);
+/// # std::io::Result::Ok(()) }).unwrap();
+/// ```
 pub struct AsyncFdTryNewError<T> {
     inner: T,
     cause: io::Error,

@@ -14,6 +14,7 @@ use crate::sys::epoll::Flags;
 /// use runtime::io::Interest;
 /// let both = Interest::READABLE | Interest::WRITABLE;
 /// assert!(both.is_readable() && both.is_writable());
+/// assert_eq!(both.remove(Interest::READABLE), Some(Interest::WRITABLE));
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Interest(u8);

@@ -34,6 +34,11 @@ use crate::reactor::waiters::SHARED;
 /// let mut buf = [0; 16];
 /// let n = source.read_with(|mut stream| stream.read(&mut buf)).await?;
 /// assert_eq!(&buf[..n], b"hello");
+///
+/// source.write_with(|mut stream| stream.write(b"bye")).await?;
+/// source.writable().await?;
+/// b.write_all(b"again")?;
+/// source.readable().await?;
 /// # std::io::Result::Ok(()) }).unwrap();
 /// ```
 pub struct Source<T> {

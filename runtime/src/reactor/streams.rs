@@ -28,9 +28,9 @@ use crate::reactor::waiters::{Ticket, UNUSED};
 ///
 /// ```
 /// use std::fs::File;
-/// use std::io::{self, Read};
+/// use std::io::{self, Read, Write};
 /// use std::os::fd::{AsFd, BorrowedFd};
-/// use runtime::io::{ReadFd, Source};
+/// use runtime::io::{ReadFd, Source, WriteFd};
 ///
 /// /// A character device in nonblocking mode.
 /// struct Device(Source<File>);
@@ -52,6 +52,24 @@ use crate::reactor::waiters::{Ticket, UNUSED};
 ///         self.0.get_ref().read(buf)
 ///     }
 /// }
+///
+/// impl WriteFd for Device {
+///     type Io = File;
+///
+///     fn source(&self) -> &Source<File> {
+///         &self.0
+///     }
+///
+///     fn write_once(&self, buf: &[u8]) -> io::Result<usize> {
+///         self.0.get_ref().write(buf)
+///     }
+/// }
+///
+/// # runtime::block_on(async {
+/// let zero = Device(Source::new(File::options().read(true).write(true).open("/dev/zero")?));
+/// zero.writing_all(b"it takes everything").await?;
+/// assert_eq!(zero.reading(&mut [7; 16]).await?, 16);
+/// # io::Result::Ok(()) }).unwrap();
 /// ```
 pub trait ReadFd: AsFd {
     /// Who owns the descriptor.
@@ -134,7 +152,29 @@ pub trait ReadFd: AsFd {
 
 /// A byte stream to write to: a descriptor that the runtime can wait for, and how to write to it once.
 ///
-/// As [`ReadFd`], which has an example.
+/// As [`ReadFd`], which has an example of such a stream.
+///
+/// ```
+/// use std::io;
+/// use runtime::io::WriteFd;
+///
+/// /// To any stream, whichever it is.
+/// async fn report(writer: &impl WriteFd, text: &str) -> io::Result<()> {
+///     if writer.writing(b"- ").await? < 2 {
+///         return Err(io::ErrorKind::WriteZero.into());
+///     }
+///     writer.writing_all(text.as_bytes()).await
+/// }
+///
+/// # runtime::block_on(async {
+/// let (sender, receiver) = runtime::net::unix::pipe::pipe()?;
+/// report(&sender, "done").await?;
+/// drop(sender);
+/// let mut heard = String::new();
+/// receiver.read_to_string(&mut heard).await?;
+/// assert_eq!(heard, "- done");
+/// # io::Result::Ok(()) }).unwrap();
+/// ```
 pub trait WriteFd: AsFd {
     /// Who owns the descriptor.
     type Io: AsFd;

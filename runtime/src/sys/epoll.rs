@@ -41,6 +41,12 @@ use super::{context, cvt, explain_create, owns_fd, retry};
 ///     assert_eq!(event.token(), 7);
 ///     assert!(event.is_readable());
 /// }
+///
+/// epoll.modify(&reader, Flags::IN.union(Flags::OUT), 8)?;
+/// epoll.wait(&mut events, None)?;
+/// let event = events.iter().next().expect("one");
+/// assert!(event.token() == 8 && event.is_writable());
+/// epoll.delete(&reader)?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug)]

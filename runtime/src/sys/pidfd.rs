@@ -84,6 +84,18 @@ impl PidFd {
     /// - ESRCH: the process has ended and was waited for.
     /// - [`PermissionDenied`](io::ErrorKind::PermissionDenied): this user may not signal it.
     /// - [`InvalidInput`](io::ErrorKind::InvalidInput): there is no such signal.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use runtime::epoll::PidFd;
+    /// use runtime::signal::unix::SignalKind;
+    ///
+    /// let mut child = std::process::Command::new("sleep").arg("1000").spawn()?;
+    /// PidFd::open(child.id())?.send_signal(SignalKind::terminate())?;
+    /// assert!(!child.wait()?.success());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[inline]
     pub fn send_signal(&self, kind: SignalKind) -> io::Result<()> {
         // SAFETY: without a siginfo the kernel makes one as kill(2) does; there is no other pointer.

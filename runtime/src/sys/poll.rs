@@ -16,6 +16,13 @@ use super::{context, cvt, retry};
 ///
 /// It is the kernel's `struct pollfd`, and borrows the descriptor so that it cannot be closed
 /// meanwhile.
+///
+/// ```
+/// use runtime::epoll::{Flags, PollFd};
+///
+/// let entry = PollFd::new(&std::io::stdin(), Flags::IN).flags();
+/// assert_eq!(entry, Flags::IN);
+/// ```
 #[repr(transparent)]
 #[derive(Clone)]
 pub struct PollFd<'fd> {

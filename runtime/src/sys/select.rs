@@ -37,6 +37,9 @@ use super::{context, cvt, retry};
 /// let selected = select(&[one.as_fd(), other.as_fd()], &[], &[], None)?;
 /// assert_eq!(selected.len(), 1);
 /// assert!(selected.is_readable(&other) && !selected.is_readable(&one));
+///
+/// let selected = select(&[], &[one.as_fd()], &[one.as_fd()], None)?;
+/// assert!(selected.is_writable(&one) && !selected.is_exceptional(&one));
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[inline]

@@ -125,6 +125,21 @@ impl fmt::Debug for SignalKind {
 }
 
 /// What the kernel says of a signal that has come: `siginfo_t` of `sigaction(2)`.
+///
+/// From [`Signal::recv_info`](crate::signal::unix::Signal::recv_info):
+///
+/// ```
+/// use runtime::signal::unix::{SignalKind, signal};
+/// # runtime::block_on(async {
+/// let mut signals = signal(SignalKind::user_defined1())?;
+/// let mut kill = std::process::Command::new("kill");
+/// let mut kill = kill.args(["-USR1", &std::process::id().to_string()]).spawn()?;
+/// let info = signals.recv_info().await.expect("the runtime is there");
+/// assert_eq!(info.kind(), SignalKind::user_defined1());
+/// assert_eq!(info.pid(), Some(kill.id()));
+/// kill.wait()?;
+/// # std::io::Result::Ok(()) }).unwrap();
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SignalInfo {
     pub(crate) signal: libc::c_int,

@@ -27,6 +27,13 @@ use super::{context, cvt, explain_create, owns_fd, read_counter};
 /// timer.arm_in(Duration::from_micros(200))?;
 /// epoll.wait(&mut Events::with_capacity(1), None)?;
 /// assert_eq!(timer.read()?, 1);
+///
+/// // At a time, and again and again.
+/// timer.arm_at(TimerFd::monotonic_now() + Duration::from_micros(200))?;
+/// timer.arm_every(Duration::from_micros(200), Duration::from_millis(10))?;
+/// epoll.wait(&mut Events::with_capacity(1), None)?;
+/// assert!(timer.read()? >= 1);
+/// timer.disarm()?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug)]

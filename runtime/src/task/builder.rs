@@ -4,7 +4,6 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::panic::Location;
-use std::rc::Rc;
 
 use crate::context::{self, Current};
 use crate::task::JoinHandle;
@@ -59,13 +58,7 @@ impl<'a> Builder<'a> {
         let mut future = Some(future);
         let new = &mut NewTask::of(&mut future);
         let spawned = context::with_current(|current| match current {
-            Current::Here(core) => {
-                let spawned = core.spawn(new, place);
-                if let Some(name) = self.name {
-                    core.scheduler.set_name(spawned.index(), spawned.id(), Rc::from(name));
-                }
-                Some(spawned)
-            }
+            Current::Here(core) => Some(core.spawn_named(new, place, self.name)),
             Current::Elsewhere(_) | Current::None => None,
         });
         Ok(JoinHandle::of_task(spawned.expect(

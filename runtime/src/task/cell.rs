@@ -70,7 +70,8 @@ where
     }
 
     fn take(self: Pin<&mut Self>, into: &mut Untyped<'_>) {
-        let into = into.get::<Outcome<F::Output>>().expect("a join handle asks for its own task's output");
+        let into =
+            into.get::<Outcome<F::Output>>().expect("a join handle asks for its own task's output");
         if let StageReplacement::Finished { outcome } = self.project_replace(Stage::Empty) {
             // `None` is forgotten: to look whether something is to be dropped costs each join.
             mem::forget(into.replace(outcome));

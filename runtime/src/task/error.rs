@@ -19,6 +19,18 @@ pub(crate) enum Failure {
 /// A task did not return: it was cancelled, or it panicked.
 ///
 /// As tokio's `task::JoinError`.
+///
+/// ```
+/// # runtime::block_on(async {
+/// let task = runtime::spawn(std::future::pending::<()>());
+/// task.abort();
+/// assert!(task.await.unwrap_err().is_cancelled());
+///
+/// let error = runtime::spawn(async { panic!("no") }).await.unwrap_err();
+/// assert!(error.is_panic());
+/// assert_eq!(error.into_panic().downcast_ref(), Some(&"no"));
+/// # });
+/// ```
 pub struct JoinError(Box<Inner>);
 
 /// Boxed, so that a `Result` with it is no larger than its output: a join moves it several times.

@@ -14,6 +14,14 @@ static NEXT_BLOCK: AtomicU64 = AtomicU64::new(0);
 /// Identifies a task for the life of the process.
 ///
 /// As tokio's `task::Id`, but never reused.
+///
+/// ```
+/// # runtime::block_on(async {
+/// let task = runtime::spawn(async { runtime::task::id() });
+/// let id = task.id();
+/// assert_eq!(task.await.unwrap(), id);
+/// # });
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Id(NonZeroU64);
 

@@ -29,6 +29,7 @@ use std::io::{self, Write};
 use std::mem;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::process;
+use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 pub use self::builder::Builder;
@@ -48,6 +49,7 @@ use crate::context::{self, Current};
 use crate::coop;
 use crate::core::Core;
 use crate::name::Name;
+use crate::trace::{Serial, Span};
 
 /// Where a task was spawned.
 pub(crate) type Place = &'static Location<'static>;
@@ -144,13 +146,36 @@ impl Core {
     #[inline(never)]
     pub(crate) fn spawn(&self, new: &mut NewTask<'_>, place: Place) -> TaskRef {
         let id = self.scheduler.next_id();
-        self.spawn_with_id(new, id, place)
+        self.spawn_with_id(new, id, place, Span::of_task(id, None, place))
+    }
+
+    /// As `spawn`, for a task that may have a name.
+    #[inline]
+    pub(crate) fn spawn_named(
+        &self,
+        new: &mut NewTask<'_>,
+        place: Place,
+        name: Option<&str>,
+    ) -> TaskRef {
+        let id = self.scheduler.next_id();
+        let task = self.spawn_with_id(new, id, place, Span::of_task(id, name, place));
+        if let Some(name) = name {
+            self.scheduler.set_name(task.index(), id, Rc::from(name));
+        }
+        task
     }
 
     #[inline(always)]
-    pub(crate) fn spawn_with_id(&self, new: &mut NewTask<'_>, id: Id, place: Place) -> TaskRef {
+    pub(crate) fn spawn_with_id(
+        &self,
+        new: &mut NewTask<'_>,
+        id: Id,
+        place: Place,
+        span: Span,
+    ) -> TaskRef {
         match self.scheduler.insert(new, id, place) {
             Some(index) => {
+                self.spans.put(index, span);
                 if index >= self.reachable.get() {
                     self.make_reachable(index);
                 }
@@ -174,6 +199,7 @@ impl Core {
     pub(crate) fn poll_task(&self, index: u32, serial: u64, task: &mut BoxedTask) -> Poll<()> {
         let waker = waker::of(Name::new(self.name, index));
         context::begin_poll(serial, coop::BUDGET);
+        let _entered = self.spans.enter(index);
         task.as_mut().poll(&mut Context::from_waker(&waker))
     }
 
@@ -187,7 +213,10 @@ impl Core {
     /// Drops the future and ends the task with `failure`, or with the panic of that drop.
     #[cold]
     pub(crate) fn fail_task(&self, index: u32, mut task: BoxedTask, failure: Failure) {
-        let dropped = catch_unwind(AssertUnwindSafe(|| task.as_mut().fail(failure)));
+        let dropped = catch_unwind(AssertUnwindSafe(|| {
+            let _entered = self.spans.enter(index);
+            task.as_mut().fail(failure);
+        }));
         if let Err(payload) = dropped {
             // The future is gone all the same and the first failure kept; the later panic wins
             // only over a cancellation, which says less.
@@ -204,10 +233,11 @@ impl Core {
 
     #[inline(always)]
     pub(crate) fn end_task(&self, index: u32, task: BoxedTask) {
+        let span = self.spans.take(index);
         match self.scheduler.end(index, task, self.name) {
             Ok(None) => {}
             Ok(Some(joiner)) => self.wake_foreign(joiner),
-            Err(unwanted) => self.drop_unwanted(unwanted),
+            Err(unwanted) => self.drop_unwanted(unwanted, span),
         }
     }
 
@@ -217,28 +247,40 @@ impl Core {
         let (unwanted, joiner) = self.scheduler.detach(index, id);
         drop(joiner);
         if let Some(unwanted) = unwanted {
-            self.drop_unwanted(unwanted);
+            self.drop_unwanted(unwanted, Span::none());
         }
     }
 
-    /// Drops a finished task nobody will ask about, and reports its panic if it ended by one.
-    pub(crate) fn drop_unwanted(&self, Ended { mut task, place, name }: Ended) {
+    /// Drops a finished task nobody will ask about, and reports its panic if it ended by one: within its
+    /// span, if that is still there.
+    pub(crate) fn drop_unwanted(&self, ended: Ended, span: Span) {
+        let Ended { mut task, serial, place, name } = ended;
+        let name = name.as_deref();
+        let unhandled = |payload| self.unhandled_panic(payload, serial, place, name, &span);
         if let Some(failure) = task.as_mut().panic() {
             if let Failure::Panicked(payload) = mem::replace(failure, Failure::Cancelled) {
-                self.unhandled_panic(payload, place, name.as_deref());
+                unhandled(payload);
             }
         }
         // Emptied before the box goes, or is kept.
         let emptied = catch_unwind(AssertUnwindSafe(|| task.as_mut().empty()));
         if let Err(payload) = emptied {
-            self.unhandled_panic(payload, place, name.as_deref());
+            unhandled(payload);
         }
         self.scheduler.keep_box(task);
     }
 
     /// Does with a panic that nobody looks at what the builder was told.
-    pub(crate) fn unhandled_panic(&self, payload: Payload, place: Place, name: Option<&str>) {
+    fn unhandled_panic(
+        &self,
+        payload: Payload,
+        serial: Serial,
+        place: Place,
+        name: Option<&str>,
+        span: &Span,
+    ) {
         let words = error::message(&payload).unwrap_or("(no message)");
+        span.report_panic(serial, name, place, words);
         let named = name.map(|name| format!(" {name:?}")).unwrap_or_default();
         let report = format!(
             "runtime: the task{named} spawned at {place} panicked and nobody awaits it: {words}\n"

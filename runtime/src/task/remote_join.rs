@@ -8,7 +8,7 @@
 #![allow(unsafe_code)]
 
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -23,6 +23,7 @@ use crate::task::cell::{BoxedTask, NewTask};
 use crate::task::join::{JoinHandle, TaskRef};
 use crate::task::untyped::Untyped;
 use crate::task::{Failure, Id, Place};
+use crate::trace::Span;
 use crate::{context, fork, wakeups};
 
 /// What does not depend on the output's type, for abort handles.
@@ -231,7 +232,9 @@ impl Core {
         };
         let promise = forward.promise.lock().unwrap_or_else(PoisonError::into_inner).take();
         match (promise, ended) {
-            (Some(promise), Some(ended)) if promise.is_unwanted() => self.drop_unwanted(ended),
+            (Some(promise), Some(ended)) if promise.is_unwanted() => {
+                self.drop_unwanted(ended, Span::none())
+            }
             (Some(promise), Some(ended)) => promise.keep(Ok(ended.task)),
             // There is no such task: the promise is broken, which says "cancelled".
             (promise, _) => drop(promise),
@@ -248,16 +251,18 @@ where
 {
     let slot = Slot::new(Id::alone());
     let promise = Promise::new(&slot);
+    let span = Span::of_task(slot.remote.id, None, place);
     // If the runtime is gone, the command comes back and is dropped here: future and promise.
     let _ = wakeups::send(
         to,
         Box::new(move |core| {
             let remote = promise.slot().remote.clone();
-            let future = match catch_unwind(AssertUnwindSafe(make)) {
+            let future = match catch_unwind(AssertUnwindSafe(|| span.in_scope(make))) {
                 Ok(future) => future,
                 Err(payload) => return promise.keep(Err(Failure::Panicked(payload))),
             };
-            let task = core.spawn_with_id(&mut NewTask::of(&mut Some(future)), remote.id, place);
+            let task =
+                core.spawn_with_id(&mut NewTask::of(&mut Some(future)), remote.id, place, span);
             let _ = remote.task.set(task);
             if remote.is_aborted() {
                 task.abort();
@@ -270,14 +275,16 @@ where
 
 /// As `spawn_blocking`, but a system that refuses a thread is an error; `None` with no runtime on this
 /// thread.
+#[track_caller]
 pub fn try_spawn_blocking<F, T>(function: F) -> Option<io::Result<JoinHandle<T>>>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
+    let place = Location::caller();
     context::with_current(|current| match current {
-        Current::Here(core) => Some(spawn_blocking(&core.shared, function)),
-        Current::Elsewhere(handle) => Some(spawn_blocking(&handle.shared, function)),
+        Current::Here(core) => Some(spawn_blocking(&core.shared, function, place)),
+        Current::Elsewhere(handle) => Some(spawn_blocking(&handle.shared, function, place)),
         Current::None => None,
     })
 }
@@ -310,26 +317,34 @@ impl AssertSend {
 }
 
 /// Runs a blocking closure, unless it was aborted.
-fn run(promise: Promise, mut closure: BoxedTask) {
+fn run(promise: Promise, mut closure: BoxedTask, span: Span) {
     if promise.slot().remote.is_aborted() {
         return;
     }
     let mut cx = Context::from_waker(Waker::noop());
-    let ran = catch_unwind(AssertUnwindSafe(|| closure.as_mut().poll(&mut cx)));
+    let task = closure.as_mut();
+    // The span is moved in, so that it is closed when the output is there.
+    let call = move || span.in_scope(|| task.poll(&mut cx));
+    let ran = catch_unwind(AssertUnwindSafe(call));
     promise.keep(ran.map_err(Failure::Panicked).map(|_ready| closure));
 }
 
 /// Runs a closure on the runtime's pool. In a fork of its process there are no threads of that pool:
 /// the closure is dropped, which says "cancelled".
-pub(crate) fn spawn_blocking<F, T>(shared: &Shared, function: F) -> io::Result<JoinHandle<T>>
+pub(crate) fn spawn_blocking<F, T>(
+    shared: &Shared,
+    function: F,
+    place: Place,
+) -> io::Result<JoinHandle<T>>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
     let slot = Slot::new(Id::alone());
     let promise = Promise::new(&slot);
+    let span = Span::of_closure(slot.remote.id, place);
     let closure = AssertSend(NewTask::of(&mut Some(Closure(Some(function)))).boxed());
-    let job = Box::new(move || run(promise, closure.into_inner()));
+    let job = Box::new(move || run(promise, closure.into_inner(), span));
     if !shared.block.is_of_this_process() {
         drop(job);
         return Ok(JoinHandle::of_slot(slot));

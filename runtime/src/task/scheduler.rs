@@ -18,6 +18,7 @@ use crate::task::cell::{BoxedTask, NewTask};
 use crate::task::id::IdBlock;
 use crate::task::untyped::Untyped;
 use crate::task::{Id, Place, waker};
+use crate::trace::Serial;
 
 /// The index of the future given to `block_on`; it lives on that call's stack, not here.
 pub(crate) const ROOT: u32 = 0;
@@ -128,6 +129,7 @@ pub(crate) enum Join {
 /// A finished task, out of its entry.
 pub(crate) struct Ended {
     pub(crate) task: BoxedTask,
+    pub(crate) serial: Serial,
     pub(crate) place: Place,
     pub(crate) name: Option<Rc<str>>,
 }
@@ -274,14 +276,20 @@ impl Scheduler {
                 _ => Ok(Some(joiner)),
             };
         }
-        let (place, name) = self.remove(entry, index, &mut tasks.vacant);
-        Err(Ended { task, place, name })
+        let (serial, place, name) = self.remove(entry, index, &mut tasks.vacant);
+        Err(Ended { task, serial, place, name })
     }
 
     /// Asks for a task's outcome, which is moved into `into`, of an `Outcome<T>`; leaves `waker` if
     /// it is not there yet.
     #[inline(always)]
-    pub(crate) fn poll_join(&self, index: u32, id: Id, waker: &Waker, into: &mut Untyped<'_>) -> Join {
+    pub(crate) fn poll_join(
+        &self,
+        index: u32,
+        id: Id,
+        waker: &Waker,
+        into: &mut Untyped<'_>,
+    ) -> Join {
         let replaced = {
             let tasks = &mut *self.tasks.borrow_mut();
             let Some(entry) = find(&mut tasks.entries, index, id) else { return Join::Gone };
@@ -314,8 +322,8 @@ impl Scheduler {
                 return Poll::Ready(None);
             };
             if let Some(task) = entry.finished() {
-                let (place, name) = self.remove(entry, index, &mut tasks.vacant);
-                return Poll::Ready(Some(Ended { task, place, name }));
+                let (serial, place, name) = self.remove(entry, index, &mut tasks.vacant);
+                return Poll::Ready(Some(Ended { task, serial, place, name }));
             }
         }
         drop(self.replace_joiner(index, id, waker.clone()));
@@ -342,8 +350,8 @@ impl Scheduler {
             return (None, joiner);
         }
         let task = entry.task.take().expect("a complete task has its outcome");
-        let (place, name) = self.remove(entry, index, &mut tasks.vacant);
-        (Some(Ended { task, place, name }), joiner)
+        let (serial, place, name) = self.remove(entry, index, &mut tasks.vacant);
+        (Some(Ended { task, serial, place, name }), joiner)
     }
 
     /// Has a task cancelled when it comes up next, which it does. False if it is gone or done.
@@ -400,8 +408,8 @@ impl Scheduler {
             let entry = &mut tasks.entries[index];
             if let Some(task) = entry.finished() {
                 let index = index as u32;
-                let (place, name) = self.remove(entry, index, &mut tasks.vacant);
-                return Some((index, Ended { task, place, name }));
+                let (serial, place, name) = self.remove(entry, index, &mut tasks.vacant);
+                return Some((index, Ended { task, serial, place, name }));
             }
         }
         None
@@ -409,16 +417,21 @@ impl Scheduler {
 
     /// Frees an entry; the caller has taken what was in it that could run foreign code.
     #[inline(always)]
-    fn remove(&self, entry: &mut Entry, index: u32, vacant: &mut u32) -> (Place, Option<Rc<str>>) {
+    fn remove(
+        &self,
+        entry: &mut Entry,
+        index: u32,
+        vacant: &mut u32,
+    ) -> (Serial, Place, Option<Rc<str>>) {
         debug_assert!(entry.task.is_none() && entry.joiner.is_none());
         let name = if entry.state & NAMED != 0 { self.remove_name(index) } else { None };
-        entry.serial = 0;
+        let serial = Serial::of(mem::take(&mut entry.serial));
         // Its last poll may have put it in the run queue once more: then it is vacant when it comes up.
         entry.state = entry.state & SCHEDULED | COMPLETE;
         if entry.state & SCHEDULED == 0 {
             entry.vacate(index, vacant);
         }
-        (entry.place, name)
+        (serial, entry.place, name)
     }
 
     #[cold]

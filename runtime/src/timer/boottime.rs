@@ -69,6 +69,17 @@ pub fn sleep(duration: Duration) -> Sleep {
 /// # Cancel safety
 ///
 /// Dropping it cancels the wait.
+///
+/// ```
+/// use std::time::Duration;
+/// use runtime::time::boottime::{Instant, sleep_until};
+///
+/// # runtime::block_on(async {
+/// let deadline = Instant::now() + Duration::from_millis(1);
+/// sleep_until(deadline).await;
+/// assert!(Instant::now() >= deadline);
+/// # });
+/// ```
 #[track_caller]
 #[inline]
 pub fn sleep_until(deadline: Instant) -> Sleep {

@@ -192,6 +192,24 @@ pub fn resume() {
 /// # Cancel safety
 ///
 /// The clock has moved once this was polled.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use runtime::time;
+///
+/// # runtime::block_on(async {
+/// time::pause();
+/// let hour = runtime::spawn(time::sleep(Duration::from_secs(3600)));
+/// runtime::task::yield_now().await; // it sleeps now
+/// time::advance(Duration::from_secs(3599)).await;
+/// assert!(!hour.is_finished());
+/// time::advance(Duration::from_secs(1)).await;
+/// assert!(hour.is_finished());
+/// time::resume();
+/// # });
+/// ```
 #[inline]
 pub fn advance(duration: Duration) -> impl Future<Output = ()> {
     move_by("advance", duration, Clock::advance)

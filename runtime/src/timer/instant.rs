@@ -18,6 +18,16 @@ use crate::sys::clock::{monotonic_ns, saturating_ns};
 /// let start = Instant::now();
 /// assert!(start.elapsed() >= std::time::Duration::ZERO);
 /// assert_eq!(Instant::from_std(start.into_std()), start);
+///
+/// // Operators end at the ends of the range; the checked forms tell.
+/// let second = std::time::Duration::from_secs(1);
+/// let later = start + second;
+/// assert_eq!(later - start, second);
+/// assert_eq!(start.duration_since(later), std::time::Duration::ZERO);
+/// assert_eq!(start.checked_duration_since(later), None);
+/// assert_eq!(start.checked_add(second), Some(later));
+/// assert_eq!(later.checked_sub(second), Some(start));
+/// assert_eq!(start.checked_add(std::time::Duration::MAX), None);
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instant(i64);

@@ -42,6 +42,17 @@ pub fn sleep(duration: Duration) -> Sleep {
 /// # Cancel safety
 ///
 /// Dropping it cancels the wait.
+///
+/// ```
+/// use std::time::Duration;
+/// use runtime::time::{Instant, sleep_until};
+///
+/// # runtime::block_on(async {
+/// let deadline = Instant::now() + Duration::from_millis(1);
+/// sleep_until(deadline).await;
+/// assert!(Instant::now() >= deadline);
+/// # });
+/// ```
 #[track_caller]
 #[inline]
 pub fn sleep_until(deadline: Instant) -> Sleep {
@@ -52,6 +63,41 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
 ///
 /// It may be sent to other threads: it waits on the runtime where it is polled, and on the one where
 /// it was made if another executor polls it.
+///
+/// One that is moved as long as something comes, and fires when nothing has come for a while:
+///
+/// ```
+/// use std::pin::pin;
+/// use std::time::Duration;
+/// use futures::channel::mpsc;
+/// use futures::{SinkExt, StreamExt};
+/// use runtime::time::{Instant, sleep};
+///
+/// # runtime::block_on(async {
+/// const IDLE: Duration = Duration::from_millis(2);
+/// let (mut sender, mut receiver) = mpsc::channel(1);
+/// runtime::spawn(async move {
+///     for n in 0..3 {
+///         sender.send(n).await.unwrap();
+///     }
+///     std::future::pending::<()>().await;
+///     drop(sender);
+/// });
+/// let mut idle = pin!(sleep(IDLE));
+/// let mut seen = 0;
+/// loop {
+///     runtime::select! {
+///         biased;
+///         Some(_) = receiver.next() => {
+///             seen += 1;
+///             idle.as_mut().reset(Instant::now() + IDLE);
+///         }
+///         () = &mut idle => break,
+///     }
+/// }
+/// assert_eq!(seen, 3);
+/// # });
+/// ```
 #[must_use = "futures do nothing unless polled"]
 pub struct Sleep {
     delay: Delay<Monotonic>,

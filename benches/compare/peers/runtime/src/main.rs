@@ -1,6 +1,5 @@
 //! The programs on our runtime, as a user would write them.
 
-mod hyper_io;
 mod servers;
 mod tasks;
 mod timers;

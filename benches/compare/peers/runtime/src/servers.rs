@@ -12,8 +12,6 @@ use runtime::net::{TcpListener, TcpStream, UdpSocket};
 use runtime::spawn;
 use runtime::time::timeout;
 
-use crate::hyper_io::HyperIo;
-
 async fn listen() -> io::Result<TcpListener> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     listening(listener.local_addr()?.port());
@@ -85,7 +83,7 @@ pub(crate) async fn proxy(upstream: u16) -> io::Result<()> {
 pub(crate) async fn http() -> io::Result<()> {
     let listener = listen().await?;
     loop {
-        let stream = HyperIo(accept(&listener).await?);
+        let stream = accept(&listener).await?;
         spawn(http1::Builder::new().serve_connection(stream, service_fn(hello)));
     }
 }
