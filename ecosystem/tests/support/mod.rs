@@ -144,16 +144,6 @@ impl Program {
         panic!("it says {unasked:?}, and not {end:?}");
     }
 
-    /// It says a line on its stderr that ends so, after whatever else.
-    #[track_caller]
-    pub fn says_at_last(&self, end: &str) {
-        let mut said = Vec::new();
-        while !said.last().is_some_and(|line: &String| line.ends_with(end)) {
-            let line = self.stderr.recv_timeout(LIMIT);
-            said.push(line.unwrap_or_else(|_| panic!("it says {said:?}, and not {end:?}")));
-        }
-    }
-
     /// It runs still, and has said nothing that nobody has asked for.
     #[track_caller]
     pub fn assert_no_complaint(mut self) {
