@@ -109,7 +109,12 @@ impl Program {
     }
 
     pub fn serve_at(address: &str, example: &str, args: &[&str]) -> (Program, SocketAddr) {
-        let server = Program::start(Command::new(path(example)).arg(address).args(args));
+        Program::serve_command(Command::new(path(example)).arg(address).args(args))
+    }
+
+    /// As `serve`, of any program that says the same on its first line.
+    pub fn serve_command(command: &mut Command) -> (Program, SocketAddr) {
+        let server = Program::start(command);
         let line = server.stdout.recv_timeout(LIMIT).expect("a server says where it listens");
         let address = line.strip_prefix("listening on ").and_then(|rest| rest.split(',').next());
         let address = address.and_then(|address| address.parse().ok());
@@ -121,6 +126,16 @@ impl Program {
     pub fn says(&self, end: &str) {
         let line = self.stderr.recv_timeout(LIMIT).expect(end);
         assert!(line.ends_with(end), "it says {line:?}, and not {end:?}");
+    }
+
+    /// It says a line on its stderr that ends so, after whatever else.
+    #[track_caller]
+    pub fn says_at_last(&self, end: &str) {
+        let mut said = Vec::new();
+        while !said.last().is_some_and(|line: &String| line.ends_with(end)) {
+            let line = self.stderr.recv_timeout(LIMIT);
+            said.push(line.unwrap_or_else(|_| panic!("it says {said:?}, and not {end:?}")));
+        }
     }
 
     /// It runs still, and has said nothing more on its stderr.
