@@ -60,7 +60,7 @@ impl Server {
         postgres.args(["-D", &data, "-p", &port.to_string(), "-k", &directory.file("")]);
         postgres.args(["-c", "fsync=off", "-c", "listen_addresses=127.0.0.1"]);
         let program = Program::start(&mut postgres);
-        program.says_at_last("database system is ready to accept connections");
+        program.says("database system is ready to accept connections");
         Some(Server { _program: program, directory, port })
     }
 }

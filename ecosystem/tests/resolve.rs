@@ -20,7 +20,7 @@ fn serve(args: &[String]) -> (Program, String) {
     // It gives up being root only for a user that exists.
     command.args(["--user=root", &format!("--port={port}")]).args(args);
     let server = Program::start(&mut command);
-    server.says_at_last("cleared cache");
+    server.says("cleared cache");
     (server, format!("127.0.0.1:{port}"))
 }
 

@@ -3,6 +3,7 @@
 
 #![allow(dead_code)] // each test binary uses what it needs
 
+use std::cell::RefCell;
 use std::env;
 use std::fs;
 use std::future::Future;
@@ -27,6 +28,9 @@ pub fn limited<T>(body: impl FnOnce() -> T) -> T {
             let sentence = format!("{test} has been running for {LIMIT:?}: it hangs\n");
             // Past the test's captured output, which nobody sees after an abort.
             let _ = io::stderr().write_all(sentence.as_bytes());
+            // What the tests have started goes first, or would wait for ever.
+            let ours = std::process::id().to_string();
+            let _ = Command::new("pkill").args(["-KILL", "-P", &ours]).status();
             std::process::abort();
         }
     });
@@ -92,6 +96,8 @@ pub struct Program {
     pub child: Child,
     pub stdout: Receiver<String>,
     stderr: Receiver<String>,
+    /// What it has said that nobody has asked for.
+    unasked: RefCell<Vec<String>>,
 }
 
 impl Program {
@@ -100,7 +106,7 @@ impl Program {
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let stdout = lines(child.stdout.take().expect("it is piped"));
         let stderr = lines(child.stderr.take().expect("it is piped"));
-        Program { child, stdout, stderr }
+        Program { child, stdout, stderr, unasked: RefCell::default() }
     }
 
     /// Starts an example that is a server, on a free port, and reads from its first line which one that is.
@@ -121,30 +127,30 @@ impl Program {
         (server, address.unwrap_or_else(|| panic!("no address: {line}")))
     }
 
-    /// The next line on its stderr ends so.
+    /// A line on its stderr ends so, or will: in which order it says what it has to say does not matter.
     #[track_caller]
     pub fn says(&self, end: &str) {
-        let line = self.stderr.recv_timeout(LIMIT).expect(end);
-        assert!(line.ends_with(end), "it says {line:?}, and not {end:?}");
-    }
-
-    /// It says a line on its stderr that ends so, after whatever else.
-    #[track_caller]
-    pub fn says_at_last(&self, end: &str) {
-        let mut said = Vec::new();
-        while !said.last().is_some_and(|line: &String| line.ends_with(end)) {
-            let line = self.stderr.recv_timeout(LIMIT);
-            said.push(line.unwrap_or_else(|_| panic!("it says {said:?}, and not {end:?}")));
+        let mut unasked = self.unasked.borrow_mut();
+        if let Some(position) = unasked.iter().position(|line| line.ends_with(end)) {
+            unasked.remove(position);
+            return;
         }
+        while let Ok(line) = self.stderr.recv_timeout(LIMIT) {
+            if line.ends_with(end) {
+                return;
+            }
+            unasked.push(line);
+        }
+        panic!("it says {unasked:?}, and not {end:?}");
     }
 
-    /// It runs still, and has said nothing more on its stderr.
+    /// It runs still, and has said nothing that nobody has asked for.
     #[track_caller]
     pub fn assert_no_complaint(mut self) {
         let status = self.child.try_wait().expect("a child of ours");
         assert!(status.is_none(), "it has ended: {status:?}");
         self.child.kill().expect("a child of ours");
-        let said: Vec<String> = self.stderr.iter().collect();
+        let said: Vec<String> = self.unasked.take().into_iter().chain(self.stderr.iter()).collect();
         assert!(said.is_empty(), "it says {said:?}");
     }
 
@@ -174,7 +180,8 @@ impl Drop for Program {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if thread::panicking() {
-            self.stderr.try_iter().for_each(|line| println!("it says: {line}"));
+            let said = self.unasked.take().into_iter().chain(self.stderr.try_iter());
+            said.for_each(|line| println!("it says: {line}"));
         }
     }
 }
