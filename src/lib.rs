@@ -57,7 +57,11 @@
 //! - `macros`, on by default: `#[runtime::main]` and `#[runtime::test]`.
 //! - `futures-io`, `tokio-io`, `hyper`: the traits of those crates for every byte stream; with the last also
 //!   `runtime::hyper`, its executor and timer.
-//! - `tracing`: a span for every task.
+//! - `tracing`: a span for every task, which is entered while it is polled: `task` of the target
+//!   `runtime::task`, at the level `TRACE`, with the fields `id`, `name` if it has one, and `place`, where it was
+//!   spawned; its parent is the span that is current there. [`spawn_blocking`] makes one called `blocking`. A panic
+//!   that nobody awaits is an event at the level `ERROR`, besides what [`Builder::unhandled_panic`] says. Without a
+//!   subscriber that costs eleven instructions a poll, and without the feature nothing.
 //! - `full`: all of them.
 
 #![forbid(unsafe_code)]

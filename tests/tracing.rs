@@ -9,11 +9,11 @@ use std::fmt;
 use std::future::pending;
 use std::mem;
 use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use runtime::task::{self, JoinHandle, yield_now};
+use runtime::task::{self, AbortHandle, JoinHandle, yield_now};
 use runtime::{Builder, Runtime, UnhandledPanic};
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
@@ -401,6 +401,43 @@ fn a_blocking_closure_has_a_span_on_its_thread() {
         "joined, in nothing",
     ];
     assert_eq!(told, wanted);
+}
+
+/// Notes as each span is closed whether what it is about has been reported as finished.
+struct Order {
+    of: Arc<OnceLock<AbortHandle>>,
+    finished: Arc<Mutex<Vec<bool>>>,
+}
+
+impl<S: Subscriber> Layer<S> for Order {
+    fn on_close(&self, _id: Id, _cx: Context<'_, S>) {
+        let finished = self.of.get().expect("it is set before the closure ends").is_finished();
+        self.finished.lock().expect("no test panics under the lock").push(finished);
+    }
+}
+
+#[test]
+fn who_awaits_a_blocking_closure_finds_its_span_closed() {
+    let (of, finished) = (Arc::<OnceLock<_>>::default(), Arc::<Mutex<_>>::default());
+    let layer = Order { of: of.clone(), finished: finished.clone() };
+    dispatcher::with_default(&Dispatch::new(Registry::default().with(layer)), || {
+        limited(|| {
+            runtime::block_on(async {
+                let (go, gone) = mpsc::channel::<()>();
+                let task = runtime::spawn_blocking(move || gone.recv().unwrap());
+                of.set(task.abort_handle()).unwrap();
+                go.send(()).unwrap();
+                task.await.unwrap();
+            });
+        });
+    });
+    // Its thread may still be about to close it, if that comes too late.
+    limited(|| {
+        while finished.lock().unwrap().is_empty() {
+            thread::yield_now();
+        }
+    });
+    assert_eq!(*finished.lock().unwrap(), [false]);
 }
 
 #[test]
