@@ -491,3 +491,32 @@ fn every_chapter_is_in_the_guide() {
     }
     assert!(chapters > 1);
 }
+
+#[test]
+fn no_type_is_public_in_hidden_modules_only() {
+    // Of such a type, where another crate makes it public, rustdoc shows no methods.
+    for library in ["runtime/src/lib.rs", "net/src/lib.rs"] {
+        let text = fs::read_to_string(root().join(library)).expect("a file of the tree");
+        let mut hidden = text.split("#[doc(hidden)]").skip(1);
+        let next =
+            |rest: &str| rest.lines().find(|line| line.starts_with("pub ")).map(str::to_string);
+        let wrong = hidden.find_map(|rest| next(rest).filter(|line| line != "pub mod __private {"));
+        assert_eq!(wrong, None, "hidden in {library}");
+    }
+}
+
+#[test]
+fn the_programs_that_the_guide_names_are_there() {
+    let chapter = fs::read_to_string(root().join("docs/libraries.md")).expect("a chapter");
+    let rows =
+        chapter.lines().skip_while(|line| !line.contains("programs, in `ecosystem/examples`"));
+    let rows = rows.skip(2).take_while(|line| line.starts_with('|'));
+    let programs = rows.filter_map(|row| row.trim_end_matches([' ', '|']).rsplit('|').next());
+    let names: Vec<&str> = programs.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
+    assert!(names.len() > 5, "{names:?}");
+    for name in names {
+        let program = root().join("ecosystem/examples").join(name);
+        let is_there = program.with_extension("rs").exists() || program.join("main.rs").exists();
+        assert!(is_there, "docs/libraries.md names `{name}`, which is not in ecosystem/examples");
+    }
+}

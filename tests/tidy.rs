@@ -163,3 +163,14 @@ fn every_example_is_in_the_readme_and_says_what_to_type() {
         assert!(read(&file).contains(&what_to_type), "{name} does not say {what_to_type:?}");
     }
 }
+
+#[test]
+fn every_program_of_the_ecosystem_is_in_its_table_and_says_what_to_type() {
+    let table = read(&root().join("ecosystem/README.md"));
+    for file in rust_files(&["ecosystem/examples"]) {
+        let stem = file.file_stem().expect("a name").to_string_lossy();
+        assert!(table.contains(&format!("(examples/{stem}.rs)")), "{stem} is not in the table");
+        let what_to_type = format!("--example {stem}");
+        assert!(read(&file).contains(&what_to_type), "{stem} does not say {what_to_type:?}");
+    }
+}

@@ -52,7 +52,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     // The answer comes too late, and is passed over: the connection goes on.
     let mut waiting = redis.clone();
-    let late = waiting.blpop::<_, Option<String>>("visit:nothing", 0.2);
+    let late = waiting.blpop::<_, Option<String>>("visit:nothing", 1.0);
     match timeout(Duration::from_millis(20), late).await {
         Ok(answer) => println!("an answer: {:?}", answer?),
         Err(late) => println!("no answer: {late}"),

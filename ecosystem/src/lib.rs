@@ -3,3 +3,4 @@
 pub mod certificate;
 pub mod quinn;
 pub mod redis;
+pub mod tower;

@@ -10,6 +10,8 @@
 //!   passed descriptors in [`unix`], and pipes in [`unix::pipe`].
 //! - [`ToSocketAddrs`] and [`lookup_host`].
 //!
+//! [`io`] and [`process`] are part of `runtime::io`, and `runtime::process`: look there.
+//!
 //! Every operation takes `&self`, so tasks share a socket by `&`, `Rc` or `Arc`; any number of them
 //! may wait on it. Sockets are `Send` and `Sync`. A socket registers with the runtime it first waits
 //! on, not when it is made.
@@ -92,13 +94,11 @@ mod addr;
 mod copy;
 mod error;
 mod fd_traits;
-#[doc(hidden)] // applications see it as `runtime::io`
-pub mod io;
+pub mod io; // applications see it as `runtime::io`
 mod lines;
 mod methods;
 mod options;
-#[doc(hidden)] // applications see it as `runtime::process`
-pub mod process;
+pub mod process; // applications see it as `runtime::process`
 pub mod split;
 mod stdio;
 mod sys;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use crate::http2;
 use crate::workloads::{Over, Traffic};
 
 /// How long an answer may take.
@@ -31,6 +32,7 @@ pub(crate) struct Client {
     idle: Vec<File>,
     message: Vec<u8>,
     answer: Vec<u8>,
+    over: Over,
 }
 
 impl Client {
@@ -47,9 +49,11 @@ impl Client {
             idle: Vec::new(),
             message: match traffic.over {
                 Over::Http => REQUEST.to_vec(),
+                Over::Http2 => http2::request(),
                 _ => vec![7; traffic.message],
             },
             answer: vec![0; traffic.message],
+            over: traffic.over,
         };
         client.open(traffic.idle, traffic.over, port, upstream)?;
         client.idle = std::mem::take(&mut client.near);
@@ -103,6 +107,9 @@ impl Client {
     }
 
     fn exchange(&mut self, which: std::ops::Range<usize>) -> Result<()> {
+        if self.over == Over::Http2 {
+            http2::advance(&mut self.message);
+        }
         for socket in &self.near[which.clone()] {
             send(socket, &self.message).context("a message to the program")?;
         }
@@ -114,6 +121,10 @@ impl Client {
             }
         }
         for socket in &self.near[which] {
+            if self.over == Over::Http2 {
+                receive_over_http2(socket).context("the program's answer")?;
+                continue;
+            }
             receive(socket, &mut self.answer).context("the program's answer")?;
         }
         Ok(())
@@ -160,6 +171,9 @@ fn socket(over: Over, port: u16) -> io::Result<File> {
     } else {
         let stream = TcpStream::connect(("127.0.0.1", port))?;
         stream.set_nodelay(true)?;
+        if over == Over::Http2 {
+            (&stream).write_all(&http2::opening())?;
+        }
         stream.into()
     };
     set_patience(&fd)?;
@@ -196,6 +210,21 @@ fn receive(mut socket: &File, answer: &mut [u8]) -> io::Result<()> {
             n => filled += n,
         }
         Ok(filled == answer.len())
+    })
+}
+
+fn receive_over_http2(mut socket: &File) -> io::Result<()> {
+    let mut answer = http2::Answer::default();
+    let mut buffer = [0; 1024];
+    try_until(|| {
+        match socket.read(&mut buffer)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            n => answer.take(&buffer[..n]),
+        }
+        if answer.wants_an_acknowledgement() {
+            send(socket, &http2::acknowledgement())?;
+        }
+        Ok(answer.is_complete())
     })
 }
 

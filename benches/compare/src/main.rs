@@ -15,6 +15,7 @@ mod build;
 mod client;
 mod counts;
 mod document;
+mod http2;
 mod machine;
 mod peers;
 mod plot;

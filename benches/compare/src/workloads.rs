@@ -69,6 +69,7 @@ pub(crate) enum Over {
     /// The client is at both ends of the proxy.
     Proxy,
     Http,
+    Http2,
 }
 
 /// How instructions and system calls are counted.
@@ -329,6 +330,15 @@ pub(crate) const ROWS: &[Row] = &[
         short: "HTTP, 64 connections",
         workload: Workload::Http,
         load: over(Over::Http, 64, 0),
+        count: 6_400,
+        ..SERVER
+    },
+    Row {
+        name: "http2",
+        title: "HTTP/2 hello on hyper, 64 connections",
+        short: "HTTP/2, 64 connections",
+        workload: Workload::Http2,
+        load: over(Over::Http2, 64, 0),
         count: 6_400,
         ..SERVER
     },

@@ -115,7 +115,12 @@ impl Program {
     }
 
     pub fn serve_at(address: &str, example: &str, args: &[&str]) -> (Program, SocketAddr) {
-        let server = Program::start(Command::new(path(example)).arg(address).args(args));
+        Program::serve_command(Command::new(path(example)).arg(address).args(args))
+    }
+
+    /// As `serve`, of any program that says the same on its first line.
+    pub fn serve_command(command: &mut Command) -> (Program, SocketAddr) {
+        let server = Program::start(command);
         let line = server.stdout.recv_timeout(LIMIT).expect("a server says where it listens");
         let address = line.strip_prefix("listening on ").and_then(|rest| rest.split(',').next());
         let address = address.and_then(|address| address.parse().ok());

@@ -38,6 +38,8 @@ pub enum Workload {
     Proxy { upstream: u64 },
     /// An HTTP/1.1 server on hyper that answers "hello".
     Http,
+    /// The same over HTTP/2, by prior knowledge.
+    Http2,
 }
 
 /// Names, arguments and back: one line for each workload.
@@ -87,6 +89,7 @@ command_line! {
     "udp" => Udp {};
     "proxy" => Proxy { upstream };
     "http" => Http {};
+    "http2" => Http2 {};
 }
 
 fn number(args: &[String], name: &str) -> Result<u64, String> {
@@ -122,7 +125,7 @@ impl Workload {
             | WakeBusy { count }
             | WakeSpinning { count }
             | Tasks { count } => *count = wanted,
-            Empty | Echo { .. } | EchoTimeout { .. } | Udp | Proxy { .. } | Http => {}
+            Empty | Echo { .. } | EchoTimeout { .. } | Udp | Proxy { .. } | Http | Http2 => {}
         }
         self
     }

@@ -55,6 +55,7 @@ fn main() -> io::Result<()> {
         Udp => block_on(servers::udp())?,
         Proxy { upstream } => block_on(servers::proxy(upstream as u16))?,
         Http => block_on(servers::http())?,
+        Http2 => cannot("its HTTP/2 is not written here"),
     }
     Ok(())
 }

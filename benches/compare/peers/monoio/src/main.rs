@@ -35,6 +35,7 @@ fn main() -> io::Result<()> {
         Udp => block_on(servers::udp())?,
         Proxy { upstream } => block_on(servers::proxy(upstream as u16))?,
         WakeParked { .. } | WakeBusy { .. } | Http => cannot("peer-monoio-sync does this"),
+        Http2 => cannot("its HTTP/2 is not written here"),
     }
     Ok(())
 }

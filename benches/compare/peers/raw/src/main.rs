@@ -30,6 +30,6 @@ fn main() -> io::Result<()> {
         EchoTimeout { buffer } => echo::serve(buffer as usize, Some(program::TIMEOUT)),
         Udp => udp::serve(),
         Proxy { upstream } => proxy::serve(upstream as u16),
-        Http => cannot("hyper needs a runtime"),
+        Http | Http2 => cannot("hyper needs a runtime"),
     }
 }

@@ -3,10 +3,11 @@
 use std::io;
 use std::net::Ipv4Addr;
 
-use hyper::server::conn::http1;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use program::http::hello;
 use program::{DATAGRAM, TIMEOUT, listening};
+use runtime::hyper::Executor;
 use runtime::io::copy_bidirectional;
 use runtime::net::{TcpListener, TcpStream, UdpSocket};
 use runtime::spawn;
@@ -85,5 +86,13 @@ pub(crate) async fn http() -> io::Result<()> {
     loop {
         let stream = accept(&listener).await?;
         spawn(http1::Builder::new().serve_connection(stream, service_fn(hello)));
+    }
+}
+
+pub(crate) async fn http2() -> io::Result<()> {
+    let listener = listen().await?;
+    loop {
+        let stream = accept(&listener).await?;
+        spawn(http2::Builder::new(Executor).serve_connection(stream, service_fn(hello)));
     }
 }

@@ -51,6 +51,7 @@ async fn run(executor: &LocalExecutor<'_>, workload: Workload) -> io::Result<()>
         Udp => servers::udp().await?,
         Proxy { upstream } => servers::proxy(executor, upstream as u16).await?,
         Http => servers::http(executor).await?,
+        Http2 => cannot("its HTTP/2 is not written here"),
     }
     Ok(())
 }

@@ -33,6 +33,7 @@ fn main() -> io::Result<()> {
         Udp => run(servers::udp())?,
         Proxy { upstream } => run(servers::proxy(upstream as u16))?,
         Http => run(servers::http())?,
+        Http2 => run(servers::http2())?,
     }
     Ok(())
 }

@@ -3,9 +3,9 @@
 use std::io;
 use std::net::Ipv4Addr;
 
-use hyper::server::conn::http1;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use program::http::hello;
 use program::{DATAGRAM, TIMEOUT, listening};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
@@ -87,5 +87,14 @@ pub(crate) async fn http() -> io::Result<()> {
     loop {
         let stream = TokioIo::new(accept(&listener).await?);
         spawn(http1::Builder::new().serve_connection(stream, service_fn(hello)));
+    }
+}
+
+pub(crate) async fn http2() -> io::Result<()> {
+    let listener = listen().await?;
+    loop {
+        let stream = TokioIo::new(accept(&listener).await?);
+        let server = http2::Builder::new(TokioExecutor::new());
+        spawn(server.serve_connection(stream, service_fn(hello)));
     }
 }

@@ -13,7 +13,7 @@ mod wakes;
 
 use std::io;
 
-use program::Workload;
+use program::{Workload, cannot};
 use zruntime::LocalRuntime;
 
 fn main() -> io::Result<()> {
@@ -51,6 +51,7 @@ async fn run(runtime: &LocalRuntime, workload: Workload) -> io::Result<()> {
         Udp => servers::udp(runtime).await?,
         Proxy { upstream } => servers::proxy(runtime, upstream as u16).await?,
         Http => servers::http(runtime).await?,
+        Http2 => cannot("its HTTP/2 is not written here"),
     }
     Ok(())
 }
