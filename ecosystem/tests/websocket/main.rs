@@ -205,7 +205,7 @@ fn both_ends_send_at_once() {
         let (accepted, _) = listener.accept().await.unwrap();
         let (client, server) = runtime::join!(open(stream), accept_async(accepted));
         let tasks = [client, server.unwrap()].map(|end| {
-            let (mut sender, mut receiver) = end.split();
+            let (sender, mut receiver) = end.split();
             let send = runtime::spawn(async move {
                 let (mut random, mut pattern) = (Random(1), Pattern::default());
                 for _ in 0..MESSAGES {
