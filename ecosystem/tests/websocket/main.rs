@@ -5,7 +5,7 @@
 mod support;
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream as StdStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream as StdStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -13,11 +13,12 @@ use std::sync::Arc;
 use async_tungstenite::tungstenite::Message;
 use async_tungstenite::tungstenite::protocol::CloseFrame;
 use async_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use async_tungstenite::{WebSocketStream, client_async};
+use async_tungstenite::{WebSocketStream, accept_async, client_async};
 use ecosystem::certificate;
 use futures::{AsyncRead, AsyncWrite, SinkExt, TryStreamExt};
 use futures_rustls::TlsConnector;
-use runtime::net::TcpStream;
+use runtime::net::{TcpSocket, TcpStream};
+use runtime::task::yield_now;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 
@@ -186,6 +187,57 @@ async fn echoes<S: AsyncRead + AsyncWrite + Unpin>(socket: WebSocketStream<S>, l
     };
     let ((), received) = runtime::join!(send, receive);
     assert_eq!(received, len);
+}
+
+/// Through small buffers, in four tasks; receives that are dropped before they are done lose nothing.
+#[test]
+fn both_ends_send_at_once() {
+    const MESSAGES: usize = 300;
+    const MOST: usize = 100_000;
+    run(async {
+        let listener = TcpSocket::new_v4().unwrap();
+        listener.set_send_buffer_size(4096).unwrap();
+        listener.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let listener = listener.listen(1).unwrap();
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_send_buffer_size(4096).unwrap();
+        let stream = socket.connect(listener.local_addr().unwrap()).await.unwrap();
+        let (accepted, _) = listener.accept().await.unwrap();
+        let (client, server) = runtime::join!(open(stream), accept_async(accepted));
+        let tasks = [client, server.unwrap()].map(|end| {
+            let (sender, mut receiver) = end.split();
+            let send = runtime::spawn(async move {
+                let (mut random, mut pattern) = (Random(1), Pattern::default());
+                for _ in 0..MESSAGES {
+                    let message = Message::binary(pattern.take(random.up_to(MOST)));
+                    sender.send(message).await.unwrap();
+                }
+                sender
+            });
+            let receive = runtime::spawn(async move {
+                let (mut sizes, mut pattern) = (Random(1), Pattern::default());
+                let mut random = Random(2);
+                let mut received = 0;
+                while received < MESSAGES {
+                    let turns = random.below(4);
+                    let next = runtime::select! {
+                        biased;
+                        next = receiver.try_next() => next,
+                        () = async { for _ in 0..turns { yield_now().await } } => continue,
+                    };
+                    let message = next.unwrap().expect("the other end is open").into_data();
+                    assert_eq!(message.len(), sizes.up_to(MOST));
+                    pattern.check(&message);
+                    received += 1;
+                }
+                receiver
+            });
+            (send, receive)
+        });
+        for (send, receive) in tasks {
+            let _open = (send.await.unwrap(), receive.await.unwrap());
+        }
+    });
 }
 
 #[test]
