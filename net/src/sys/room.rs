@@ -6,13 +6,15 @@ use std::mem;
 use std::os::fd::{AsFd, AsRawFd};
 use std::slice;
 
-use libc::c_void;
 #[cfg(feature = "tokio-io")]
-use libc::{c_int, socklen_t};
+use libc::socklen_t;
+use libc::{c_int, c_void};
 
 #[cfg(feature = "tokio-io")]
 use super::RawAddr;
 use super::check_len;
+
+const NO_FLAGS: c_int = 0;
 
 /// A buffer with room behind its bytes.
 ///
@@ -31,78 +33,108 @@ pub(crate) unsafe trait Room {
     unsafe fn append(&mut self, len: usize);
 }
 
-/// [read(2)], appending to `buffer`; returns how much it was.
-///
-/// [read(2)]: https://man7.org/linux/man-pages/man2/read.2.html
-#[inline]
-pub(crate) fn read_to_room(fd: &impl AsFd, buffer: &mut impl Room) -> io::Result<usize> {
-    let (room, len) = buffer.room();
-    // SAFETY: `Room` promises that this much may be written there; the kernel writes no more.
-    let read = unsafe { libc::read(fd.as_fd().as_raw_fd(), room.cast::<c_void>(), len) };
-    let read = check_len(read)?;
-    // SAFETY: the kernel has written that many bytes.
-    unsafe { buffer.append(read) };
-    Ok(read)
+/// A buffer whose room is known, to read into once.
+pub(crate) struct Lent<'a, B> {
+    buffer: &'a mut B,
+    /// What `buffer`, borrowed for as long, gave as its room; after a read nothing.
+    room: *mut u8,
+    len: usize,
 }
 
-/// Has `read` read to the room, which is initialised for that; returns nothing, as the buffer tells.
-///
-/// # Panics
-///
-/// If `read` says that it read more than there was room for.
-#[inline]
-pub(crate) fn fill_room(
-    buffer: &mut impl Room,
-    read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
-) -> io::Result<()> {
-    let (room, len) = buffer.room();
-    // SAFETY: `Room` promises that this much may be written there, by us alone; zeroes initialise it.
-    let bytes = unsafe {
-        room.write_bytes(0, len);
-        slice::from_raw_parts_mut(room, len)
-    };
-    let read = read(bytes)?;
-    assert!(read <= len, "a read of {len} bytes says that it read {read}");
-    // SAFETY: all the room is initialised, and there was so much.
-    unsafe { buffer.append(read) };
-    Ok(())
-}
+impl<'a, B: Room> Lent<'a, B> {
+    #[inline]
+    pub(crate) fn of(buffer: &'a mut B) -> Lent<'a, B> {
+        let (room, len) = buffer.room();
+        Lent { buffer, room, len }
+    }
 
-/// [recv(2)] of a datagram, appending to `buffer`; returns how much of it that was.
-///
-/// [recv(2)]: https://man7.org/linux/man-pages/man2/recv.2.html
-#[cfg(feature = "tokio-io")]
-#[inline]
-pub(crate) fn receive_to_room(socket: &impl AsFd, buffer: &mut impl Room) -> io::Result<usize> {
-    receive_from_to_room(socket, buffer).map(|(len, _)| len)
-}
+    /// How many bytes can be read.
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
 
-/// [recvfrom(2)] of a datagram, appending to `buffer`; returns how much of it that was, and from where it
-/// came.
-///
-/// [recvfrom(2)]: https://man7.org/linux/man-pages/man2/recvfrom.2.html
-#[cfg(feature = "tokio-io")]
-#[inline]
-pub(crate) fn receive_from_to_room(
-    socket: &impl AsFd,
-    buffer: &mut impl Room,
-) -> io::Result<(usize, (RawAddr, socklen_t))> {
-    let socket = socket.as_fd().as_raw_fd();
-    let (room, len) = buffer.room();
-    let mut from = RawAddr::empty();
-    let mut from_len = mem::size_of::<RawAddr>() as socklen_t;
-    const NO_FLAGS: c_int = 0;
-    // SAFETY: `Room` promises that so much may be written there, and the address has the size that is said;
-    // the kernel writes no more, and the address is valid in any pattern.
-    let received = unsafe {
-        let (room, from, from_len) = (room.cast::<c_void>(), &raw mut from.any, &raw mut from_len);
-        libc::recvfrom(socket, room, len, NO_FLAGS, from, from_len)
-    };
-    // Without MSG_TRUNC it is what there was room for.
-    let received = check_len(received)?;
-    // SAFETY: the kernel has written that many bytes.
-    unsafe { buffer.append(received) };
-    Ok((received, (from, from_len)))
+    /// [read(2)], appending to the buffer; returns how much it was.
+    ///
+    /// [read(2)]: https://man7.org/linux/man-pages/man2/read.2.html
+    #[inline]
+    pub(crate) fn read(&mut self, fd: &impl AsFd) -> io::Result<usize> {
+        let fd = fd.as_fd().as_raw_fd();
+        // SAFETY: `Room` promises that this much may be written there; the kernel writes no more.
+        let read = check_len(unsafe { libc::read(fd, self.room.cast::<c_void>(), self.len) })?;
+        // SAFETY: the kernel has written that many bytes.
+        unsafe { self.append(read) };
+        Ok(read)
+    }
+
+    /// [recv(2)], appending to the buffer; returns how much it was.
+    ///
+    /// [recv(2)]: https://man7.org/linux/man-pages/man2/recv.2.html
+    #[inline]
+    pub(crate) fn receive(&mut self, socket: &impl AsFd) -> io::Result<usize> {
+        let socket = socket.as_fd().as_raw_fd();
+        let room = self.room.cast::<c_void>();
+        // SAFETY: `Room` promises that this much may be written there; the kernel writes no more.
+        let read = check_len(unsafe { libc::recv(socket, room, self.len, NO_FLAGS) })?;
+        // SAFETY: the kernel has written that many bytes; without MSG_TRUNC it is what there was room for.
+        unsafe { self.append(read) };
+        Ok(read)
+    }
+
+    /// [recvfrom(2)], appending to the buffer; returns how much it was, and from where it came.
+    ///
+    /// [recvfrom(2)]: https://man7.org/linux/man-pages/man2/recvfrom.2.html
+    #[cfg(feature = "tokio-io")]
+    #[inline]
+    pub(crate) fn receive_from(
+        &mut self,
+        socket: &impl AsFd,
+    ) -> io::Result<(usize, (RawAddr, socklen_t))> {
+        let socket = socket.as_fd().as_raw_fd();
+        let room = self.room.cast::<c_void>();
+        let mut from = RawAddr::empty();
+        let mut len = mem::size_of::<RawAddr>() as socklen_t;
+        // SAFETY: `Room` promises that so much may be written there, and the address has the size that is
+        // said; the kernel writes no more, and the address is valid in any pattern.
+        let received = check_len(unsafe {
+            libc::recvfrom(socket, room, self.len, NO_FLAGS, &raw mut from.any, &raw mut len)
+        })?;
+        // SAFETY: the kernel has written that many bytes; without MSG_TRUNC it is what there was room for.
+        unsafe { self.append(received) };
+        Ok((received, (from, len)))
+    }
+
+    /// Has `read` read to the room, which is initialised for that, and appends it; returns how much it was.
+    ///
+    /// # Panics
+    ///
+    /// If `read` says that it read more than there was room for.
+    #[inline]
+    pub(crate) fn fill(
+        &mut self,
+        read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        // SAFETY: `Room` promises that this much may be written there, by us alone; zeroes initialise it.
+        let bytes = unsafe {
+            self.room.write_bytes(0, self.len);
+            slice::from_raw_parts_mut(self.room, self.len)
+        };
+        let read = read(bytes)?;
+        assert!(read <= self.len, "a read of {} bytes says that it read {read}", self.len);
+        // SAFETY: all the room is initialised, and there was so much.
+        unsafe { self.append(read) };
+        Ok(read)
+    }
+
+    /// # Safety
+    ///
+    /// As [`Room::append`].
+    #[inline]
+    unsafe fn append(&mut self, len: usize) {
+        self.len = 0;
+        // SAFETY: the caller promises it.
+        unsafe { self.buffer.append(len) };
+    }
 }
 
 #[cfg(feature = "tokio-io")]

@@ -21,20 +21,31 @@ use std::task::{Context, Poll};
 use runtime_core::io::ReadFd;
 
 #[cfg(any(feature = "hyper", feature = "tokio-io"))]
-use crate::stdio::Stdin;
-#[cfg(any(feature = "hyper", feature = "tokio-io"))]
-use crate::sys::{self, Room};
+use crate::sys::{Lent, Room};
 
 /// Hands every type that reads to the macro `$each`, with its generics before it and what goes `$with` it
 /// behind.
-///
-/// The standard input is not among them: how it is read depends on what it is.
 macro_rules! for_readers {
+    ($each:ident! $($with:tt)*) => {
+        $crate::traits::for_sockets!($each! $($with)*);
+        $crate::traits::for_pipes!($each! $($with)*);
+        $each!([] $crate::stdio::Stdin; $($with)*);
+    };
+}
+
+/// The same for those that are sockets.
+macro_rules! for_sockets {
     ($each:ident! $($with:tt)*) => {
         $each!([] $crate::tcp::stream::TcpStream; $($with)*);
         $each!([] $crate::unix::stream::UnixStream; $($with)*);
         $each!([S: $crate::split::Stream] $crate::split::ReadHalf<'_, S>; $($with)*);
         $each!([S: $crate::split::Stream] $crate::split::OwnedReadHalf<S>; $($with)*);
+    };
+}
+
+/// The same for those that are pipes.
+macro_rules! for_pipes {
+    ($each:ident! $($with:tt)*) => {
         $each!([] $crate::unix::pipe::Receiver; $($with)*);
         $each!([] $crate::process::ChildStdout; $($with)*);
         $each!([] $crate::process::ChildStderr; $($with)*);
@@ -63,37 +74,62 @@ macro_rules! implement {
     };
 }
 
-use {for_readers, for_writers, implement};
+use {for_pipes, for_readers, for_sockets, for_writers, implement};
 
-/// Reads what is there to the room of `buffer`, by read(2).
+/// How a type reads into room that need not be initialised.
+#[cfg(any(feature = "hyper", feature = "tokio-io"))]
+trait ReadRoom: ReadFd {
+    /// As [`read_once`](ReadFd::read_once).
+    fn read_room_once(&self, room: &mut Lent<'_, impl Room>) -> io::Result<usize>;
+}
+
+#[cfg(any(feature = "hyper", feature = "tokio-io"))]
+macro_rules! read_room {
+    ([$($generics:tt)*] $stream:ty; $read:ident) => {
+        impl<$($generics)*> ReadRoom for $stream {
+            #[inline]
+            fn read_room_once(&self, room: &mut Lent<'_, impl Room>) -> io::Result<usize> {
+                room.$read(self)
+            }
+        }
+    };
+}
+
+#[cfg(any(feature = "hyper", feature = "tokio-io"))]
+for_sockets!(read_room! receive);
+#[cfg(any(feature = "hyper", feature = "tokio-io"))]
+for_pipes!(read_room! read);
+
+/// How it is read depends on what it is.
+#[cfg(any(feature = "hyper", feature = "tokio-io"))]
+impl ReadRoom for crate::stdio::Stdin {
+    #[inline]
+    fn read_room_once(&self, room: &mut Lent<'_, impl Room>) -> io::Result<usize> {
+        room.fill(|bytes| self.read_once(bytes))
+    }
+}
+
+#[cfg(any(feature = "hyper", feature = "tokio-io"))]
+impl<S: ReadRoom> ReadRoom for &S {
+    #[inline]
+    fn read_room_once(&self, room: &mut Lent<'_, impl Room>) -> io::Result<usize> {
+        (**self).read_room_once(room)
+    }
+}
+
+/// Reads what is there to the room of `buffer`.
 #[cfg(any(feature = "hyper", feature = "tokio-io"))]
 #[inline]
-fn poll_read_to_room<S: ReadFd>(
+fn poll_read_room<S: ReadRoom>(
     stream: &S,
     cx: &mut Context<'_>,
     buffer: &mut impl Room,
 ) -> Poll<io::Result<()>> {
-    let (_, len) = buffer.room();
-    if len == 0 {
+    let mut room = Lent::of(buffer);
+    if room.len() == 0 {
         return Poll::Ready(Ok(()));
     }
-    let asked = crate::methods::asked::<S>(len);
-    let read = |io: &S::Io| sys::read_to_room(io, buffer);
+    let asked = crate::methods::asked::<S>(room.len());
+    let read = |_: &S::Io| stream.read_room_once(&mut room);
     stream.source().poll_read_stream(cx, asked, read).map_ok(|_read| ())
-}
-
-/// As [`poll_read_to_room`], in the way that the standard input is to be read.
-#[cfg(any(feature = "hyper", feature = "tokio-io"))]
-#[inline]
-fn poll_read_stdin_to_room(
-    stdin: &Stdin,
-    cx: &mut Context<'_>,
-    buffer: &mut impl Room,
-) -> Poll<io::Result<()>> {
-    let (_, len) = buffer.room();
-    if len == 0 {
-        return Poll::Ready(Ok(()));
-    }
-    let read = |_: &_| sys::fill_room(buffer, |bytes| stdin.read_once(bytes));
-    stdin.source().poll_read_with(cx, read)
 }
