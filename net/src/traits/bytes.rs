@@ -7,8 +7,8 @@ use std::net::SocketAddr;
 use ::bytes::BufMut;
 use runtime_core::io::{Interest, ReadFd};
 
-use super::{ReadRoom, for_readers};
-use crate::sys::{self, Chunk, Lent};
+use super::for_readers;
+use crate::sys::{self, Chunk};
 use crate::unix::SocketAddr as UnixSocketAddr;
 use crate::{UdpSocket, UnixDatagram};
 
@@ -43,7 +43,7 @@ macro_rules! try_read_buf {
             #[inline]
             pub fn try_read_buf<B: BufMut>(&self, buf: &mut B) -> io::Result<usize> {
                 let source = ReadFd::source(self);
-                let read = |_: &_| self.read_room_once(&mut Lent::of(&mut Chunk(buf)));
+                let read = |_: &_| sys::read_room_once(self, &mut Chunk(buf));
                 source.try_io(Interest::READABLE, read)
             }
         }
@@ -86,7 +86,7 @@ macro_rules! receive_buf {
             /// ```
             #[inline]
             pub async fn recv_buf<B: BufMut>(&self, buf: &mut B) -> io::Result<usize> {
-                let receive = |socket: &_| Lent::of(&mut Chunk(buf)).receive(socket);
+                let receive = |socket: &_| sys::receive_to_room(socket, &mut Chunk(buf));
                 self.io.read_with(receive).await
             }
 
@@ -101,7 +101,7 @@ macro_rules! receive_buf {
             /// If `buf` does.
             #[inline]
             pub fn try_recv_buf<B: BufMut>(&self, buf: &mut B) -> io::Result<usize> {
-                let receive = |socket: &_| Lent::of(&mut Chunk(buf)).receive(socket);
+                let receive = |socket: &_| sys::receive_to_room(socket, &mut Chunk(buf));
                 self.io.try_io(Interest::READABLE, receive)
             }
 
@@ -123,7 +123,7 @@ macro_rules! receive_buf {
                 &self,
                 buf: &mut B,
             ) -> io::Result<(usize, $addr)> {
-                let receive = |socket: &_| Lent::of(&mut Chunk(buf)).receive_from(socket);
+                let receive = |socket: &_| sys::receive_from_to_room(socket, &mut Chunk(buf));
                 let (len, from) = self.io.read_with(receive).await?;
                 Ok((len, $from_raw(from)?))
             }
@@ -139,7 +139,7 @@ macro_rules! receive_buf {
             /// If `buf` does.
             #[inline]
             pub fn try_recv_buf_from<B: BufMut>(&self, buf: &mut B) -> io::Result<(usize, $addr)> {
-                let receive = |socket: &_| Lent::of(&mut Chunk(buf)).receive_from(socket);
+                let receive = |socket: &_| sys::receive_from_to_room(socket, &mut Chunk(buf));
                 let (len, from) = self.io.try_io(Interest::READABLE, receive)?;
                 Ok((len, $from_raw(from)?))
             }

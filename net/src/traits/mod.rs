@@ -12,17 +12,6 @@ mod hyper;
 #[cfg(feature = "tokio-io")]
 mod tokio_io;
 
-#[cfg(any(feature = "hyper", feature = "tokio-io"))]
-use std::io;
-#[cfg(any(feature = "hyper", feature = "tokio-io"))]
-use std::task::{Context, Poll};
-
-#[cfg(any(feature = "hyper", feature = "tokio-io"))]
-use runtime_core::io::ReadFd;
-
-#[cfg(any(feature = "hyper", feature = "tokio-io"))]
-use crate::sys::{Lent, Room};
-
 /// Hands every type that reads to the macro `$each`, with its generics before it and what goes `$with` it
 /// behind.
 macro_rules! for_readers {
@@ -74,62 +63,5 @@ macro_rules! implement {
     };
 }
 
-use {for_pipes, for_readers, for_sockets, for_writers, implement};
-
-/// How a type reads into room that need not be initialised.
-#[cfg(any(feature = "hyper", feature = "tokio-io"))]
-trait ReadRoom: ReadFd {
-    /// As [`read_once`](ReadFd::read_once).
-    fn read_room_once(&self, room: &mut Lent<'_, impl Room>) -> io::Result<usize>;
-}
-
-#[cfg(any(feature = "hyper", feature = "tokio-io"))]
-macro_rules! read_room {
-    ([$($generics:tt)*] $stream:ty; $read:ident) => {
-        impl<$($generics)*> ReadRoom for $stream {
-            #[inline]
-            fn read_room_once(&self, room: &mut Lent<'_, impl Room>) -> io::Result<usize> {
-                room.$read(self)
-            }
-        }
-    };
-}
-
-#[cfg(any(feature = "hyper", feature = "tokio-io"))]
-for_sockets!(read_room! receive);
-#[cfg(any(feature = "hyper", feature = "tokio-io"))]
-for_pipes!(read_room! read);
-
-/// How it is read depends on what it is.
-#[cfg(any(feature = "hyper", feature = "tokio-io"))]
-impl ReadRoom for crate::stdio::Stdin {
-    #[inline]
-    fn read_room_once(&self, room: &mut Lent<'_, impl Room>) -> io::Result<usize> {
-        room.fill(|bytes| self.read_once(bytes))
-    }
-}
-
-#[cfg(any(feature = "hyper", feature = "tokio-io"))]
-impl<S: ReadRoom> ReadRoom for &S {
-    #[inline]
-    fn read_room_once(&self, room: &mut Lent<'_, impl Room>) -> io::Result<usize> {
-        (**self).read_room_once(room)
-    }
-}
-
-/// Reads what is there to the room of `buffer`.
-#[cfg(any(feature = "hyper", feature = "tokio-io"))]
-#[inline]
-fn poll_read_room<S: ReadRoom>(
-    stream: &S,
-    cx: &mut Context<'_>,
-    buffer: &mut impl Room,
-) -> Poll<io::Result<()>> {
-    let mut room = Lent::of(buffer);
-    if room.len() == 0 {
-        return Poll::Ready(Ok(()));
-    }
-    let asked = crate::methods::asked::<S>(room.len());
-    let read = |_: &S::Io| stream.read_room_once(&mut room);
-    stream.source().poll_read_stream(cx, asked, read).map_ok(|_read| ())
-}
+pub(crate) use {for_pipes, for_sockets};
+use {for_readers, for_writers, implement};

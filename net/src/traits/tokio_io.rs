@@ -7,7 +7,8 @@ use std::task::{Context, Poll};
 use runtime_core::io::WriteFd;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{for_readers, for_writers, implement, poll_read_room};
+use super::{for_readers, for_writers, implement};
+use crate::sys::poll_read_room;
 
 for_readers! { implement! AsyncRead {
     #[inline]
