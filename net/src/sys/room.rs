@@ -5,14 +5,21 @@ use std::io;
 use std::mem;
 use std::os::fd::{AsFd, AsRawFd};
 use std::slice;
+use std::task::{Context, Poll, ready};
 
-use libc::c_void;
 #[cfg(feature = "tokio-io")]
-use libc::{c_int, socklen_t};
+use libc::socklen_t;
+use libc::{c_int, c_void};
+use runtime_core::io::ReadFd;
 
 #[cfg(feature = "tokio-io")]
 use super::RawAddr;
 use super::check_len;
+use crate::methods::asked;
+use crate::stdio::Stdin;
+use crate::traits::{for_pipes, for_sockets};
+
+const NO_FLAGS: c_int = 0;
 
 /// A buffer with room behind its bytes.
 ///
@@ -31,41 +38,116 @@ pub(crate) unsafe trait Room {
     unsafe fn append(&mut self, len: usize);
 }
 
-/// [read(2)], appending to `buffer`; returns how much it was.
+/// How a type reads into room.
+///
+/// # Safety
+///
+/// So many bytes at the start of the room are initialised as `read_room_once` returns.
+pub(crate) unsafe trait ReadRoom: ReadFd {
+    /// As [`read_once`](ReadFd::read_once), to `len` bytes from `room` on.
+    ///
+    /// # Safety
+    ///
+    /// They may be written to.
+    unsafe fn read_room_once(&self, room: *mut u8, len: usize) -> io::Result<usize>;
+}
+
+macro_rules! read_room {
+    ([$($generics:tt)*] $stream:ty; $read:ident) => {
+        // SAFETY: the kernel writes so many bytes as it says.
+        unsafe impl<$($generics)*> ReadRoom for $stream {
+            #[inline]
+            unsafe fn read_room_once(&self, room: *mut u8, len: usize) -> io::Result<usize> {
+                // SAFETY: the caller promises it.
+                unsafe { $read(self, room, len) }
+            }
+        }
+    };
+}
+
+for_sockets!(read_room! receive);
+for_pipes!(read_room! read);
+
+// SAFETY: all the room is initialised.
+unsafe impl ReadRoom for Stdin {
+    #[inline]
+    unsafe fn read_room_once(&self, room: *mut u8, len: usize) -> io::Result<usize> {
+        // SAFETY: the caller promises that they may be written to; zeroes initialise them.
+        let bytes = unsafe {
+            room.write_bytes(0, len);
+            slice::from_raw_parts_mut(room, len)
+        };
+        // How it is read depends on what it is.
+        self.read_once(bytes).inspect(|&read| assert!(read <= len, "more was read than asked for"))
+    }
+}
+
+// SAFETY: as what it refers to.
+unsafe impl<S: ReadRoom> ReadRoom for &S {
+    #[inline]
+    unsafe fn read_room_once(&self, room: *mut u8, len: usize) -> io::Result<usize> {
+        // SAFETY: the caller promises it.
+        unsafe { (**self).read_room_once(room, len) }
+    }
+}
+
+/// Reads what is there to the room of `buffer`, waiting until there is something.
+#[inline]
+pub(crate) fn poll_read_room<S: ReadRoom>(
+    stream: &S,
+    cx: &mut Context<'_>,
+    buffer: &mut impl Room,
+) -> Poll<io::Result<()>> {
+    let (room, len) = buffer.room();
+    if len == 0 {
+        return Poll::Ready(Ok(()));
+    }
+    // SAFETY: `Room` promises that this much may be written there; the buffer is not used meanwhile.
+    let read = |_: &S::Io| unsafe { stream.read_room_once(room, len) };
+    let read = ready!(stream.source().poll_read_stream(cx, asked::<S>(len), read))?;
+    // SAFETY: what the engine returns is what the last read did, which has initialised so much.
+    unsafe { buffer.append(read) };
+    Poll::Ready(Ok(()))
+}
+
+/// Reads what is there to the room of `buffer`, once.
+#[cfg(feature = "tokio-io")]
+#[inline]
+pub(crate) fn read_room_once(stream: &impl ReadRoom, buffer: &mut impl Room) -> io::Result<usize> {
+    let (room, len) = buffer.room();
+    // SAFETY: `Room` promises that this much may be written there, and `ReadRoom` that it was.
+    unsafe {
+        let read = stream.read_room_once(room, len)?;
+        buffer.append(read);
+        Ok(read)
+    }
+}
+
+/// [read(2)].
+///
+/// # Safety
+///
+/// `len` bytes from `room` on may be written to.
 ///
 /// [read(2)]: https://man7.org/linux/man-pages/man2/read.2.html
 #[inline]
-pub(crate) fn read_to_room(fd: &impl AsFd, buffer: &mut impl Room) -> io::Result<usize> {
-    let (room, len) = buffer.room();
-    // SAFETY: `Room` promises that this much may be written there; the kernel writes no more.
-    let read = unsafe { libc::read(fd.as_fd().as_raw_fd(), room.cast::<c_void>(), len) };
-    let read = check_len(read)?;
-    // SAFETY: the kernel has written that many bytes.
-    unsafe { buffer.append(read) };
-    Ok(read)
+unsafe fn read(fd: &impl AsFd, room: *mut u8, len: usize) -> io::Result<usize> {
+    // SAFETY: the caller promises it; the kernel writes no more.
+    check_len(unsafe { libc::read(fd.as_fd().as_raw_fd(), room.cast::<c_void>(), len) })
 }
 
-/// Has `read` read to the room, which is initialised for that; returns nothing, as the buffer tells.
+/// [recv(2)].
 ///
-/// # Panics
+/// # Safety
 ///
-/// If `read` says that it read more than there was room for.
+/// As [`read`].
+///
+/// [recv(2)]: https://man7.org/linux/man-pages/man2/recv.2.html
 #[inline]
-pub(crate) fn fill_room(
-    buffer: &mut impl Room,
-    read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
-) -> io::Result<()> {
-    let (room, len) = buffer.room();
-    // SAFETY: `Room` promises that this much may be written there, by us alone; zeroes initialise it.
-    let bytes = unsafe {
-        room.write_bytes(0, len);
-        slice::from_raw_parts_mut(room, len)
-    };
-    let read = read(bytes)?;
-    assert!(read <= len, "a read of {len} bytes says that it read {read}");
-    // SAFETY: all the room is initialised, and there was so much.
-    unsafe { buffer.append(read) };
-    Ok(())
+unsafe fn receive(socket: &impl AsFd, room: *mut u8, len: usize) -> io::Result<usize> {
+    let socket = socket.as_fd().as_raw_fd();
+    // SAFETY: the caller promises it; the kernel writes no more, and without MSG_TRUNC says no more.
+    check_len(unsafe { libc::recv(socket, room.cast::<c_void>(), len, NO_FLAGS) })
 }
 
 /// [recv(2)] of a datagram, appending to `buffer`; returns how much of it that was.
@@ -74,7 +156,13 @@ pub(crate) fn fill_room(
 #[cfg(feature = "tokio-io")]
 #[inline]
 pub(crate) fn receive_to_room(socket: &impl AsFd, buffer: &mut impl Room) -> io::Result<usize> {
-    receive_from_to_room(socket, buffer).map(|(len, _)| len)
+    let (room, len) = buffer.room();
+    // SAFETY: `Room` promises that this much may be written there, and the kernel has written that many.
+    unsafe {
+        let received = receive(socket, room, len)?;
+        buffer.append(received);
+        Ok(received)
+    }
 }
 
 /// [recvfrom(2)] of a datagram, appending to `buffer`; returns how much of it that was, and from where it
@@ -89,18 +177,15 @@ pub(crate) fn receive_from_to_room(
 ) -> io::Result<(usize, (RawAddr, socklen_t))> {
     let socket = socket.as_fd().as_raw_fd();
     let (room, len) = buffer.room();
+    let room = room.cast::<c_void>();
     let mut from = RawAddr::empty();
     let mut from_len = mem::size_of::<RawAddr>() as socklen_t;
-    const NO_FLAGS: c_int = 0;
     // SAFETY: `Room` promises that so much may be written there, and the address has the size that is said;
     // the kernel writes no more, and the address is valid in any pattern.
-    let received = unsafe {
-        let (room, from, from_len) = (room.cast::<c_void>(), &raw mut from.any, &raw mut from_len);
-        libc::recvfrom(socket, room, len, NO_FLAGS, from, from_len)
-    };
-    // Without MSG_TRUNC it is what there was room for.
-    let received = check_len(received)?;
-    // SAFETY: the kernel has written that many bytes.
+    let received = check_len(unsafe {
+        libc::recvfrom(socket, room, len, NO_FLAGS, &raw mut from.any, &raw mut from_len)
+    })?;
+    // SAFETY: the kernel has written that many bytes; without MSG_TRUNC it is what there was room for.
     unsafe { buffer.append(received) };
     Ok((received, (from, from_len)))
 }

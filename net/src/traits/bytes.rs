@@ -43,7 +43,8 @@ macro_rules! try_read_buf {
             #[inline]
             pub fn try_read_buf<B: BufMut>(&self, buf: &mut B) -> io::Result<usize> {
                 let source = ReadFd::source(self);
-                source.try_io(Interest::READABLE, |io| sys::read_to_room(io, &mut Chunk(buf)))
+                let read = |_: &_| sys::read_room_once(self, &mut Chunk(buf));
+                source.try_io(Interest::READABLE, read)
             }
         }
     };
@@ -85,7 +86,8 @@ macro_rules! receive_buf {
             /// ```
             #[inline]
             pub async fn recv_buf<B: BufMut>(&self, buf: &mut B) -> io::Result<usize> {
-                self.io.read_with(|socket| sys::receive_to_room(socket, &mut Chunk(buf))).await
+                let receive = |socket: &_| sys::receive_to_room(socket, &mut Chunk(buf));
+                self.io.read_with(receive).await
             }
 
             /// As [`recv_buf`](Self::recv_buf), if there is a datagram now.

@@ -10,32 +10,25 @@ use runtime_core::io::{ReadFd, WriteFd};
 
 use super::{for_readers, for_writers, implement};
 
-macro_rules! read {
-    ([$($generics:tt)*] $stream:ty;) => {
-        implement! { [$($generics)*] $stream; AsyncRead {
-            #[inline]
-            fn poll_read(
-                self: Pin<&mut Self>,
-                cx: &mut Context<'_>,
-                buf: &mut [u8],
-            ) -> Poll<io::Result<usize>> {
-                ReadFd::poll_read(&*self, cx, buf)
-            }
+for_readers! { implement! AsyncRead {
+    #[inline]
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        ReadFd::poll_read(&*self, cx, buf)
+    }
 
-            #[inline]
-            fn poll_read_vectored(
-                self: Pin<&mut Self>,
-                cx: &mut Context<'_>,
-                bufs: &mut [IoSliceMut<'_>],
-            ) -> Poll<io::Result<usize>> {
-                ReadFd::poll_read_vectored(&*self, cx, bufs)
-            }
-        } }
-    };
-}
-
-for_readers!(read!);
-read!([] crate::stdio::Stdin;);
+    #[inline]
+    fn poll_read_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &mut [IoSliceMut<'_>],
+    ) -> Poll<io::Result<usize>> {
+        ReadFd::poll_read_vectored(&*self, cx, bufs)
+    }
+} }
 
 for_writers! { implement! AsyncWrite {
     #[inline]

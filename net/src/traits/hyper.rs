@@ -7,7 +7,8 @@ use std::task::{Context, Poll};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use runtime_core::io::WriteFd;
 
-use super::{for_readers, for_writers, implement, poll_read_stdin_to_room, poll_read_to_room};
+use super::{for_readers, for_writers, implement};
+use crate::sys::poll_read_room;
 
 for_readers! { implement! Read {
     #[inline]
@@ -16,18 +17,7 @@ for_readers! { implement! Read {
         cx: &mut Context<'_>,
         mut buf: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        poll_read_to_room(&*self, cx, &mut buf)
-    }
-} }
-
-implement! { [] crate::stdio::Stdin; Read {
-    #[inline]
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        mut buf: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        poll_read_stdin_to_room(&self, cx, &mut buf)
+        poll_read_room(&*self, cx, &mut buf)
     }
 } }
 

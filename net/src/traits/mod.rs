@@ -12,29 +12,29 @@ mod hyper;
 #[cfg(feature = "tokio-io")]
 mod tokio_io;
 
-#[cfg(any(feature = "hyper", feature = "tokio-io"))]
-use std::io;
-#[cfg(any(feature = "hyper", feature = "tokio-io"))]
-use std::task::{Context, Poll};
-
-#[cfg(any(feature = "hyper", feature = "tokio-io"))]
-use runtime_core::io::ReadFd;
-
-#[cfg(any(feature = "hyper", feature = "tokio-io"))]
-use crate::stdio::Stdin;
-#[cfg(any(feature = "hyper", feature = "tokio-io"))]
-use crate::sys::{self, Room};
-
 /// Hands every type that reads to the macro `$each`, with its generics before it and what goes `$with` it
 /// behind.
-///
-/// The standard input is not among them: how it is read depends on what it is.
 macro_rules! for_readers {
+    ($each:ident! $($with:tt)*) => {
+        $crate::traits::for_sockets!($each! $($with)*);
+        $crate::traits::for_pipes!($each! $($with)*);
+        $each!([] $crate::stdio::Stdin; $($with)*);
+    };
+}
+
+/// The same for those that are sockets.
+macro_rules! for_sockets {
     ($each:ident! $($with:tt)*) => {
         $each!([] $crate::tcp::stream::TcpStream; $($with)*);
         $each!([] $crate::unix::stream::UnixStream; $($with)*);
         $each!([S: $crate::split::Stream] $crate::split::ReadHalf<'_, S>; $($with)*);
         $each!([S: $crate::split::Stream] $crate::split::OwnedReadHalf<S>; $($with)*);
+    };
+}
+
+/// The same for those that are pipes.
+macro_rules! for_pipes {
+    ($each:ident! $($with:tt)*) => {
         $each!([] $crate::unix::pipe::Receiver; $($with)*);
         $each!([] $crate::process::ChildStdout; $($with)*);
         $each!([] $crate::process::ChildStderr; $($with)*);
@@ -63,37 +63,5 @@ macro_rules! implement {
     };
 }
 
+pub(crate) use {for_pipes, for_sockets};
 use {for_readers, for_writers, implement};
-
-/// Reads what is there to the room of `buffer`, by read(2).
-#[cfg(any(feature = "hyper", feature = "tokio-io"))]
-#[inline]
-fn poll_read_to_room<S: ReadFd>(
-    stream: &S,
-    cx: &mut Context<'_>,
-    buffer: &mut impl Room,
-) -> Poll<io::Result<()>> {
-    let (_, len) = buffer.room();
-    if len == 0 {
-        return Poll::Ready(Ok(()));
-    }
-    let asked = crate::methods::asked::<S>(len);
-    let read = |io: &S::Io| sys::read_to_room(io, buffer);
-    stream.source().poll_read_stream(cx, asked, read).map_ok(|_read| ())
-}
-
-/// As [`poll_read_to_room`], in the way that the standard input is to be read.
-#[cfg(any(feature = "hyper", feature = "tokio-io"))]
-#[inline]
-fn poll_read_stdin_to_room(
-    stdin: &Stdin,
-    cx: &mut Context<'_>,
-    buffer: &mut impl Room,
-) -> Poll<io::Result<()>> {
-    let (_, len) = buffer.room();
-    if len == 0 {
-        return Poll::Ready(Ok(()));
-    }
-    let read = |_: &_| sys::fill_room(buffer, |bytes| stdin.read_once(bytes));
-    stdin.source().poll_read_with(cx, read)
-}

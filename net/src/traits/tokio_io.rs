@@ -7,7 +7,8 @@ use std::task::{Context, Poll};
 use runtime_core::io::WriteFd;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{for_readers, for_writers, implement, poll_read_stdin_to_room, poll_read_to_room};
+use super::{for_readers, for_writers, implement};
+use crate::sys::poll_read_room;
 
 for_readers! { implement! AsyncRead {
     #[inline]
@@ -16,18 +17,7 @@ for_readers! { implement! AsyncRead {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        poll_read_to_room(&*self, cx, buf)
-    }
-} }
-
-implement! { [] crate::stdio::Stdin; AsyncRead {
-    #[inline]
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        poll_read_stdin_to_room(&self, cx, buf)
+        poll_read_room(&*self, cx, buf)
     }
 } }
 
