@@ -1,4 +1,4 @@
-//! What a subscriber of `tracing` sees of tasks: their spans, and the panics that nobody awaits.
+//! What a subscriber of `tracing` sees of tasks: their spans, the panics that nobody awaits, and stalls.
 //!
 //! A binary of its own, as the feature `tracing` is off by default.
 
@@ -37,6 +37,8 @@ struct Told {
     /// Of the last span or event.
     fields: BTreeMap<&'static str, String>,
     target: String,
+    /// The line and the fields of each stall. They are apart, since a busy machine may add some.
+    stalls: Vec<(String, BTreeMap<&'static str, String>)>,
 }
 
 /// What a span is called in the lines.
@@ -119,9 +121,16 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Log {
     }
 
     fn on_event(&self, event: &Event<'_>, cx: Context<'_, S>) {
+        let span = label(cx.event_span(event));
+        if event.metadata().target() == "runtime::stall" {
+            let mut told = Told::default();
+            event.record(&mut told);
+            let line = format!("{}, in {span}", told.fields["message"]);
+            return self.lock().stalls.push((line, told.fields));
+        }
         self.read(event.metadata(), |visit| event.record(visit));
         let message = self.field("message").unwrap_or_default();
-        self.push(format!("{message}, in {}", label(cx.event_span(event))));
+        self.push(format!("{message}, in {span}"));
     }
 }
 
@@ -368,6 +377,34 @@ fn a_panic_whose_handle_is_dropped_later_is_an_event_too() {
     assert_eq!(log.take(), ["a task panicked and nobody awaits it, in nothing"]);
     assert_eq!(log.field("id"), Some(id.to_string()));
     assert_eq!(log.field("name"), None);
+}
+
+#[test]
+fn a_poll_that_holds_the_thread_is_an_event() {
+    const LONG: Duration = Duration::from_millis(150);
+    let log = Log::default();
+    let id = log.watch(|| {
+        runtime::block_on(async {
+            let task = spawn("a", async { thread::sleep(LONG) });
+            let id = task.id();
+            task.await.unwrap();
+            for _ in 0..1000 {
+                yield_now().await;
+            }
+            thread::sleep(LONG);
+            id
+        })
+    });
+    let stalls = mem::take(&mut log.lock().stalls);
+    let held = |fields: &BTreeMap<_, String>| fields["held_ms"].parse::<u64>().unwrap();
+    assert!(stalls.iter().all(|(_, fields)| held(fields) >= 100), "{stalls:?}");
+    let of = |line: &str| stalls.iter().find(|(told, _)| told == line).map(|(_, fields)| fields);
+    let task = of("a task held the thread, and all others waited, in a").unwrap();
+    assert!(held(task) >= 150, "{task:?}");
+    assert_eq!(task["id"], id.to_string());
+    assert_eq!(task["name"], "\"a\"");
+    assert!(task["place"].starts_with(file!()), "{task:?}");
+    of("the future of block_on held the thread, and all tasks waited, in nothing").unwrap();
 }
 
 #[test]

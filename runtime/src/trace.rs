@@ -1,4 +1,5 @@
-//! What `tracing` sees of a runtime: a span for each task, an event for each panic that nobody awaits.
+//! What `tracing` sees of a runtime: a span for each task, an event for each panic that nobody awaits and for
+//! each poll that stalls the others.
 //!
 //! Without the feature the same names are there, without a size and without code. The span of a task
 //! lies in a table beside the scheduler, by the task's index, so that neither its future nor its box
@@ -6,21 +7,26 @@
 //! cell is borrowed while that runs.
 
 #[cfg(not(feature = "tracing"))]
-pub(crate) use self::off::{Serial, Span, Spans};
+pub(crate) use self::off::{Serial, Span, Spans, Stopwatch};
 #[cfg(feature = "tracing")]
-pub(crate) use self::on::{Serial, Span, Spans};
+pub(crate) use self::on::{Serial, Span, Spans, Stopwatch};
 
 #[cfg(feature = "tracing")]
 mod on {
     use std::cell::RefCell;
     use std::mem;
+    use std::time::{Duration, Instant};
 
     use tracing::span::EnteredSpan;
-    use tracing::{error, trace_span};
+    use tracing::{Level, enabled, error, trace_span, warn};
 
     use crate::task::{Id, Place};
 
     const TARGET: &str = "runtime::task";
+    const STALLS: &str = "runtime::stall";
+
+    /// A poll that lasts as long is told of.
+    const STALL: Duration = Duration::from_millis(100);
 
     /// The span of a task or of a blocking closure. Its parent is the span that is current when it is
     /// made, which is where `spawn` was called.
@@ -119,6 +125,34 @@ mod on {
         }
     }
 
+    /// How long a poll lasts, if the subscriber wants to hear of stalls: for others no clock is read.
+    pub(crate) struct Stopwatch(Option<Instant>);
+
+    impl Stopwatch {
+        #[inline]
+        pub(crate) fn start() -> Stopwatch {
+            Stopwatch(enabled!(target: STALLS, Level::WARN).then(Instant::now))
+        }
+
+        /// The time since, if it was long.
+        #[inline]
+        pub(crate) fn stalled(&self) -> Option<Duration> {
+            self.0.map(|start| start.elapsed()).filter(|&held| held >= STALL)
+        }
+
+        /// Tells of a task's poll that was long, in the task's span.
+        pub(crate) fn report(held: Duration, id: u64, name: Option<&str>, place: Place) {
+            let held_ms = held.as_millis() as u64;
+            warn!(target: STALLS, id, name, %place, held_ms, "a task held the thread, and all others waited");
+        }
+
+        /// The same of the future given to `block_on`.
+        pub(crate) fn report_root(held: Duration) {
+            let held_ms = held.as_millis() as u64;
+            warn!(target: STALLS, held_ms, "the future of block_on held the thread, and all tasks waited");
+        }
+    }
+
     /// The id of a task that has ended, for its event.
     #[derive(Clone, Copy)]
     pub(crate) struct Serial(u64);
@@ -133,6 +167,8 @@ mod on {
 
 #[cfg(not(feature = "tracing"))]
 mod off {
+    use std::time::Duration;
+
     use crate::task::{Id, Place};
 
     pub(crate) struct Span;
@@ -192,6 +228,26 @@ mod off {
     }
 
     pub(crate) struct Entered;
+
+    pub(crate) struct Stopwatch;
+
+    impl Stopwatch {
+        #[inline(always)]
+        pub(crate) fn start() -> Stopwatch {
+            Stopwatch
+        }
+
+        #[inline(always)]
+        pub(crate) fn stalled(&self) -> Option<Duration> {
+            None
+        }
+
+        #[inline(always)]
+        pub(crate) fn report(_held: Duration, _id: u64, _name: Option<&str>, _place: Place) {}
+
+        #[inline(always)]
+        pub(crate) fn report_root(_held: Duration) {}
+    }
 
     #[derive(Clone, Copy)]
     pub(crate) struct Serial;

@@ -17,6 +17,7 @@ use crate::task::cell::BoxedTask;
 use crate::task::scheduler::{Next, ROOT};
 use crate::task::waker;
 use crate::timer::Alarms;
+use crate::trace::Stopwatch;
 use crate::wakeups::{ASLEEP_IN_EPOLL, ASLEEP_ON_FUTEX, Command};
 
 /// The future given to `block_on`, which lies on that call's stack.
@@ -179,7 +180,11 @@ impl Core {
     fn poll_root(&self, root: &mut Root<'_>) {
         let waker = waker::of(Name::new(self.name, ROOT));
         context::begin_poll(0, coop::BUDGET);
+        let watch = Stopwatch::start();
         root.done = (root.poll)(&mut Context::from_waker(&waker)).is_ready();
+        if let Some(held) = watch.stalled() {
+            Stopwatch::report_root(held);
+        }
     }
 
     /// Takes the events that are there; if nothing is ready it waits for them, or for a deadline.

@@ -31,6 +31,7 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::process;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 pub use self::builder::Builder;
 pub use self::error::JoinError;
@@ -49,7 +50,7 @@ use crate::context::{self, Current};
 use crate::coop;
 use crate::core::Core;
 use crate::name::Name;
-use crate::trace::{Serial, Span};
+use crate::trace::{Serial, Span, Stopwatch};
 
 /// Where a task was spawned.
 pub(crate) type Place = &'static Location<'static>;
@@ -200,7 +201,18 @@ impl Core {
         let waker = waker::of(Name::new(self.name, index));
         context::begin_poll(serial, coop::BUDGET);
         let _entered = self.spans.enter(index);
-        task.as_mut().poll(&mut Context::from_waker(&waker))
+        let watch = Stopwatch::start();
+        let polled = task.as_mut().poll(&mut Context::from_waker(&waker));
+        if let Some(held) = watch.stalled() {
+            self.report_stall(index, serial, held);
+        }
+        polled
+    }
+
+    #[cold]
+    fn report_stall(&self, index: u32, serial: u64, held: Duration) {
+        let (place, name) = self.scheduler.origin(index);
+        Stopwatch::report(held, serial, name.as_deref(), place);
     }
 
     /// Drops a task's future for its abort, or for the end of the runtime.

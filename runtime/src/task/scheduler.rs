@@ -193,6 +193,14 @@ impl Scheduler {
         }
     }
 
+    /// Where a task that is there was spawned, and its name.
+    #[cold]
+    pub(crate) fn origin(&self, index: u32) -> (Place, Option<Rc<str>>) {
+        let entry = &self.tasks.borrow().entries[index as usize];
+        let named = (entry.state & NAMED != 0).then_some(index as usize);
+        (entry.place, named.and_then(|index| self.names.borrow().get(index)?.clone()))
+    }
+
     /// Has the processor fetch the entry of a task that will be woken soon, whether it exists or not.
     pub(crate) fn expect(&self, index: u32) {
         if let Some(entry) = self.tasks.borrow().entries.get(index as usize) {
