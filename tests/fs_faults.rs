@@ -135,3 +135,32 @@ fn a_thread_that_is_refused_is_an_error() {
         fs::read("/proc/self/stat").await.unwrap();
     });
 }
+
+#[cfg(feature = "tokio-io")]
+#[test]
+fn a_thread_that_is_refused_to_a_trait_is_an_error_once() {
+    use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
+
+    let _alone = alone();
+    let path = std::env::temp_dir().join(format!("runtime-refused-{}", std::process::id()));
+    let open = || std::fs::File::options().read(true).append(true).create(true).open(&path);
+    let mut file = File::from_std(open().unwrap());
+    run(async {
+        for operation in ["write", "read", "seek"] {
+            NO_THREADS.store(true, Ordering::Relaxed);
+            let refused = match operation {
+                "write" => AsyncWriteExt::write(&mut file, b"refused").await.err(),
+                "read" => AsyncReadExt::read(&mut file, &mut [0; 8]).await.err(),
+                _ => AsyncSeekExt::rewind(&mut file).await.err(),
+            };
+            NO_THREADS.store(false, Ordering::Relaxed);
+            let said = refused.expect(operation).to_string();
+            assert!(said.contains("could not start a thread"), "{operation}: {said}");
+            AsyncWriteExt::flush(&mut file).await.expect(operation);
+        }
+        AsyncWriteExt::write_all(&mut file, b"taken").await.unwrap();
+        AsyncWriteExt::flush(&mut file).await.unwrap();
+    });
+    assert_eq!(std::fs::read(&path).unwrap(), b"taken");
+    std::fs::remove_file(&path).unwrap();
+}

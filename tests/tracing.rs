@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::future::pending;
 use std::mem;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, mpsc};
 use std::thread;
@@ -438,6 +439,49 @@ fn a_blocking_closure_has_a_span_on_its_thread() {
         "joined, in nothing",
     ];
     assert_eq!(told, wanted);
+}
+
+/// Panics at whatever happens outside of a task's poll.
+struct Panics;
+
+impl<S: Subscriber> Layer<S> for Panics {
+    fn on_close(&self, _id: Id, _cx: Context<'_, S>) {
+        panic!("as it closes, on purpose");
+    }
+
+    fn on_event(&self, _event: &Event<'_>, _cx: Context<'_, S>) {
+        panic!("as it hears of it, on purpose");
+    }
+}
+
+#[test]
+fn a_subscriber_that_panics_ends_neither_the_loop_nor_its_end() {
+    let held = Rc::new(());
+    let there = dispatcher::with_default(&Dispatch::new(Registry::default().with(Panics)), || {
+        limited(|| {
+            let runtime = Runtime::new().unwrap();
+            runtime.block_on(async {
+                assert_eq!(runtime::spawn(async { 1 }).await.unwrap(), 1);
+                drop(runtime::spawn(async { 2 }));
+                drop(runtime::spawn(async { panic!("unheard, on purpose") }));
+                let later = runtime::spawn(async { panic!("unheard, on purpose") });
+                yield_now().await;
+                drop(later);
+                assert!(runtime::spawn(pending::<()>()).cancel().await.is_err());
+            });
+            for _ in 0..2 {
+                let held = held.clone();
+                drop(runtime.spawn(async move {
+                    pending::<()>().await;
+                    drop(held);
+                }));
+            }
+            runtime.handle().clone()
+        })
+    });
+    assert_eq!(Rc::strong_count(&held), 1);
+    let late = there.spawn(async {});
+    assert!(futures::executor::block_on(late).unwrap_err().is_cancelled());
 }
 
 /// Notes as each span is closed whether what it is about has been reported as finished.

@@ -49,6 +49,11 @@ mod on {
         }
 
         #[inline]
+        pub(crate) fn is_none(&self) -> bool {
+            self.0.is_disabled()
+        }
+
+        #[inline]
         pub(crate) fn in_scope<T>(&self, run: impl FnOnce() -> T) -> T {
             self.0.in_scope(run)
         }
@@ -187,6 +192,11 @@ mod off {
         #[inline(always)]
         pub(crate) fn none() -> Span {
             Span
+        }
+
+        #[inline(always)]
+        pub(crate) fn is_none(&self) -> bool {
+            true
         }
 
         #[inline(always)]

@@ -99,6 +99,13 @@ impl Lock {
         self.state().retire()
     }
 
+    /// Forgets the error that was left, which the caller tells in another way.
+    #[cfg(any(feature = "futures-io", feature = "tokio-io"))]
+    #[cold]
+    pub(super) fn forget_error(&self) {
+        self.state().error = None;
+    }
+
     #[inline]
     fn poll_when<T>(
         &self,

@@ -6,16 +6,17 @@ use std::future::{pending, poll_fn};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex, mpsc};
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
+use futures::FutureExt;
 use futures::channel::oneshot;
 use runtime::task::yield_now;
 use runtime::time::sleep;
-use runtime::{Handle, Runtime};
+use runtime::{Handle, JoinHandle, Runtime};
 
-use crate::support::{limited, run};
+use crate::support::{limited, run, turns};
 
 #[test]
 fn eight_threads_spawn_ten_thousand_each() {
@@ -119,6 +120,43 @@ fn the_handle_of_a_remote_spawn_is_awaited_on_either_side() {
         let thread = runtime::spawn_blocking(|| thread.join().unwrap());
         assert_eq!(thread.await.unwrap(), 1);
     });
+}
+
+#[test]
+fn a_handle_that_was_polled_elsewhere_is_awaited_at_home() {
+    run(async {
+        let (go, gone) = oneshot::channel::<u32>();
+        let handle = poll_elsewhere(runtime::spawn(gone));
+        let join = runtime::spawn(handle);
+        // The handle is polled here before a turn of the loop takes in what the poll over there has left.
+        turns().await;
+        go.send(1).unwrap();
+        assert_eq!(join.await.unwrap().unwrap(), Ok(1));
+    });
+}
+
+#[test]
+fn a_handle_that_was_polled_elsewhere_and_at_home_is_awaited_elsewhere() {
+    run(async {
+        let (go, gone) = oneshot::channel::<u32>();
+        let mut handle = poll_elsewhere(runtime::spawn(gone));
+        // What that has left is taken in.
+        turns().await;
+        assert!(futures::poll!(&mut handle).is_pending());
+        let thread = thread::spawn(|| futures::executor::block_on(handle));
+        go.send(1).unwrap();
+        let join = runtime::spawn_blocking(|| thread.join().unwrap());
+        assert_eq!(join.await.unwrap().unwrap(), Ok(1));
+    });
+}
+
+/// Polls a handle once on a thread without a runtime.
+fn poll_elsewhere<T: Send + 'static>(mut handle: JoinHandle<T>) -> JoinHandle<T> {
+    let poll = move || {
+        assert!(handle.poll_unpin(&mut Context::from_waker(Waker::noop())).is_pending());
+        handle
+    };
+    thread::spawn(poll).join().unwrap()
 }
 
 #[test]

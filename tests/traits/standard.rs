@@ -3,10 +3,12 @@
 use std::env;
 use std::future::poll_fn;
 use std::io::{IoSlice, Read, Write};
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::process::{Command, Stdio};
 
 use runtime::io::{stderr, stdin, stdout};
+use tokio::io::{AsyncRead, ReadBuf};
 
 use crate::faces::{Futures, Hyper, Reads, Tokio, Writes, once};
 use crate::support::{limited, run};
@@ -33,11 +35,24 @@ where
     poll_fn(|cx| F::poll_shutdown(Pin::new(&mut output), cx)).await.unwrap();
 }
 
+/// The room of a growing buffer is not set to zero as a whole each time.
+async fn leaves_room_alone() {
+    let mut buffer = vec![MaybeUninit::new(1); 1 << 20];
+    let mut lent = ReadBuf::uninit(&mut buffer);
+    let mut input = stdin();
+    assert!(
+        once(|cx| AsyncRead::poll_read(Pin::new(&mut input), cx, &mut lent)).await.is_pending()
+    );
+    // SAFETY: the whole buffer was initialised before it was lent as one that need not be.
+    assert_eq!(unsafe { buffer[1 << 19].assume_init() }, 1);
+}
+
 /// The child: what the traits do.
 #[test]
 fn child_of_the_standard_streams_test() {
     if env::var_os(IS_CHILD).is_some() {
         run(async {
+            leaves_room_alone().await;
             ask::<Futures>().await;
             ask::<Tokio>().await;
             ask::<Hyper>().await;

@@ -68,10 +68,15 @@ macro_rules! read_room {
 for_sockets!(read_room! receive);
 for_pipes!(read_room! read);
 
-// SAFETY: all the room is initialised.
+/// What is set to zero for a read at most: as much as a pipe holds. The room of a buffer that grows as it
+/// fills is much more than what comes at a time.
+const ZEROED: usize = 64 * 1024;
+
+// SAFETY: as much of the room as is read to is initialised.
 unsafe impl ReadRoom for Stdin {
     #[inline]
     unsafe fn read_room_once(&self, room: *mut u8, len: usize) -> io::Result<usize> {
+        let len = len.min(ZEROED);
         // SAFETY: the caller promises that they may be written to; zeroes initialise them.
         let bytes = unsafe {
             room.write_bytes(0, len);

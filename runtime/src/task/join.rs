@@ -267,7 +267,7 @@ impl<T: 'static> JoinHandle<T> {
     #[cold]
     fn poll_elsewhere(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
         let mut outcome: Option<Outcome<T>> = None;
-        let polled = self.form.poll_elsewhere(&self.task, cx, &mut Untyped::new(&mut outcome));
+        let polled = self.form.poll_elsewhere(&mut self.task, cx, &mut Untyped::new(&mut outcome));
         let outcome = ready!(polled).and_then(|()| outcome.unwrap_or(Err(Failure::Cancelled)));
         Poll::Ready(outcome.map_err(|failure| JoinError::new(self.id(), failure)))
     }
@@ -279,7 +279,7 @@ impl Form {
     /// that there is none.
     fn poll_elsewhere(
         &mut self,
-        task: &TaskRef,
+        task: &mut TaskRef,
         cx: &mut Context<'_>,
         into: &mut Untyped<'_>,
     ) -> Poll<Result<(), Failure>> {
@@ -288,7 +288,12 @@ impl Form {
                 Some(Join::Pending) => return Poll::Pending,
                 Some(Join::Complete) => return Poll::Ready(Ok(())),
                 Some(Join::Gone) => return Poll::Ready(Err(Failure::Cancelled)),
-                None => *self = Form::Shared(Slot::following(task)),
+                None => {
+                    *self = Form::Shared(Slot::following(task));
+                    // A task has one joiner. Back where its runtime turns the handle would be that by the
+                    // name, instead of what fills the slot.
+                    *task = TaskRef::nobody(task.id);
+                }
             }
         }
         match self {

@@ -247,9 +247,21 @@ impl Core {
     pub(crate) fn end_task(&self, index: u32, task: BoxedTask) {
         let span = self.spans.take(index);
         match self.scheduler.end(index, task, self.name) {
-            Ok(None) => {}
-            Ok(Some(joiner)) => self.wake_foreign(joiner),
+            Ok(joiner) => {
+                self.close(span);
+                if let Some(joiner) = joiner {
+                    self.wake_foreign(joiner);
+                }
+            }
             Err(unwanted) => self.drop_unwanted(unwanted, span),
+        }
+    }
+
+    /// Closes a span, which may be foreign code: its panic is not the loop's.
+    #[inline(always)]
+    fn close(&self, span: Span) {
+        if !span.is_none() {
+            self.drop_caught(span);
         }
     }
 
@@ -280,6 +292,7 @@ impl Core {
             unhandled(payload);
         }
         self.scheduler.keep_box(task);
+        self.close(span);
     }
 
     /// Does with a panic that nobody looks at what the builder was told.
@@ -292,7 +305,7 @@ impl Core {
         span: &Span,
     ) {
         let words = error::message(&payload).unwrap_or("(no message)");
-        span.report_panic(serial, name, place, words);
+        self.contain(|| span.report_panic(serial, name, place, words));
         let named = name.map(|name| format!(" {name:?}")).unwrap_or_default();
         let report = format!(
             "runtime: the task{named} spawned at {place} panicked and nobody awaits it: {words}\n"

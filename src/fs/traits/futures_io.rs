@@ -6,7 +6,6 @@ use std::task::{Context, Poll, ready};
 
 use futures_io::{AsyncRead, AsyncSeek, AsyncWrite};
 
-use super::begin_seek;
 use crate::fs::File;
 use crate::fs::cursor::Outcome;
 
@@ -67,7 +66,7 @@ impl AsyncSeek for File {
                 (_, Some(Outcome::Sought { asked, position })) if asked == pos => {
                     return Poll::Ready(Ok(position));
                 }
-                (guard, _) => begin_seek(guard, pos)?,
+                (guard, _) => self.begin_seek(guard, pos)?,
             }
         }
     }

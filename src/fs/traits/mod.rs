@@ -19,35 +19,37 @@ use super::cursor::{Cursor, Outcome};
 use super::job::start;
 use super::lock::Guard;
 
-/// Has the pool do something with the cursor, where it leaves what came of it; an error is left to the next
-/// operation.
-#[inline]
-fn begin(
-    mut guard: Guard,
-    operation: impl FnOnce(&StdFile, &mut Cursor) -> io::Result<Option<Outcome>> + Send + 'static,
-) -> io::Result<()> {
-    guard.set_for_job(true);
-    let job = move || {
-        guard.set_for_job(false);
-        let (file, cursor) = guard.with_cursor();
-        match operation(file, cursor) {
-            Ok(outcome) => cursor.outcome = outcome,
-            Err(error) => guard.hold_error(error),
-        }
-    };
-    start(job).map(drop)
-}
-
-/// Has the pool move the position.
-#[inline]
-fn begin_seek(guard: Guard, asked: SeekFrom) -> io::Result<()> {
-    begin(guard, move |file, cursor| {
-        let position = cursor.seek(file, asked)?;
-        Ok(Some(Outcome::Sought { asked, position }))
-    })
-}
-
 impl File {
+    /// Has the pool do something with the cursor, where it leaves what came of it; an error is left to the
+    /// next operation.
+    #[inline]
+    fn begin(
+        &self,
+        mut guard: Guard,
+        operation: impl FnOnce(&StdFile, &mut Cursor) -> io::Result<Option<Outcome>> + Send + 'static,
+    ) -> io::Result<()> {
+        guard.set_for_job(true);
+        let job = move || {
+            guard.set_for_job(false);
+            let (file, cursor) = guard.with_cursor();
+            match operation(file, cursor) {
+                Ok(outcome) => cursor.outcome = outcome,
+                Err(error) => guard.hold_error(error),
+            }
+        };
+        // A pool that takes no job drops it, which leaves an error too; this one says more.
+        start(job).map(drop).inspect_err(|_| self.lock.forget_error())
+    }
+
+    /// Has the pool move the position.
+    #[inline]
+    fn begin_seek(&self, guard: Guard, asked: SeekFrom) -> io::Result<()> {
+        self.begin(guard, move |file, cursor| {
+            let position = cursor.seek(file, asked)?;
+            Ok(Some(Outcome::Sought { asked, position }))
+        })
+    }
+
     /// A guard with the cursor, once what was begun has ended, and what came of that.
     #[inline]
     fn poll_exclusive(
@@ -68,7 +70,10 @@ impl File {
                 return Poll::Ready(Ok(guard));
             }
             let len = len.min(self.max_buf_size);
-            begin(guard, move |file, cursor| cursor.fill(file, len).map(|()| Some(Outcome::Read)))?;
+            let fill = move |file: &_, cursor: &mut Cursor| {
+                cursor.fill(file, len).map(|()| Some(Outcome::Read))
+            };
+            self.begin(guard, fill)?;
         }
     }
 
@@ -85,7 +90,7 @@ impl File {
         let (mut guard, _) = ready!(self.poll_exclusive(cx))?;
         let len = guard.with_cursor().1.take_in(bufs, self.max_buf_size);
         if len > 0 {
-            begin(guard, |file, cursor| cursor.write_all(file).map(|()| None))?;
+            self.begin(guard, |file, cursor| cursor.write_all(file).map(|()| None))?;
         }
         Poll::Ready(Ok(len))
     }

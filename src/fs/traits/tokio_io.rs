@@ -6,7 +6,6 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncSeek, AsyncWrite, ReadBuf};
 
-use super::begin_seek;
 use crate::fs::File;
 use crate::fs::cursor::Outcome;
 
@@ -68,7 +67,7 @@ impl AsyncSeek for File {
             let text = "another operation of the file goes on: poll_complete before start_seek";
             return Err(io::Error::other(text));
         };
-        begin_seek(entered?, position)
+        self.begin_seek(entered?, position)
     }
 
     /// 0 if no seek was started, or something was done since: which tokio leaves open.
