@@ -337,7 +337,18 @@ fn scan_says_what_it_cannot_scan() {
 }
 
 fn supervise(commands: &[&[&str]]) -> Program {
-    Program::of(command("supervisor").args(commands.join(&"--")))
+    let mut supervisor = command("supervisor");
+    // A shell cannot trap what was ignored when it was started, as SIGHUP is where the tests run under nohup(1).
+    let default = || {
+        // SAFETY: it sets what the system calls the default.
+        match unsafe { libc::signal(libc::SIGHUP, libc::SIG_DFL) } {
+            libc::SIG_ERR => Err(io::Error::last_os_error()),
+            _ => Ok(()),
+        }
+    };
+    // SAFETY: between fork and exec it makes one system call.
+    unsafe { supervisor.pre_exec(default) };
+    Program::of(supervisor.args(commands.join(&"--")))
 }
 
 /// It goes on after SIGHUP and ends at SIGTERM, and says so. What it waits for ignores the former, as
