@@ -380,9 +380,11 @@ fn a_panic_whose_handle_is_dropped_later_is_an_event_too() {
     assert_eq!(log.field("name"), None);
 }
 
+/// A poll that lasts as long is told of.
+const LONG: Duration = Duration::from_millis(150);
+
 #[test]
 fn a_poll_that_holds_the_thread_is_an_event() {
-    const LONG: Duration = Duration::from_millis(150);
     let log = Log::default();
     let id = log.watch(|| {
         runtime::block_on(async {
@@ -468,6 +470,12 @@ fn a_subscriber_that_panics_ends_neither_the_loop_nor_its_end() {
                 yield_now().await;
                 drop(later);
                 assert!(runtime::spawn(pending::<()>()).cancel().await.is_err());
+                let slow = runtime::spawn(async {
+                    thread::sleep(LONG);
+                    3
+                });
+                assert_eq!(slow.await.unwrap(), 3);
+                thread::sleep(LONG);
             });
             for _ in 0..2 {
                 let held = held.clone();

@@ -183,7 +183,7 @@ impl Core {
         let watch = Stopwatch::start();
         root.done = (root.poll)(&mut Context::from_waker(&waker)).is_ready();
         if let Some(held) = watch.stalled() {
-            Stopwatch::report_root(held);
+            self.contain(|| Stopwatch::report_root(held));
         }
     }
 

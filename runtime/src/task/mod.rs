@@ -212,7 +212,7 @@ impl Core {
     #[cold]
     fn report_stall(&self, index: u32, serial: u64, held: Duration) {
         let (place, name) = self.scheduler.origin(index);
-        Stopwatch::report(held, serial, name.as_deref(), place);
+        self.contain(|| Stopwatch::report(held, serial, name.as_deref(), place));
     }
 
     /// Drops a task's future for its abort, or for the end of the runtime.
