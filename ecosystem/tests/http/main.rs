@@ -6,3 +6,5 @@ mod deadlines;
 mod program;
 mod server;
 mod shutdown;
+#[path = "../support/mod.rs"]
+mod support;

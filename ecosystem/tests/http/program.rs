@@ -1,35 +1,28 @@
 //! Programs: our examples as servers, the tools that talk to them, and files for both.
 
 use std::env;
-use std::fs::{self, File};
-use std::io::{BufRead, BufReader, BufWriter, Read, Write};
+use std::fs::File;
+use std::io::{BufWriter, Read, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{self, Child, Command, ExitStatus, Output, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::process::{Command, ExitStatus, Output};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// More than anything here takes on a loaded machine.
-pub(crate) const LIMIT: Duration = Duration::from_secs(120);
+pub(crate) use crate::support::LIMIT;
+use crate::support::{Directory, Program, path, signal};
 
 /// An example that serves, and is killed when this is dropped.
 pub(crate) struct Server {
-    child: Child,
+    program: Program,
     pub(crate) address: SocketAddr,
 }
 
 impl Server {
-    /// Starts it on a free port, and reads from its first line which one that is.
+    /// Starts it on a free port.
     pub(crate) fn start(example: &str) -> Server {
-        let mut command = example_command(example);
-        let mut child =
-            command.arg("127.0.0.1:0").stdout(Stdio::piped()).spawn().expect("it is built");
-        let mut line = String::new();
-        let stdout = child.stdout.take().expect("it is piped");
-        BufReader::new(stdout).read_line(&mut line).expect("it says where it listens");
-        let address = line.trim_end().strip_prefix("listening on ").expect(&line);
-        Server { child, address: address.parse().expect(&line) }
+        let (program, address) = Program::serve(example, &[]);
+        Server { program, address }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -37,13 +30,12 @@ impl Server {
     }
 
     pub(crate) fn signal(&self, name: &str) {
-        let kill = format!("kill -{name} {}", self.child.id());
-        assert!(Command::new("sh").args(["-c", &kill]).status().expect("a shell").success());
+        signal(&self.program.child, name);
     }
 
     /// Waits for its end.
     pub(crate) fn wait(mut self) -> ExitStatus {
-        within_limit(|| self.child.try_wait().expect("a child of ours"))
+        within_limit(|| self.program.child.try_wait().expect("a child of ours"))
     }
 
     /// Asks it to end, which it does well.
@@ -52,14 +44,6 @@ impl Server {
         self.signal("TERM");
         let status = self.wait();
         assert!(status.success(), "{status}");
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // Both fail only if it has been waited for.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -76,11 +60,8 @@ pub(crate) fn within_limit<T>(mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// An example of this package; `cargo build --examples` makes it, and so does `cargo test`.
 pub(crate) fn example_command(name: &str) -> Command {
-    let test = env::current_exe().expect("the path of this test");
-    let built = test.parent().and_then(|deps| deps.parent()).expect("target/PROFILE");
-    Command::new(built.join("examples").join(name))
+    Command::new(path(name))
 }
 
 /// A program that may be missing, except where `CI` says that nothing may be; limited in time.
@@ -111,19 +92,15 @@ pub(crate) fn printed(command: &mut Command) -> String {
 }
 
 /// A folder for files, which goes with this.
-pub(crate) struct Folder(PathBuf);
+pub(crate) struct Folder(Directory);
 
 impl Folder {
     pub(crate) fn new() -> Folder {
-        static FOLDERS: AtomicU32 = AtomicU32::new(0);
-        let number = FOLDERS.fetch_add(1, Ordering::Relaxed);
-        let path = env::temp_dir().join(format!("ecosystem-http-{}-{number}", process::id()));
-        fs::create_dir(&path).expect("a folder for files");
-        Folder(path)
+        Folder(Directory::new())
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.0.join(name)
+        self.0.file(name).into()
     }
 
     /// A file of so many MiB, no two of which are alike.
@@ -140,12 +117,6 @@ impl Folder {
         }
         file.flush().expect("room for the file");
         path
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
     }
 }
 
