@@ -343,7 +343,8 @@ impl Builder {
         };
         let observer = Observer::new(&self.wishes);
         let counters = observer.as_ref().map(|observer| observer.counters.clone());
-        let shared = Arc::new(Shared { name, block, pool, counters });
+        let watch = observer.as_ref().and_then(|observer| observer.watch());
+        let shared = Arc::new(Shared { name, block, pool, counters, watch });
         Ok(Runtime::of(Core::new(options, observer, shared, clock_stands)))
     }
 }

@@ -63,7 +63,7 @@ impl Core {
     #[cold]
     #[track_caller]
     fn run_observed(&self, observer: &Observer, root: &mut Root<'_>) {
-        let _busy = observer.busy();
+        let _busy = observer.busy(self);
         match observer.is_timed() {
             false => self.run_probed(Watched::<false>(observer), root),
             true => self.run_probed(Watched::<true>(observer), root),
@@ -113,7 +113,7 @@ impl Core {
         observer: &Observer,
         limit: Option<Duration>,
     ) -> io::Result<Done> {
-        let _busy = observer.busy();
+        let _busy = observer.busy(self);
         match observer.is_timed() {
             false => self.turn_probed_for_host(Watched::<false>(observer), limit),
             true => self.turn_probed_for_host(Watched::<true>(observer), limit),
@@ -205,7 +205,10 @@ impl Core {
                         probe.poll_ends(self, index);
                         self.fail_task(index, task, Failure::Panicked(panic));
                     }
-                    None => resume_unwind(panic),
+                    None => {
+                        probe.poll_ends(self, ROOT);
+                        resume_unwind(panic)
+                    }
                 },
             }
         };
@@ -254,7 +257,7 @@ impl Core {
     fn poll_root<P: Probe>(&self, probe: P, root: &mut Root<'_>) {
         let waker = waker::of(Name::new(self.name, ROOT));
         context::begin_poll(0, coop::BUDGET);
-        probe.poll_begins(self, ROOT);
+        probe.poll_begins(self, ROOT, 0);
         root.done = (root.poll)(&mut Context::from_waker(&waker)).is_ready();
         probe.poll_ends(self, ROOT);
     }

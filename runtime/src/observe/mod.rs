@@ -6,6 +6,8 @@
 mod ages;
 mod metrics;
 mod stalls;
+mod watch;
+mod watchdog;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +17,8 @@ pub use self::stalls::Stall;
 
 use self::ages::Ages;
 pub(crate) use self::metrics::Counters;
-use self::stalls::Stalls;
+use self::stalls::{OnStall, Stalls};
+pub(crate) use self::watch::Watch;
 use crate::core::Core;
 
 /// What the loop tells of itself as it goes.
@@ -31,8 +34,9 @@ pub(crate) trait Probe: Copy {
     /// A task is to be polled, or the future of `block_on`, which is at [`ROOT`].
     ///
     /// [`ROOT`]: crate::task::scheduler::ROOT
-    fn poll_begins(self, core: &Core, index: u32);
+    fn poll_begins(self, core: &Core, index: u32, serial: u64);
 
+    /// It has, also by a panic; or it has not even begun, for the same reason.
     fn poll_ends(self, core: &Core, index: u32);
 
     /// The task's entry is still there.
@@ -61,7 +65,7 @@ impl Probe for Unwatched {
     fn polled(self, _core: &Core, _polls: u32) {}
 
     #[inline(always)]
-    fn poll_begins(self, _core: &Core, _index: u32) {}
+    fn poll_begins(self, _core: &Core, _index: u32, _serial: u64) {}
 
     #[inline(always)]
     fn poll_ends(self, _core: &Core, _index: u32) {}
@@ -101,9 +105,9 @@ impl<const TIMED: bool> Probe for Watched<'_, TIMED> {
     }
 
     #[inline(always)]
-    fn poll_begins(self, core: &Core, index: u32) {
+    fn poll_begins(self, core: &Core, index: u32, serial: u64) {
         if TIMED {
-            self.0.poll_begins(core, index);
+            self.0.poll_begins(core, index, serial);
         }
     }
 
@@ -128,12 +132,12 @@ impl<const TIMED: bool> Probe for Watched<'_, TIMED> {
     fn parks(self, core: &Core) {
         call(&self.0.on_park, core);
         self.0.counters.parks.add(1);
-        self.0.counters.busy.ends();
+        self.0.rests();
     }
 
     #[inline(always)]
     fn unparks(self, core: &Core) {
-        self.0.counters.busy.begins();
+        self.0.runs(core);
         call(&self.0.on_unpark, core);
     }
 }
@@ -154,7 +158,7 @@ pub(crate) struct Wishes {
     pub(crate) on_park: Hook,
     pub(crate) on_unpark: Hook,
     pub(crate) stall_threshold: Option<Duration>,
-    pub(crate) on_stall: Hook<dyn Fn(&Stall) + Send + Sync>,
+    pub(crate) on_stall: OnStall,
 }
 
 /// What a watched runtime has noted.
@@ -190,15 +194,34 @@ impl Observer {
     }
 
     /// The loop runs until this is dropped, but for its parks.
-    pub(crate) fn busy(&self) -> impl Drop {
-        struct Ends<'a>(&'a Counters);
+    pub(crate) fn busy(&self, core: &Core) -> impl Drop {
+        struct Ends<'a>(&'a Observer);
         impl Drop for Ends<'_> {
             fn drop(&mut self) {
-                self.0.busy.ends();
+                self.0.rests();
             }
         }
+        self.runs(core);
+        Ends(self)
+    }
+
+    fn runs(&self, core: &Core) {
         self.counters.busy.begins();
-        Ends(&self.counters)
+        if let Some(stalls) = &self.stalls {
+            stalls.runs(core);
+        }
+    }
+
+    fn rests(&self) {
+        self.counters.busy.ends();
+        if let Some(stalls) = &self.stalls {
+            stalls.rests();
+        }
+    }
+
+    /// What other threads see of its polls, if they are timed.
+    pub(crate) fn watch(&self) -> Option<Arc<Watch>> {
+        self.stalls.as_ref().map(Stalls::watch)
     }
 
     /// Whether polls are timed.
@@ -206,9 +229,9 @@ impl Observer {
         self.stalls.is_some()
     }
 
-    fn poll_begins(&self, core: &Core, index: u32) {
+    fn poll_begins(&self, core: &Core, index: u32, serial: u64) {
         if let Some(stalls) = &self.stalls {
-            stalls.poll_begins(core, index);
+            stalls.poll_begins(core, index, serial);
         }
     }
 
@@ -220,6 +243,15 @@ impl Observer {
 }
 
 impl Core {
+    /// Runs what drops a task's future, which may hold the thread as a poll may.
+    #[cold]
+    pub(crate) fn watch_drop<R>(&self, index: u32, drop: impl FnOnce() -> R) -> R {
+        match self.observer.as_ref().and_then(|observer| observer.stalls.as_ref()) {
+            Some(stalls) => stalls.around(self, index, drop),
+            None => drop(),
+        }
+    }
+
     /// How old a task is and how often it was polled, if somebody counts.
     #[cold]
     #[allow(dead_code, reason = "the dump is on its way")]
