@@ -44,6 +44,12 @@ impl Story {
         self.watch.introduce(index, origin);
     }
 
+    fn runs(&self, watchdog: &thread::JoinHandle<()>) {
+        if self.watch.runs() {
+            watchdog.thread().unpark();
+        }
+    }
+
     /// Of each poll the time says whose it is.
     fn poll_begins(&self, index: u32, serial: u64) {
         self.watch.poll_begins(index, time_of(serial));
@@ -135,12 +141,10 @@ fn a_poll_after_a_rest_is_told_of() {
                 }
             })
         };
-        story.watch.runs();
+        story.runs(&watchdog);
         story.watch.rests();
         // The watchdog has gone to sleep for good by now, or has not, or is about to.
-        if story.watch.runs() {
-            watchdog.thread().unpark();
-        }
+        story.runs(&watchdog);
         story.poll_begins(1, 1);
         // It hangs until the watchdog has told of it.
         watchdog.join().unwrap();
@@ -157,9 +161,7 @@ fn the_watchdog_ends_wherever_it_is() {
             let story = story.clone();
             thread::spawn(move || story.watch())
         };
-        if story.watch.runs() {
-            watchdog.thread().unpark();
-        }
+        story.runs(&watchdog);
         story.watch.rests();
         story.end(watchdog);
     });

@@ -27,7 +27,7 @@
 //! While the loop runs the watchdog sleeps for a threshold at most: a poll that it has not seen began after it
 //! looked. When the loop rests it sleeps for good. Between its look at RESTING and its sleep the loop may run
 //! again: both changes are read-modify-writes, so that either it finds RUNNING and does not sleep for good, or
-//! the loop finds that it does and wakes it.
+//! the loop finds that it does and wakes it. A store is enough to rest, since RUNNING is changed by the loop alone.
 
 use std::panic::Location;
 use std::sync::{Arc, PoisonError};
@@ -116,7 +116,7 @@ impl Watch {
 
     /// There will be no more polls. The watchdog has to be woken.
     pub(crate) fn end(&self) {
-        self.state.store(ENDED, Ordering::Release);
+        self.state.swap(ENDED, Ordering::AcqRel);
     }
 
     /// Whose polls those at `index` are from here on. For the loop, while no poll is under way.
