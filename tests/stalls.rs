@@ -115,21 +115,43 @@ fn child_idle() {
             let _ = woken.await;
         });
     });
-    let watchdog = limited(watchdog);
-    // It may be some thresholds before both sleep. Who woke at every one of them would never be so quiet.
+    await_quiet(&limited(watchdog));
+    wake.send(()).unwrap();
+    runtime.join().unwrap();
+}
+
+/// Waits until a watchdog with a threshold of 1 ms sleeps for good.
+fn await_quiet(watchdog: &str) {
     limited(|| {
         let mut before = None;
         loop {
+            // Who woke at every threshold would never be so quiet.
             thread::sleep(50 * MS);
-            let now = Some(sleeps(&watchdog));
+            let now = Some(sleeps(watchdog));
             if now == before {
                 break;
             }
             before = now;
         }
     });
-    wake.send(()).unwrap();
-    runtime.join().unwrap();
+}
+
+#[test]
+fn the_watchdog_of_a_runtime_that_only_a_guard_keeps_does_not_wake() {
+    assert_passes("child_kept");
+}
+
+#[test]
+#[ignore = "run by the_watchdog_of_a_runtime_that_only_.., in a process of its own"]
+fn child_kept() {
+    let runtime = timed(MS);
+    let handle = runtime.handle().clone();
+    runtime.spawn(std::future::pending::<()>());
+    runtime.block_on(yield_now());
+    let _guard = handle.enter();
+    let watchdog = limited(watchdog);
+    drop(runtime);
+    await_quiet(&watchdog);
 }
 
 #[test]
@@ -307,7 +329,7 @@ fn child_returns() {
         let sender = sender;
         let runtime = Builder::new()
             .stall_threshold(MS)
-            .on_stall(move |stall| drop(sender.send(stall.task)))
+            .on_stall(move |stall| sender.send(stall.task).unwrap_or(()))
             .build()
             .unwrap();
         let task = runtime.spawn(async {

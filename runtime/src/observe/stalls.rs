@@ -19,7 +19,8 @@ use crate::task::Id;
 pub(super) type OnStall = Hook<dyn Fn(&Stall) + Send + Sync>;
 
 /// A poll that holds, or has held, the thread for longer than
-/// [`Builder::stall_threshold`](crate::Builder::stall_threshold).
+/// [`Builder::stall_threshold`](crate::Builder::stall_threshold); given to
+/// [`on_stall`](crate::Builder::on_stall). As text it is a sentence.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Stall {
@@ -29,9 +30,9 @@ pub struct Stall {
     pub name: Option<String>,
     /// Where the task was spawned.
     pub place: Option<&'static std::panic::Location<'static>>,
-    /// For how long.
+    /// For how long, so far.
     pub held: Duration,
-    /// Whether the poll has ended.
+    /// Whether the poll has ended: then it is told of for the last time.
     pub ended: bool,
 }
 
@@ -163,9 +164,6 @@ impl Stalls {
 
     /// Runs what drops a task's future: a poll like others, but that the loop may rest, or be within a poll.
     pub(super) fn around<R>(&self, core: &Core, index: u32, drop: impl FnOnce() -> R) -> R {
-        if core.is_of_parent() {
-            return drop();
-        }
         let outer = self.watch.poll_ends().map(|since| (self.watch.index(), since));
         let was_resting = self.watch.is_resting();
         self.runs(core);
