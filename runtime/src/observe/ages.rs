@@ -4,7 +4,7 @@
 //! when: a task has been there since the first note that is past its serial. (Read at each spawn, the clock
 //! would be a tenth of what a task costs.)
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell, RefMut};
 
 use crate::core::Core;
 use crate::sys::clock::monotonic_ns;
@@ -15,9 +15,15 @@ const NOTES: usize = 4096;
 pub(crate) struct Ages {
     /// The serial that was next at the last note.
     next: Cell<u64>,
-    notes: RefCell<Vec<Note>>,
+    notes: OnceCell<Box<RefCell<Notes>>>,
+}
+
+#[derive(Default)]
+struct Notes {
+    /// In the order in which they were made, which is that of the serials.
+    of_here: Vec<Note>,
     /// Of tasks whose serials are of another thread's, by index.
-    from_elsewhere: RefCell<Vec<Note>>,
+    from_elsewhere: Vec<Note>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -28,11 +34,11 @@ struct Note {
 
 impl Ages {
     pub(super) fn new() -> Ages {
-        Ages {
-            next: Cell::new(0),
-            notes: RefCell::new(Vec::new()),
-            from_elsewhere: RefCell::new(Vec::new()),
-        }
+        Ages { next: Cell::new(0), notes: OnceCell::new() }
+    }
+
+    fn notes(&self) -> RefMut<'_, Notes> {
+        self.notes.get_or_init(Box::default).borrow_mut()
     }
 
     /// Notes the tasks that were spawned since the last time.
@@ -44,9 +50,10 @@ impl Ages {
         }
     }
 
+    #[inline(never)]
     fn note_up_to(&self, serial: u64, time: i64) {
         self.next.set(serial);
-        let notes = &mut *self.notes.borrow_mut();
+        let notes = &mut self.notes().of_here;
         if notes.len() == NOTES {
             let mut stays = false;
             notes.retain(|_| {
@@ -60,7 +67,7 @@ impl Ages {
     /// A task has come from another thread, with a serial from there.
     #[cold]
     pub(crate) fn note_from_elsewhere(&self, index: u32, serial: u64) {
-        let notes = &mut *self.from_elsewhere.borrow_mut();
+        let notes = &mut self.notes().from_elsewhere;
         let index = index as usize;
         if notes.len() <= index {
             notes.resize(index + 1, Note::default());
@@ -72,11 +79,11 @@ impl Ages {
     #[cold]
     pub(crate) fn age(&self, index: u32, serial: u64) -> i64 {
         let now = monotonic_ns();
-        let from_elsewhere = self.from_elsewhere.borrow().get(index as usize).copied();
-        if let Some(note) = from_elsewhere.filter(|note| note.serial == serial) {
+        let Notes { of_here: notes, from_elsewhere } = &*self.notes();
+        let own = from_elsewhere.get(index as usize).filter(|note| note.serial == serial);
+        if let Some(note) = own {
             return now - note.time;
         }
-        let notes = &*self.notes.borrow();
         let first = notes.partition_point(|note| note.serial <= serial);
         notes.get(first).map_or(0, |note| now - note.time)
     }
@@ -121,7 +128,7 @@ mod tests {
         for serial in 1..=100_000 {
             ages.note_up_to(serial, now - 1_000_000 + serial as i64);
         }
-        assert!(ages.notes.borrow().len() <= NOTES);
+        assert!(ages.notes().of_here.len() <= NOTES);
         let (oldest, youngest) = (ages.age(0, 0), ages.age(0, 99_999));
         assert!(oldest > youngest && oldest - youngest <= 100_000);
         assert!(oldest - youngest >= 99_000, "{oldest} {youngest}");
