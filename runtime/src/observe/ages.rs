@@ -78,59 +78,54 @@ impl Ages {
     /// How long ago a task was seen first, in nanoseconds; 0 if it is of the batch that runs.
     #[cold]
     pub(crate) fn age(&self, index: u32, serial: u64) -> i64 {
-        let now = monotonic_ns();
-        let Notes { of_here: notes, from_elsewhere } = &*self.notes();
-        let own = from_elsewhere.get(index as usize).filter(|note| note.serial == serial);
-        if let Some(note) = own {
-            return now - note.time;
-        }
-        let first = notes.partition_point(|note| note.serial <= serial);
-        notes.get(first).map_or(0, |note| now - note.time)
+        self.since(index, serial).map_or(0, |since| monotonic_ns() - since)
+    }
+
+    fn since(&self, index: u32, serial: u64) -> Option<i64> {
+        let notes = &*self.notes();
+        let own = notes.from_elsewhere.get(index as usize).filter(|note| note.serial == serial);
+        let first = || notes.of_here.partition_point(|note| note.serial <= serial);
+        own.or_else(|| notes.of_here.get(first())).map(|note| note.time)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::{Ages, NOTES};
-    use crate::sys::clock::monotonic_ns;
 
-    /// Notes of serials up to 10 at 1 s before now, up to 20 at half a second.
+    /// Notes of serials up to 10 at the time 1, and up to 20 at 2.
     fn noted() -> Ages {
-        let (ages, now) = (Ages::new(), monotonic_ns());
-        ages.note_up_to(10, now - 1_000_000_000);
-        ages.note_up_to(20, now - 500_000_000);
+        let ages = Ages::new();
+        ages.note_up_to(10, 1);
+        ages.note_up_to(20, 2);
         ages
     }
 
     #[test]
     fn a_task_is_there_since_the_first_note_past_its_serial() {
         let ages = noted();
-        assert!(ages.age(0, 9) >= 1_000_000_000);
-        let half = ages.age(0, 10);
-        assert!(
-            (500_000_000..1_000_000_000).contains(&half) || ages.age(0, 9) - half >= 500_000_000
-        );
-        assert_eq!(ages.age(0, 20), 0, "nobody has noted it yet");
+        let since = [9, 10, 19, 20].map(|serial| ages.since(0, serial));
+        assert_eq!(since, [Some(1), Some(2), Some(2), None]);
     }
 
     #[test]
     fn a_serial_of_another_threads_has_its_own_note() {
         let ages = noted();
         ages.note_from_elsewhere(3, 5);
-        assert!(ages.age(3, 5) < ages.age(2, 5), "at another index it is ours");
-        assert!(ages.age(3, 6) > ages.age(3, 5), "the index is another's by now");
+        assert!(ages.since(3, 5) > Some(2), "it is of now");
+        assert_eq!(ages.since(2, 5), Some(1), "at another index it is ours");
+        assert_eq!(ages.since(3, 6), Some(1), "the index is another's by now");
     }
 
     #[test]
-    fn the_notes_are_few_and_the_oldest_stays() {
+    fn the_notes_are_few_and_times_become_coarse() {
         let ages = Ages::new();
-        let now = monotonic_ns();
-        for serial in 1..=100_000 {
-            ages.note_up_to(serial, now - 1_000_000 + serial as i64);
-        }
+        (1..=100_000).for_each(|n| ages.note_up_to(n, n as i64));
         assert!(ages.notes().of_here.len() <= NOTES);
-        let (oldest, youngest) = (ages.age(0, 0), ages.age(0, 99_999));
-        assert!(oldest > youngest && oldest - youngest <= 100_000);
-        assert!(oldest - youngest >= 99_000, "{oldest} {youngest}");
+        for serial in [0, 1_000, 50_000, 99_000, 99_998] {
+            let since = ages.since(0, serial).unwrap() as u64;
+            let late = since - (serial + 1);
+            assert!(late <= 100_000 / (NOTES as u64 / 4), "{serial} since {since}");
+        }
     }
 }
