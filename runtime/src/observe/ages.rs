@@ -9,8 +9,12 @@ use std::cell::{Cell, OnceCell, RefCell, RefMut};
 use crate::core::Core;
 use crate::sys::clock::monotonic_ns;
 
-/// When so many notes are there, every other goes: ages become coarser as a runtime becomes older.
+/// When so many notes are there, every other goes, and from then on they are as far apart: ages are exact to a
+/// thousandth of the runtime's own.
 const NOTES: usize = 4096;
+
+/// How far apart they are at first.
+const STEP_NS: i64 = 1_000_000;
 
 pub(crate) struct Ages {
     /// The serial that was next at the last note.
@@ -18,8 +22,9 @@ pub(crate) struct Ages {
     notes: OnceCell<Box<RefCell<Notes>>>,
 }
 
-#[derive(Default)]
 struct Notes {
+    /// Notes that are no further apart are one, of the earlier time.
+    step: i64,
     /// In the order in which they were made, which is that of the serials.
     of_here: Vec<Note>,
     /// Of tasks whose serials are of another thread's, by index.
@@ -32,13 +37,38 @@ struct Note {
     time: i64,
 }
 
+impl Notes {
+    fn new() -> Box<RefCell<Notes>> {
+        Box::new(RefCell::new(Notes {
+            step: STEP_NS,
+            of_here: Vec::new(),
+            from_elsewhere: Vec::new(),
+        }))
+    }
+
+    /// A note that goes leaves what it says to the one before it.
+    #[cold]
+    fn thin(&mut self) {
+        let span = |notes: &[Note]| Some(notes.last()?.time - notes.first()?.time);
+        self.step = span(&self.of_here).unwrap_or(STEP_NS) / (NOTES as i64 / 2);
+        for pair in self.of_here.chunks_exact_mut(2) {
+            pair[0].serial = pair[1].serial;
+        }
+        let mut stays = false;
+        self.of_here.retain(|_| {
+            stays = !stays;
+            stays
+        });
+    }
+}
+
 impl Ages {
     pub(super) fn new() -> Ages {
         Ages { next: Cell::new(0), notes: OnceCell::new() }
     }
 
     fn notes(&self) -> RefMut<'_, Notes> {
-        self.notes.get_or_init(Box::default).borrow_mut()
+        self.notes.get_or_init(Notes::new).borrow_mut()
     }
 
     /// Notes the tasks that were spawned since the last time.
@@ -53,15 +83,14 @@ impl Ages {
     #[inline(never)]
     fn note_up_to(&self, serial: u64, time: i64) {
         self.next.set(serial);
-        let notes = &mut self.notes().of_here;
-        if notes.len() == NOTES {
-            let mut stays = false;
-            notes.retain(|_| {
-                stays = !stays;
-                stays
-            });
+        let notes = &mut *self.notes();
+        match notes.of_here.last_mut() {
+            Some(last) if time - last.time < notes.step => last.serial = serial,
+            _ => notes.of_here.push(Note { serial, time }),
         }
-        notes.push(Note { serial, time });
+        if notes.of_here.len() == NOTES {
+            notes.thin();
+        }
     }
 
     /// A task has come from another thread, with a serial from there.
@@ -91,13 +120,15 @@ impl Ages {
 
 #[cfg(test)]
 mod tests {
-    use super::{Ages, NOTES};
+    use super::{Ages, NOTES, STEP_NS};
 
-    /// Notes of serials up to 10 at the time 1, and up to 20 at 2.
+    const SECOND: i64 = 1_000_000_000;
+
+    /// Notes of serials up to 10 at 1 s, and up to 20 at 2 s.
     fn noted() -> Ages {
         let ages = Ages::new();
-        ages.note_up_to(10, 1);
-        ages.note_up_to(20, 2);
+        ages.note_up_to(10, SECOND);
+        ages.note_up_to(20, 2 * SECOND);
         ages
     }
 
@@ -105,27 +136,37 @@ mod tests {
     fn a_task_is_there_since_the_first_note_past_its_serial() {
         let ages = noted();
         let since = [9, 10, 19, 20].map(|serial| ages.since(0, serial));
-        assert_eq!(since, [Some(1), Some(2), Some(2), None]);
+        assert_eq!(since, [Some(SECOND), Some(2 * SECOND), Some(2 * SECOND), None]);
+    }
+
+    #[test]
+    fn notes_that_lie_close_are_one() {
+        let ages = noted();
+        ages.note_up_to(30, 2 * SECOND + STEP_NS - 1);
+        ages.note_up_to(40, 2 * SECOND + STEP_NS);
+        assert_eq!(ages.since(0, 29), Some(2 * SECOND));
+        assert_eq!(ages.since(0, 30), Some(2 * SECOND + STEP_NS));
     }
 
     #[test]
     fn a_serial_of_another_threads_has_its_own_note() {
         let ages = noted();
         ages.note_from_elsewhere(3, 5);
-        assert!(ages.since(3, 5) > Some(2), "it is of now");
-        assert_eq!(ages.since(2, 5), Some(1), "at another index it is ours");
-        assert_eq!(ages.since(3, 6), Some(1), "the index is another's by now");
+        assert!(![Some(SECOND), Some(2 * SECOND)].contains(&ages.since(3, 5)), "it is of now");
+        assert_eq!(ages.since(2, 5), Some(SECOND), "at another index it is ours");
+        assert_eq!(ages.since(3, 6), Some(SECOND), "the index is another's by now");
     }
 
     #[test]
-    fn the_notes_are_few_and_times_become_coarse() {
+    fn however_long_it_runs_the_notes_are_few_and_exact_to_a_thousandth() {
         let ages = Ages::new();
-        (1..=100_000).for_each(|n| ages.note_up_to(n, n as i64));
+        let count = 100_000;
+        (0..count).for_each(|n| ages.note_up_to(n + 1, n as i64 * SECOND));
         assert!(ages.notes().of_here.len() <= NOTES);
-        for serial in [0, 1_000, 50_000, 99_000, 99_998] {
-            let since = ages.since(0, serial).unwrap() as u64;
-            let late = since - (serial + 1);
-            assert!(late <= 100_000 / (NOTES as u64 / 4), "{serial} since {since}");
+        for serial in (0..count).step_by(997).chain([count - 1]) {
+            let since = ages.since(0, serial).unwrap() / SECOND;
+            let error = serial as i64 - since;
+            assert!((0..=count as i64 / 1_000).contains(&error), "{serial} since {since}");
         }
     }
 }
