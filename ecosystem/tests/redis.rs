@@ -3,7 +3,6 @@
 mod support;
 
 use std::fs;
-use std::net::TcpListener;
 use std::process::{Child, Command};
 use std::thread;
 use std::time::Duration;
@@ -14,7 +13,9 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncCommands, PushInfo, PushKind, RedisResult, Value};
 use runtime::task::{JoinHandle, JoinSet};
 use runtime::time::timeout;
-use support::{Directory, LIMIT, Pattern, Program, installed, limited, path, run, signal};
+use support::{
+    Directory, LIMIT, Pattern, Program, free_port, installed, limited, path, run, signal,
+};
 
 struct Server {
     program: Program,
@@ -30,10 +31,7 @@ impl Server {
         }
         loop {
             let directory = Directory::new();
-            // It cannot be told to choose one, and somebody may take this one first.
-            let free = TcpListener::bind("127.0.0.1:0").unwrap();
-            let port = free.local_addr().unwrap().port();
-            drop(free);
+            let port = free_port();
             let mut command = Command::new("redis-server");
             command.args(["--bind", "127.0.0.1", "--port", &port.to_string()]);
             command.args(["--unixsocket", &directory.file("socket"), "--dir", &directory.file("")]);
