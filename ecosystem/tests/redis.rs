@@ -3,6 +3,7 @@
 mod support;
 
 use std::fs;
+use std::net::TcpListener;
 use std::process::{Child, Command};
 use std::thread;
 use std::time::Duration;
@@ -13,9 +14,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncCommands, PushInfo, PushKind, RedisResult, Value};
 use runtime::task::{JoinHandle, JoinSet};
 use runtime::time::timeout;
-use support::{
-    Directory, LIMIT, Pattern, Program, free_port, installed, limited, path, run, signal,
-};
+use support::{Directory, LIMIT, Pattern, Program, installed, limited, path, run, signal};
 
 struct Server {
     program: Program,
@@ -31,7 +30,10 @@ impl Server {
         }
         loop {
             let directory = Directory::new();
-            let port = free_port();
+            // It cannot be told to choose one, and somebody may take this one first.
+            let free = TcpListener::bind("127.0.0.1:0").unwrap();
+            let port = free.local_addr().unwrap().port();
+            drop(free);
             let mut command = Command::new("redis-server");
             command.args(["--bind", "127.0.0.1", "--port", &port.to_string()]);
             command.args(["--unixsocket", &directory.file("socket"), "--dir", &directory.file("")]);

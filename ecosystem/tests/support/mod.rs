@@ -8,7 +8,7 @@ use std::env;
 use std::fs;
 use std::future::Future;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -60,25 +60,6 @@ pub fn path(example: &str) -> PathBuf {
     let test = env::current_exe().expect("the path of this test");
     let built = test.parent().and_then(|deps| deps.parent()).expect("target/PROFILE");
     built.join("examples").join(example)
-}
-
-/// A free port, by TCP and UDP, for a program that cannot be told to choose one.
-///
-/// It is below those that the kernel gives out, or somebody's connection could have it before the program does.
-pub fn free_port() -> u16 {
-    static ASKED: AtomicUsize = AtomicUsize::new(0);
-    const FIRST: usize = 10_000;
-    let range = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
-    let given_out = range.split_whitespace().next().and_then(|first| first.parse().ok());
-    let below = given_out.unwrap_or(32_768).max(FIRST + 1_000) - FIRST;
-    let is_free = |port: &u16| {
-        let address = (Ipv4Addr::LOCALHOST, *port);
-        TcpListener::bind(address).is_ok() && UdpSocket::bind(address).is_ok()
-    };
-    // Processes that test at the same time begin far from each other.
-    let first = std::process::id() as usize * 101;
-    let ports = (0..below).map(|_| FIRST + (first + ASKED.fetch_add(1, Relaxed)) % below);
-    ports.map(|port| port as u16).find(is_free).expect("a port is free")
 }
 
 /// Sends a signal by its name: INT, say.
