@@ -6,12 +6,13 @@ use std::fs;
 use std::process;
 
 use super::heap;
+use super::share::World;
 use crate::support::resources::{open_descriptors, resident_kib};
 
 /// One thing that is counted.
 pub(crate) struct Measure {
     pub(crate) name: &'static str,
-    now: fn() -> u64,
+    now: fn(&World) -> u64,
     pub(crate) rule: Rule,
 }
 
@@ -24,21 +25,26 @@ pub(crate) enum Rule {
     GrowsAtMost(u64),
 }
 
-pub(crate) const MEASURES: [Measure; 7] = [
+pub(crate) const MEASURES: [Measure; 10] = [
     // Free memory that lies between what is in use comes and goes by the megabyte.
-    Measure { name: "resident, KiB", now: resident_kib, rule: Rule::GrowsAtMost(2048) },
-    // How far the longest queue ever grew depends on how the threads met.
-    Measure { name: "heap, bytes", now: heap::bytes, rule: Rule::GrowsAtMost(32 << 10) },
-    Measure { name: "heap, blocks", now: heap::blocks, rule: Rule::GrowsAtMost(64) },
+    Measure { name: "resident, KiB", now: |_| resident_kib(), rule: Rule::GrowsAtMost(2048) },
+    // How long a queue or a table ever was depends on how tasks and threads met; then it keeps twice the room.
+    Measure { name: "heap, bytes", now: |_| heap::bytes(), rule: Rule::GrowsAtMost(128 << 10) },
+    Measure { name: "heap, blocks", now: |_| heap::blocks(), rule: Rule::GrowsAtMost(64) },
+    // With what the C library takes, and the room that it leaves.
+    Measure { name: "malloc, KiB", now: |_| malloc_kib(), rule: Rule::GrowsAtMost(512) },
     Measure {
         name: "descriptors",
-        now: || open_descriptors() as u64,
+        now: |_| open_descriptors() as u64,
         // What is kept for the next: the pipes that splice(2) moves through.
         rule: Rule::GrowsAtMost(4),
     },
-    Measure { name: "threads", now: threads, rule: Rule::Returns },
-    Measure { name: "children", now: children, rule: Rule::Returns },
-    Measure { name: "signal handlers", now: handlers, rule: Rule::Returns },
+    // Of both runtimes, what is registered and what is alive.
+    Measure { name: "registered", now: World::registered, rule: Rule::Returns },
+    Measure { name: "tasks", now: World::tasks, rule: Rule::Returns },
+    Measure { name: "threads", now: |_| threads(), rule: Rule::Returns },
+    Measure { name: "children", now: |_| children(), rule: Rule::Returns },
+    Measure { name: "signal handlers", now: |_| handlers(), rule: Rule::Returns },
 ];
 
 /// A number for each of the `MEASURES`.
@@ -46,10 +52,10 @@ pub(crate) const MEASURES: [Measure; 7] = [
 pub(crate) struct Sample(pub(crate) [u64; MEASURES.len()]);
 
 impl Sample {
-    pub(crate) fn now() -> Sample {
+    pub(crate) fn now(world: &World) -> Sample {
         let mut sample = Sample::default();
         for (value, measure) in sample.0.iter_mut().zip(&MEASURES) {
-            *value = (measure.now)();
+            *value = (measure.now)(world);
         }
         sample
     }
@@ -79,6 +85,12 @@ impl fmt::Display for Sample {
         }
         Ok(())
     }
+}
+
+fn malloc_kib() -> u64 {
+    // SAFETY: the call takes nothing.
+    let info = unsafe { libc::mallinfo2() };
+    (info.uordblks + info.hblkhd) as u64 / 1024
 }
 
 fn threads() -> u64 {

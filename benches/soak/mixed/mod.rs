@@ -40,10 +40,10 @@ use self::measured::{MEASURES, Rule, Sample};
 use self::share::{Share, World};
 use crate::support::random::mix;
 
-/// A quarter of them warms up, and the others are compared: fewer would tell nothing.
-const FEWEST_ROUNDS: usize = 8;
+/// Also on a slow machine: a quarter of them warms up, and a leak shows in the others.
+const FEWEST_ROUNDS: usize = 32;
 
-/// More than there is time for.
+/// More than half an hour has.
 const MOST_ROUNDS: usize = 1 << 16;
 
 /// So that threads of the pool come and go as well.
@@ -101,8 +101,13 @@ pub(crate) fn soak(options: &Options) -> io::Result<bool> {
     let (partner, partner_thread) = start_partner(stopped)?;
     thread::spawn(watch);
 
-    let world = Arc::new(World { partner, folder: folder.clone() });
-    let runtime = Builder::new().rng_seed(options.seed).thread_keep_alive(KEEP_ALIVE).build()?;
+    let runtime = Builder::new()
+        .metrics(true)
+        .rng_seed(options.seed)
+        .thread_keep_alive(KEEP_ALIVE)
+        .build()?;
+    let here = runtime.handle().clone();
+    let world = Arc::new(World { here, partner, folder: folder.clone() });
     let samples = runtime.block_on(async {
         rounds(options, &world).await.unwrap_or_else(|error| {
             // What is under way would only complain of being dropped.
@@ -124,7 +129,7 @@ fn start_partner(
 ) -> io::Result<(Handle, thread::JoinHandle<io::Result<()>>)> {
     let (tell, told) = mpsc::channel();
     let thread = thread::spawn(move || {
-        let runtime = Builder::new().thread_keep_alive(KEEP_ALIVE).build()?;
+        let runtime = Builder::new().metrics(true).thread_keep_alive(KEEP_ALIVE).build()?;
         runtime.block_on(async {
             tell.send(Handle::current()).expect("the soak waits for it");
             // Dropped is told, too.
@@ -145,14 +150,14 @@ async fn rounds(options: &Options, world: &Arc<World>) -> io::Result<Vec<Sample>
     let mut samples = vec![Sample::default(); MOST_ROUNDS];
     samples.clear();
     // What the runtime and the system keep from the first use on, the first round has made.
-    let before = Sample::now();
+    let before = Sample::now(world);
     while samples.len() < FEWEST_ROUNDS
         || (start.elapsed() < options.time && samples.len() < MOST_ROUNDS)
     {
         let number = options.first + samples.len();
         let in_round = |error| io::Error::other(format!("round {number}: {error}"));
         round(number, options.seed, world).await.map_err(in_round)?;
-        samples.push(rest(&before).await.map_err(in_round)?);
+        samples.push(rest(world, &before).await.map_err(in_round)?);
         let elapsed = start.elapsed();
         if elapsed >= next_line {
             next_line = elapsed + between_lines;
@@ -187,16 +192,16 @@ async fn round(number: usize, seed: u64, world: &Arc<World>) -> io::Result<()> {
 
 /// Waits until what must return to what it was has done so: dropped children are reaped when they have ended, threads
 /// of pools go when there is nothing for them to do.
-async fn rest(before: &Sample) -> io::Result<Sample> {
+async fn rest(world: &World, before: &Sample) -> io::Result<Sample> {
     // Counted and not timed: a process that was stopped for a while has not waited.
     for _ in 0..1000 {
-        let sample = Sample::now();
+        let sample = Sample::now(world);
         if sample.has_returned_to(before) {
             return Ok(sample);
         }
         sleep(Duration::from_millis(10)).await;
     }
-    let sample = Sample::now();
+    let sample = Sample::now(world);
     Err(io::Error::other(format!("something is left.\nAt the start: {before}\nNow: {sample}")))
 }
 

@@ -11,6 +11,10 @@ pub(crate) enum Plant {
     /// One a child.
     Descriptor,
     /// One a round that never ends.
+    Task,
+    /// One a round that is never taken back.
+    Registration,
+    /// One a round that never ends.
     Thread,
     /// One a round that nobody reaps.
     Child,
@@ -23,6 +27,8 @@ impl Plant {
         Some(match name {
             "memory" => Plant::Memory,
             "descriptor" => Plant::Descriptor,
+            "task" => Plant::Task,
+            "registration" => Plant::Registration,
             "thread" => Plant::Thread,
             "child" => Plant::Child,
             "handler" => Plant::Handler,

@@ -12,10 +12,24 @@ use crate::support::random::Random;
 
 /// What is there during the whole soak.
 pub(crate) struct World {
+    /// The runtime that all loads are on.
+    pub(crate) here: Handle,
     /// A runtime on another thread.
     pub(crate) partner: Handle,
     /// Empty between the rounds.
     pub(crate) folder: PathBuf,
+}
+
+impl World {
+    /// How many descriptors the two runtimes watch.
+    pub(crate) fn registered(&self) -> u64 {
+        (self.here.metrics().fds_registered + self.partner.metrics().fds_registered) as u64
+    }
+
+    /// How many tasks are alive on the two.
+    pub(crate) fn tasks(&self) -> u64 {
+        (self.here.metrics().tasks_alive + self.partner.metrics().tasks_alive) as u64
+    }
 }
 
 #[derive(Clone)]

@@ -1,18 +1,25 @@
 //! Unix streams to a listener by name, with descriptors that are passed, some of them to nobody.
 
 use std::io;
+use std::mem::forget;
 use std::os::fd::AsFd;
 
+use runtime::epoll::EventFd;
+use runtime::io::AsyncFd;
 use runtime::net::unix::pipe;
 use runtime::net::{UnixListener, UnixStream};
 use runtime::task::JoinSet;
 
+use super::plant::Plant;
 use super::share::{Share, all};
 
 const CLIENTS: usize = 4;
 const CONNECTIONS: usize = 15;
 
 pub(crate) async fn run(mut share: Share) -> io::Result<()> {
+    if Plant::Registration.is_in() {
+        forget(AsyncFd::new(EventFd::new()?)?);
+    }
     let path = share.world.folder.join("listener");
     let listener = UnixListener::bind(&path)?;
     let mut tasks = JoinSet::new();
