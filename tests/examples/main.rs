@@ -207,7 +207,7 @@ fn async_loop() {
 
 /// It echoes while a program runs, and ends with it, or, by SIGTERM, upon Ctrl-C.
 fn assert_serves_meanwhile(example: &str) {
-    let (server, address) = Program::serve(example, &["sleep", "60"]);
+    let (server, address) = Program::serve(example, &["sleep", "1000"]);
     assert_echoes(address);
     let client = connect(address);
     let deadline = Instant::now() + LIMIT;

@@ -16,7 +16,7 @@ pub(crate) fn in_child(body: impl FnOnce()) -> ExitStatus {
     assert!(child >= 0, "fork: {}", io::Error::last_os_error());
     if child == 0 {
         // SAFETY: the call takes a number.
-        unsafe { libc::alarm(20) };
+        unsafe { libc::alarm(120) };
         let result = catch_unwind(AssertUnwindSafe(body));
         // SAFETY: nothing of the child is needed any more.
         unsafe { libc::_exit(i32::from(result.is_err())) };
