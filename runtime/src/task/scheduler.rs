@@ -4,7 +4,6 @@
 //! waker, an output): dropping or calling that is the caller's, with no cell borrowed.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::mem;
 use std::panic::Location;
 use std::ptr;
@@ -89,7 +88,7 @@ struct Tasks {
 /// A seeded order, and what it draws from: all that was in the run queue at the last draw.
 struct Order {
     rng: Rng,
-    ready: VecDeque<u32>,
+    ready: Vec<u32>,
 }
 
 pub(crate) struct Scheduler {
@@ -142,7 +141,9 @@ impl Scheduler {
             first: NO_MORE,
             last: NO_MORE,
             spare: Vec::new(),
-            order: order.map(|rng| Order { rng, ready: VecDeque::new() }),
+            // `select!` draws from the same seed: were these the same numbers, some of what may happen
+            // would happen under no seed.
+            order: order.map(|rng| Order { rng: rng.split(), ready: Vec::new() }),
         };
         let root = tasks.insert(None, 0, Location::caller(), 0);
         debug_assert_eq!(root, ROOT);
@@ -536,16 +537,23 @@ impl Tasks {
     }
 
     /// Leaves of the run queue one that is drawn, and keeps the others for the next draw.
+    ///
+    /// What has come since the last draw is sorted, for its order may be the kernel's or another thread's
+    /// affair: the draw hangs on which tasks are ready, not on which of them was woken first.
     #[cold]
     fn draw(&mut self) {
         let Some(order) = &mut self.order else { return };
+        let kept = order.ready.len();
         while self.first != NO_MORE {
-            order.ready.push_back(self.first);
+            order.ready.push(self.first);
             let next = self.entries[self.first as usize].next;
             self.first = if self.first == self.last { NO_MORE } else { next };
         }
-        order.rng.draw_to_front(&mut order.ready);
-        self.first = order.ready.pop_front().unwrap_or(NO_MORE);
+        order.ready[kept..].sort_unstable();
+        if !order.ready.is_empty() {
+            let drawn = order.rng.below(order.ready.len() as u32);
+            self.first = order.ready.swap_remove(drawn as usize);
+        }
         self.last = self.first;
     }
 
