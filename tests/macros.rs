@@ -514,13 +514,15 @@ async fn attribute_keeps_the_clock_still() {
     assert!(!hour.is_finished() && start.elapsed().is_zero());
 }
 
-// Whatever a test may return, with seeds as without. `seed` is no name that the attribute takes.
+/// Its name is free in the bodies of seeded tests.
+fn seed() -> &'static str {
+    "1"
+}
+
+// Whatever a test may return, with seeds as without.
 
 #[runtime::test(seeds = 2)]
 async fn attribute_with_seeds_keeps_a_result() -> Result<(), Box<dyn std::error::Error>> {
-    fn seed() -> &'static str {
-        "1"
-    }
     let n: u32 = async { seed() }.await.parse()?;
     if n == 1 {
         return Ok(());

@@ -287,6 +287,40 @@ fn who_was_woken_first_is_nothing_to_the_draw() {
 }
 
 #[test]
+fn what_comes_from_the_kernel_may_overtake_what_is_ready() {
+    limited(|| {
+        let mut seen = BTreeSet::new();
+        for seed in 0..200 {
+            let runtime = Builder::new().rng_seed(seed).build().unwrap();
+            let before = runtime.block_on(async {
+                let (ours, theirs) = UnixStream::pair().unwrap();
+                let waits = Rc::new(Cell::new(false));
+                let reader = spawn({
+                    let waits = waits.clone();
+                    async move {
+                        waits.set(true);
+                        ours.read(&mut [0]).await.unwrap()
+                    }
+                });
+                while !waits.get() {
+                    yield_now().await;
+                }
+                theirs.write_all(b"!").await.unwrap();
+                let mut turns = 0;
+                while !reader.is_finished() {
+                    turns += 1;
+                    yield_now().await;
+                }
+                turns
+            });
+            seen.insert(before);
+        }
+        // Not only when the batch is full, after 64 polls.
+        assert!(seen.len() > 5 && seen.first() < Some(&3), "{seen:?}");
+    });
+}
+
+#[test]
 fn the_order_of_tasks_says_nothing_of_that_of_branches() {
     limited(|| {
         let mut seen = BTreeSet::new();

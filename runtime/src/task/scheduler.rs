@@ -89,7 +89,12 @@ struct Tasks {
 struct Order {
     rng: Rng,
     ready: Vec<u32>,
+    /// A task was drawn since the batch last ended by a draw.
+    drew: bool,
 }
+
+/// Of so many draws one ends the batch.
+const ENDS: u32 = 4;
 
 pub(crate) struct Scheduler {
     tasks: RefCell<Tasks>,
@@ -143,7 +148,7 @@ impl Scheduler {
             spare: Vec::new(),
             // `select!` draws from the same seed: were these the same numbers, some of what may happen
             // would happen under no seed.
-            order: order.map(|rng| Order { rng: rng.split(), ready: Vec::new() }),
+            order: order.map(|rng| Order { rng: rng.split(), ready: Vec::new(), drew: false }),
         };
         let root = tasks.insert(None, 0, Location::caller(), 0);
         debug_assert_eq!(root, ROOT);
@@ -540,6 +545,9 @@ impl Tasks {
     ///
     /// What has come since the last draw is sorted, for its order may be the kernel's or another thread's
     /// affair: the draw hangs on which tasks are ready, not on which of them was woken first.
+    ///
+    /// Some draws leave none, which ends the batch: if all that is ready ran before each look at the kernel, no
+    /// seed would have what comes from a socket overtake what comes from a task.
     #[cold]
     fn draw(&mut self) {
         let Some(order) = &mut self.order else { return };
@@ -550,9 +558,11 @@ impl Tasks {
             self.first = if self.first == self.last { NO_MORE } else { next };
         }
         order.ready[kept..].sort_unstable();
-        if !order.ready.is_empty() {
+        let ends = mem::take(&mut order.drew) && order.rng.below(ENDS) == 0;
+        if !ends && !order.ready.is_empty() {
             let drawn = order.rng.below(order.ready.len() as u32);
             self.first = order.ready.swap_remove(drawn as usize);
+            order.drew = true;
         }
         self.last = self.first;
     }
