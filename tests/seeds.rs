@@ -1,6 +1,7 @@
 //! A seed repeats the order of polls: in this process, in another, and whatever order wakes come in.
 //!
-//! A binary of its own: while a child is started anywhere in a process, it holds what is closed here.
+//! A binary of its own, and one test for the most of it: while a child is started anywhere in a process, it holds
+//! what is closed here.
 
 #[path = "support/mod.rs"]
 mod support;
@@ -177,7 +178,11 @@ async fn waits(log: Log) {
 
 /// The order of polls under a seed, in real time and without deadlines, or in the clock's and with them.
 fn order(seed: u64, paused: bool) -> Vec<String> {
-    let runtime = Builder::new().rng_seed(seed).start_paused(paused).build().unwrap();
+    order_of(Builder::new().rng_seed(seed), paused)
+}
+
+fn order_of(builder: &mut Builder, paused: bool) -> Vec<String> {
+    let runtime = builder.start_paused(paused).build().unwrap();
     let log = runtime.block_on(async {
         let log = Log { start: paused.then(Instant::now), ..Log::default() };
         if paused {
@@ -226,6 +231,11 @@ fn a_seed_repeats_the_order_of_polls_a_hundred_times_and_in_other_processes() {
                 orders.insert(first);
             }
             assert_eq!(orders.len(), 3, "another seed is another order");
+
+            // Nor does it change for who looks on.
+            let mut watched = Builder::new();
+            watched.rng_seed(7).metrics(true).on_park(|| {}).on_unpark(|| {});
+            assert_same(&order_of(&mut watched, paused), &order(7, paused));
         }
 
         let mut command = Command::new(std::env::current_exe().unwrap());
