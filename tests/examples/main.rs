@@ -56,6 +56,27 @@ fn timeout() {
 }
 
 #[test]
+fn race() {
+    let each_their_own = "each is told what they asked";
+    let printed = Program::start("race", &[]).succeed();
+    let (usual, found) = printed.split_once('\n').unwrap();
+    assert_eq!(usual, format!("the usual order: {each_their_own}"));
+    let seed = found.strip_prefix("the order of seed ").and_then(|rest| rest.split_once(':'));
+    let (seed, _) = seed.unwrap_or_else(|| panic!("{printed}"));
+    assert!(found.contains(" and was told "), "{printed}");
+
+    // That seed again, in other processes. An earlier one finds nothing.
+    for _ in 0..3 {
+        assert_eq!(Program::start("race", &[seed]).succeed(), found);
+    }
+    let earlier = Program::start("race", &["0"]).succeed();
+    assert!(earlier.starts_with(&format!("the order of seed 0: {each_their_own}\n")), "{earlier}");
+
+    let mended = Program::start("race", &["mended"]).succeed();
+    assert_eq!(mended, format!("{usual}\nthe orders of 1000 seeds: {each_their_own}\n"));
+}
+
+#[test]
 fn number() {
     let script = "(printf 'one\\ntwo\\n'; exec yes) | \"$0\" | head -n 3";
     let output = Command::new("sh").args(["-c", script]).arg(path("number")).output().unwrap();

@@ -53,6 +53,7 @@ const TESTS: &[Test] = tests![
         a_listener_ends_with_its_runtime,
         a_runtime_that_is_gone_is_an_error,
         sleepers_are_woken,
+        a_signal_comes_before_the_test_clock_jumps,
         a_busy_runtime_hears,
         a_host_is_told,
         a_signal_while_the_waker_is_left,

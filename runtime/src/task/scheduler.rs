@@ -4,7 +4,6 @@
 //! waker, an output): dropping or calling that is the caller's, with no cell borrowed.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::mem;
 use std::panic::Location;
 use std::ptr;
@@ -94,8 +93,13 @@ struct Tasks {
 /// A seeded order, and what it draws from: all that was in the run queue at the last draw.
 struct Order {
     rng: Rng,
-    ready: VecDeque<u32>,
+    ready: Vec<u32>,
+    /// A task was drawn since the batch last ended by a draw.
+    drew: bool,
 }
+
+/// Of so many draws one ends the batch.
+const ENDS: u32 = 4;
 
 pub(crate) struct Scheduler {
     tasks: RefCell<Tasks>,
@@ -149,7 +153,9 @@ impl Scheduler {
             first: NO_MORE,
             last: NO_MORE,
             spare: Vec::new(),
-            order: order.map(|rng| Order { rng, ready: VecDeque::new() }),
+            // `select!` draws from the same seed: were these the same numbers, some of what may happen
+            // would happen under no seed.
+            order: order.map(|rng| Order { rng: rng.split(), ready: Vec::new(), drew: false }),
             polls: Vec::new(),
             ended: 0,
         };
@@ -595,16 +601,28 @@ impl Tasks {
     }
 
     /// Leaves of the run queue one that is drawn, and keeps the others for the next draw.
+    ///
+    /// What has come since the last draw is sorted, for its order may be the kernel's or another thread's
+    /// affair: the draw hangs on which tasks are ready, not on which of them was woken first.
+    ///
+    /// Some draws leave none, which ends the batch: if all that is ready ran before each look at the kernel, no
+    /// seed would have what comes from a socket overtake what comes from a task.
     #[cold]
     fn draw(&mut self) {
         let Some(order) = &mut self.order else { return };
+        let kept = order.ready.len();
         while self.first != NO_MORE {
-            order.ready.push_back(self.first);
+            order.ready.push(self.first);
             let next = self.entries[self.first as usize].next;
             self.first = if self.first == self.last { NO_MORE } else { next };
         }
-        order.rng.draw_to_front(&mut order.ready);
-        self.first = order.ready.pop_front().unwrap_or(NO_MORE);
+        order.ready[kept..].sort_unstable();
+        let ends = mem::take(&mut order.drew) && order.rng.below(ENDS) == 0;
+        if !ends && !order.ready.is_empty() {
+            let drawn = order.rng.below(order.ready.len() as u32);
+            self.first = order.ready.swap_remove(drawn as usize);
+            order.drew = true;
+        }
         self.last = self.first;
     }
 
