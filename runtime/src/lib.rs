@@ -36,6 +36,7 @@ mod trace;
 mod turn;
 mod wakeups;
 
+pub mod dump;
 pub mod signal;
 pub mod task;
 

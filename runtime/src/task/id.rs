@@ -30,6 +30,11 @@ impl Id {
         self.0.get()
     }
 
+    /// The id of a serial; `None` of 0, which is nobody's.
+    pub(crate) fn of_serial(serial: u64) -> Option<Id> {
+        NonZeroU64::new(serial).map(Id)
+    }
+
     /// An id for a task that is made on a thread without a block of serials.
     pub(crate) fn alone() -> Id {
         IdBlock::new().next()
@@ -99,5 +104,5 @@ pub fn id() -> Id {
 /// assert_eq!(runtime::task::try_id(), None);
 /// ```
 pub fn try_id() -> Option<Id> {
-    NonZeroU64::new(context::task_serial()).map(Id)
+    Id::of_serial(context::task_serial())
 }
