@@ -186,12 +186,13 @@ impl fmt::Display for Socket {
             None => write!(f, "family {family}, type {kind}, protocol {protocol} ")?,
         }
         f.write_str(if *is_listening { "listener" } else { "socket" })?;
+        let tells = |address: &&Address| !matches!(address, Address::OfFamily(of) if of == family);
         // One without a name is told by its peer alone.
-        match local {
-            Some(local) if *local != Address::Unnamed => write!(f, " {local}")?,
-            _ => {}
+        let local = local.as_ref().filter(|local| **local != Address::Unnamed);
+        if let Some(local) = local.filter(tells) {
+            write!(f, " {local}")?;
         }
-        match peer {
+        match peer.as_ref().filter(tells) {
             Some(peer) => write!(f, " connected to {peer}"),
             None => Ok(()),
         }
