@@ -63,7 +63,7 @@ impl Walk {
         let index = seen.index as usize;
         self.rows.resize(index, VACANT);
         self.rows.push(row);
-        let id = task::Id::of_serial(seen.serial);
+        let id = task::Id::of(seen.serial);
         self.dump.tasks.push(Task {
             id,
             name: seen.name.map(str::to_string),
