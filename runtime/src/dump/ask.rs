@@ -55,7 +55,7 @@ impl Handle {
 
     #[cold]
     fn ask(&self) -> Dump {
-        let Shared { name, block, pool } = &*self.shared;
+        let Shared { name, block, pool, .. } = &*self.shared;
         let was_asleep = block.is_asleep();
         let (answer, answered) = mpsc::channel();
         let asking = Arc::new(());

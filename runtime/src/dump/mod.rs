@@ -141,9 +141,9 @@ pub struct Task {
     pub place: Option<&'static Location<'static>>,
     /// What it is doing.
     pub state: State,
-    /// The time since it was spawned, where the runtime counts.
+    /// How long it has been there, if the runtime [counts](crate::Builder::metrics).
     pub age: Option<Duration>,
-    /// How often it was polled, where the runtime counts.
+    /// How often it was polled, if the runtime counts, and it has not ended.
     pub polls: Option<u64>,
     /// What it waits for: all that can wake it. A task that is running or ready may have waits left from before.
     /// Empty only if it does not wait.

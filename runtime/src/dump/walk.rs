@@ -44,7 +44,7 @@ pub(super) fn dump(core: &Core) -> Dump {
         rows: Vec::new(),
         joins: Vec::new(),
     };
-    core.scheduler.walk(|seen| walk.see_task(seen));
+    core.scheduler.walk(|seen| walk.see_task(core, seen));
     walk.see_root(core);
     walk.note_joins();
     core.reactor.walk(core, |fd, waits| walk.see_descriptor(fd, waits));
@@ -58,19 +58,23 @@ pub(super) fn dump(core: &Core) -> Dump {
 }
 
 impl Walk {
-    fn see_task(&mut self, seen: Seen<'_>) {
+    fn see_task(&mut self, core: &Core, seen: Seen<'_>) {
         let row = self.dump.tasks.len();
         let index = seen.index as usize;
         self.rows.resize(index, VACANT);
         self.rows.push(row);
         let id = task::Id::of(seen.serial);
+        let history = id.and_then(|_| core.history(seen.index, seen.serial));
         self.dump.tasks.push(Task {
             id,
             name: seen.name.map(str::to_string),
             place: id.is_some().then_some(seen.place),
             state: seen.state,
-            age: None,
-            polls: None,
+            age: history.map(|(age, _)| age),
+            // The count of one that has ended is given back.
+            polls: history
+                .map(|(_, polls)| u64::from(polls))
+                .filter(|_| seen.state != State::Complete),
             waits: Vec::new(),
         });
         if let Some(name) = seen.joiner.and_then(waker::name_of) {

@@ -222,7 +222,6 @@ impl Observer {
 impl Core {
     /// How old a task is and how often it was polled, if somebody counts.
     #[cold]
-    #[allow(dead_code, reason = "the dump is on its way")]
     pub(crate) fn history(&self, index: u32, serial: u64) -> Option<(Duration, u32)> {
         let age = self.observer.as_ref()?.ages.age(index, serial);
         Some((Duration::from_nanos(age.max(0) as u64), self.scheduler.polls(index)))
