@@ -429,12 +429,24 @@ fn every_state_and_the_order_of_them() {
 fn the_future_of_block_on_is_there_while_it_runs() {
     limited(|| {
         let runtime = Runtime::new().unwrap();
-        runtime.spawn(pending::<()>());
-        let has_root = |dump: Dump| dump.tasks.iter().any(|task| task.id.is_none());
-        assert!(!has_root(runtime.dump()));
-        assert!(has_root(runtime.block_on(async { dump() })));
-        assert!(!has_root(runtime.dump()));
-        assert_eq!(runtime.dump().tasks.len(), 1);
+        let root = |dump: Dump| -> Option<u32> {
+            let root = dump.tasks.iter().find(|task| task.id.is_none())?;
+            assert!(dump.to_string().contains(&format!("to block_on at {}", root.place)), "{dump}");
+            Some(root.place.line())
+        };
+        let asks = || async { Handle::current().dump() };
+        assert_eq!(root(runtime.dump()), None);
+        assert_eq!(root(runtime.block_on(asks())), Some(line!()));
+        assert_eq!(root(runtime.handle().block_on(asks())), Some(line!()));
+        let panicked = || runtime.block_on(async { panic!("the root's own") });
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(panicked)).is_err());
+
+        // A host's turn has none.
+        let task = runtime.spawn(asks());
+        runtime.turn(Some(Duration::ZERO)).unwrap();
+        assert_eq!(root(runtime.block_on(task).unwrap()), None);
+        assert_eq!(root(runtime.dump()), None);
+        assert_eq!(runtime.dump().tasks.len(), 0);
     });
 }
 

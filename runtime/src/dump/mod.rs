@@ -137,8 +137,8 @@ pub struct Task {
     pub id: Option<task::Id>,
     /// Its name, if [`task::Builder`](crate::task::Builder) has given it one.
     pub name: Option<String>,
-    /// Where it was spawned. Unknown of the future given to `block_on`.
-    pub place: Option<&'static Location<'static>>,
+    /// Where it was spawned, or where `block_on` was called.
+    pub place: &'static Location<'static>,
     /// What it is doing.
     pub state: State,
     /// How long it has been there, if the runtime [counts](crate::Builder::metrics).

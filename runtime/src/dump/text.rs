@@ -78,7 +78,7 @@ impl fmt::Display for State {
 struct Called<'a> {
     id: Id,
     name: Option<&'a str>,
-    place: Option<&'a Location<'a>>,
+    place: &'a Location<'a>,
 }
 
 impl fmt::Display for Called<'_> {
@@ -87,10 +87,7 @@ impl fmt::Display for Called<'_> {
             Some(name) => write!(f, "task {} {name:?}", self.id)?,
             None => write!(f, "task {}", self.id)?,
         }
-        match self.place {
-            Some(place) => write!(f, ", spawned at {place}"),
-            None => Ok(()),
-        }
+        write!(f, ", spawned at {}", self.place)
     }
 }
 
@@ -102,7 +99,7 @@ impl fmt::Display for Task {
                 let name = self.name.as_deref();
                 Called { id, name, place: self.place }.fmt(f)?;
             }
-            None => f.write_str("the future given to block_on")?,
+            None => write!(f, "the future given to block_on at {}", self.place)?,
         }
         if let Some(age) = self.age {
             write!(f, ", {} old", Time(age))?;
@@ -127,7 +124,7 @@ impl fmt::Display for Wait {
                 f.write_str(if *counts_suspend { ", counting suspend" } else { "" })
             }
             Wait::Join { id, name, place } => {
-                let called = Called { id: *id, name: name.as_deref(), place: Some(place) };
+                let called = Called { id: *id, name: name.as_deref(), place };
                 write!(f, "for {called}")
             }
             Wait::Signal(kind) => write!(f, "for {kind}"),

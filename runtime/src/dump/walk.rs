@@ -68,7 +68,7 @@ impl Walk {
         self.dump.tasks.push(Task {
             id,
             name: seen.name.map(str::to_string),
-            place: id.is_some().then_some(seen.place),
+            place: seen.place,
             state: seen.state,
             age: history.map(|(age, _)| age),
             // The count of one that has ended is given back.
@@ -84,16 +84,17 @@ impl Walk {
         }
     }
 
-    /// The root is the first that is seen. It is there while the loop is driven, and it is being polled if
-    /// foreign code asks that is in nothing else.
+    /// The root is the first that is seen. It is being polled if foreign code asks that runs within a poll, of no
+    /// task.
     fn see_root(&mut self, core: &Core) {
         let (root, tasks) = self.dump.tasks.split_first_mut().expect("the root has an entry");
-        let none_runs = tasks.iter().all(|task| task.state != State::Running);
-        if core.driving.get() && none_runs && is_in_a_poll(core) {
-            root.state = State::Running;
-        }
-        if !core.driving.get() {
+        let Some(place) = core.root.get() else {
             self.rows[ROOT as usize] = VACANT;
+            return;
+        };
+        root.place = place;
+        if is_in_a_poll(core) && tasks.iter().all(|task| task.state != State::Running) {
+            root.state = State::Running;
         }
     }
 
@@ -114,10 +115,7 @@ impl Walk {
 
     fn note_joins(&mut self) {
         for (row, joiner) in mem::take(&mut self.joins) {
-            let Task { id: Some(id), ref name, place: Some(place), .. } = self.dump.tasks[row]
-            else {
-                continue;
-            };
+            let Task { id: Some(id), ref name, place, .. } = self.dump.tasks[row] else { continue };
             let wait = Wait::Join { id, name: name.clone(), place };
             if let Some(task) = self.task(Name::new(self.own, joiner)) {
                 task.waits.push(wait);
