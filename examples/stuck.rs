@@ -6,37 +6,45 @@
 //! ```text
 //! runtime 0.1: block_on and 4 tasks: 1 running, 1 ready, 3 waiting
 //!
-//! running: the future given to block_on
-//!     for SIGINT
+//! running: the future given to block_on at examples/stuck.rs:45:10
 //!
-//! ready: task 65540 "spinner", spawned at examples/stuck.rs:64:10
+//! ready: task 65540 "spinner", spawned at examples/stuck.rs:72:36, 100.1ms old, polled 231546 times
 //!
-//! waiting: task 65537 "client", spawned at examples/stuck.rs:48:10
-//!     to read from descriptor 4: TCP socket 127.0.0.1:38466 connected to 127.0.0.1:36309
+//! waiting: task 65537 "client", spawned at examples/stuck.rs:58:21, 100.4ms old, polled once
+//!     to read from descriptor 4: TCP socket 127.0.0.1:51994 connected to 127.0.0.1:40915
 //!
-//! waiting: task 65538 "retry", spawned at examples/stuck.rs:54:10
+//! waiting: task 65538 "retry", spawned at examples/stuck.rs:61:20, 100.4ms old, polled once
 //!     for a deadline in 59 min 59 s
 //!
-//! waiting: task 65539 "worker", spawned at examples/stuck.rs:58:10
+//! waiting: task 65539 "worker", spawned at examples/stuck.rs:65:21, 100.4ms old, polled once
 //!     for something else: a channel, a lock, a set of tasks, a blocking closure
 //! ```
 //!
-//! With `-- --hang` a fifth task blocks the thread, and with it everybody. A dump then says that nobody answers.
+//! With `-- --hang` a fifth task never returns from a poll, and holds up everybody. It is told of while it does, and
+//! the dump of Ctrl-\ names it. (Ctrl-C ends that one as well: it does not get as far as to listen.)
 
 use std::env;
 use std::io;
 use std::thread;
 use std::time::Duration;
 
-use runtime::Handle;
 use runtime::net::{TcpListener, TcpStream};
 use runtime::signal;
 use runtime::signal::unix::SignalKind;
 use runtime::task::{self, yield_now};
 use runtime::time::sleep;
+use runtime::{Builder, Handle};
 
-#[runtime::main]
-async fn main() -> io::Result<()> {
+fn main() -> io::Result<()> {
+    // `metrics` for the ages and polls, `stall_threshold` for who hangs; without both a dump has the rest.
+    Builder::new()
+        .metrics(true)
+        .stall_threshold(Duration::from_millis(500))
+        .build()?
+        .block_on(stuck())
+}
+
+async fn stuck() -> io::Result<()> {
     Handle::current().dump_on(SignalKind::quit())?;
 
     // A server that is there, and answers nobody: the system accepts for it.

@@ -44,7 +44,13 @@ fn stuck() {
         let (line, _) = said_of(&dump, name);
         assert!(line.starts_with(&format!("{state}: task ")), "{line}");
         assert!(line.contains(&place(name)), "{line} is not {}", place(name));
+        assert!(line.contains(" old, polled "), "{line}");
+        assert_eq!(line.ends_with(" old, polled once"), name != "spinner", "{line}");
     }
+    let (spinner, _) = said_of(&dump, "spinner");
+    let polls = spinner.strip_suffix(" times").and_then(|line| line.rsplit(' ').next());
+    let polls: u64 = polls.and_then(|polls| polls.parse().ok()).expect(spinner);
+    assert!(polls > 2, "{spinner}");
 
     let (_, wait) = said_of(&dump, "client");
     let (descriptor, addresses) = wait.split_once(": TCP socket ").expect(wait);
