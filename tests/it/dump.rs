@@ -57,7 +57,7 @@ fn waits(dump: &Dump, name: &str) -> Vec<Wait> {
 fn socket(dump: &Dump, name: &str, of: Interest) -> Socket {
     match &waits(dump, name)[..] {
         [Wait::Fd { descriptor, interest, .. }] if *interest == of => match &descriptor.kind {
-            DescriptorKind::Socket(socket) => socket.clone(),
+            DescriptorKind::Socket(socket) => Socket::clone(socket),
             other => panic!("{other:?}"),
         },
         other => panic!("{other:?}"),
@@ -447,6 +447,41 @@ fn the_future_of_block_on_is_there_while_it_runs() {
         assert_eq!(root(runtime.block_on(task).unwrap()), None);
         assert_eq!(root(runtime.dump()), None);
         assert_eq!(runtime.dump().tasks.len(), 0);
+    });
+}
+
+#[test]
+fn ages_and_polls_are_there_where_the_runtime_counts() {
+    limited(|| {
+        let three = || async {
+            yield_now().await;
+            yield_now().await;
+            pending::<()>().await
+        };
+        Builder::new().metrics(true).build().unwrap().block_on(async {
+            let _tasks = (named("old", three()), named("done", async {}));
+            turns().await;
+            thread::sleep(Duration::from_millis(2));
+            named("young", pending::<()>());
+            turns().await;
+            let dump = dump();
+            let of = |name| find(&dump, name);
+            assert_eq!(of("old").polls, Some(3));
+            assert_eq!(of("young").polls, Some(1));
+            assert_eq!(of("done").polls, None);
+            assert!(of("old").age.unwrap() >= of("young").age.unwrap() + Duration::from_millis(2));
+            let root = dump.tasks.iter().find(|task| task.id.is_none()).unwrap();
+            assert_eq!((root.age, root.polls), (None, None));
+            let text = dump.to_string();
+            assert!(text.contains(" old, polled 3 times\n"), "{text}");
+            assert!(text.contains(" old, polled once\n"), "{text}");
+        });
+        Runtime::new().unwrap().block_on(async {
+            named("task", three());
+            turns().await;
+            let dump = dump();
+            assert_eq!((find(&dump, "task").age, find(&dump, "task").polls), (None, None));
+        });
     });
 }
 

@@ -239,7 +239,7 @@ pub struct Descriptor {
 #[non_exhaustive]
 pub enum DescriptorKind {
     /// A socket.
-    Socket(Socket),
+    Socket(Box<Socket>),
     /// The end of a process, whose id this is: a pidfd.
     Process(u32),
     /// A file, a terminal, a pipe or another kind, as `/proc/self/fd` has it: `/dev/pts/1`, `pipe:[4711]`.

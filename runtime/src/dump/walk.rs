@@ -108,7 +108,7 @@ impl Walk {
 
     fn note(&mut self, name: Option<Name>, wait: Wait) {
         match name.and_then(|name| self.task(name)) {
-            Some(task) => task.waits.push(wait),
+            Some(task) => wait_for(task, wait),
             None => self.dump.others.push(wait),
         }
     }
@@ -118,7 +118,7 @@ impl Walk {
             let Task { id: Some(id), ref name, place, .. } = self.dump.tasks[row] else { continue };
             let wait = Wait::Join { id, name: name.clone(), place };
             if let Some(task) = self.task(Name::new(self.own, joiner)) {
-                task.waits.push(wait);
+                wait_for(task, wait);
             }
         }
     }
@@ -149,12 +149,18 @@ impl Walk {
         }
         for task in &mut self.dump.tasks {
             if task.state == State::Waiting && task.waits.is_empty() {
-                task.waits.push(Wait::Other);
+                wait_for(task, Wait::Other);
             }
         }
         self.dump.tasks.sort_by_key(|task| (task.state, task.id));
         self.dump
     }
+}
+
+/// Most tasks wait for one thing, and a `Vec` would begin with room for four.
+fn wait_for(task: &mut Task, wait: Wait) {
+    task.waits.reserve_exact(1);
+    task.waits.push(wait);
 }
 
 /// Whether this thread is in a poll of this runtime, or of one that was turned in such a poll. Between polls,
@@ -166,7 +172,7 @@ fn is_in_a_poll(core: &Core) -> bool {
 
 fn describe(fd: RawFd) -> Descriptor {
     let kind = match socket::describe(fd) {
-        Ok(Some(socket)) => DescriptorKind::Socket(socket),
+        Ok(Some(socket)) => DescriptorKind::Socket(Box::new(socket)),
         Ok(None) => describe_file(fd),
         Err(_) => DescriptorKind::Closed,
     };
