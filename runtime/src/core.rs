@@ -40,8 +40,7 @@ pub(crate) struct Core {
     /// A panic that `block_on` is to go on with.
     pub(crate) resume: RefCell<Option<Payload>>,
     pub(crate) rng: Rng,
-    /// What somebody wanted to know of this runtime, when it was built.
-    pub(crate) observer: Option<Box<Observer>>,
+    pub(crate) observer: Observer,
     /// The era of forks it was made in.
     pub(crate) era: u32,
     /// A host waits for its descriptor, and turns it.
@@ -56,7 +55,7 @@ pub(crate) struct Core {
 impl Core {
     pub(crate) fn new(
         options: Options,
-        observer: Option<Box<Observer>>,
+        observer: Observer,
         shared: Arc<Shared>,
         clock_stands: Arc<AtomicBool>,
     ) -> Rc<Core> {

@@ -187,15 +187,6 @@ impl Core {
         }
     }
 
-    /// A task has been made by another thread, which gave it its id.
-    #[cold]
-    pub(crate) fn note_from_elsewhere(&self, index: u32, id: Id) {
-        self.scheduler.note_from_elsewhere();
-        if let Some(observer) = &self.observer {
-            observer.ages.note_from_elsewhere(index, id.serial());
-        }
-    }
-
     /// Lets other threads wake tasks up to `index`, and as many again, so that it is rarely called.
     #[cold]
     fn make_reachable(&self, index: u32) {
@@ -247,7 +238,7 @@ impl Core {
                 self.drop_payload(Err(payload));
             }
         }
-        if self.observer.is_some() {
+        if self.observer.watches() {
             self.scheduler.note_end(index);
         }
         self.end_task(Unwatched, index, task);

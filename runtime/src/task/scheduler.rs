@@ -97,7 +97,8 @@ struct Tasks {
     spare: Vec<BoxedTask>,
     /// Draws the next task when the order is seeded.
     order: Option<Order>,
-    /// What a probe has counted: the polls of each task by its index, and how many have ended.
+    /// What a probe has counted: the polls of each task by its index, but for the one under way, and how many
+    /// have ended.
     polls: Vec<u32>,
     ended: u64,
 }
@@ -257,10 +258,14 @@ impl Scheduler {
         }
     }
 
-    /// How often a task was polled, where a probe has counted from the start.
+    /// How often a task was polled, this time included if it is being polled, where a probe has counted from the
+    /// start.
     #[cold]
     pub(crate) fn polls(&self, index: u32) -> u32 {
-        self.tasks.borrow().polls.get(index as usize).copied().unwrap_or(0)
+        let tasks = &*self.tasks.borrow();
+        let polls = tasks.polls.get(index as usize).copied().unwrap_or(0);
+        let is_polled = tasks.entries[index as usize].task.is_none() && index != ROOT;
+        polls.wrapping_add(u32::from(is_polled))
     }
 
     /// How many tasks have not ended, where a probe has counted from the start.
@@ -307,7 +312,7 @@ impl Scheduler {
 
     /// The next task to run, taken out of its entry.
     #[inline]
-    pub(crate) fn next<P: Probe>(&self) -> Option<Next> {
+    pub(crate) fn next(&self) -> Option<Next> {
         let tasks = &mut *self.tasks.borrow_mut();
         loop {
             let (index, entry) = tasks.dequeue()?;
@@ -319,9 +324,6 @@ impl Scheduler {
             let serial = entry.serial;
             match entry.task.take() {
                 Some(task) if entry.state & ABORTED == 0 => {
-                    if P::COUNTS {
-                        tasks.count_poll(index);
-                    }
                     return Some(Next::Poll { index, serial, task });
                 }
                 Some(task) => return Some(Next::Cancel { index, serial, task }),
@@ -333,9 +335,12 @@ impl Scheduler {
 
     /// Puts a task back that is not done. If it was aborted meanwhile, it comes up again.
     #[inline(always)]
-    pub(crate) fn put_back(&self, index: u32, task: BoxedTask) {
+    pub(crate) fn put_back<P: Probe>(&self, index: u32, task: BoxedTask) {
         let tasks = &mut *self.tasks.borrow_mut();
         tasks.entries[index as usize].put(Some(task));
+        if P::COUNTS {
+            tasks.count_poll(index);
+        }
     }
 
     /// Ends a task: its outcome waits for the join handle, or comes back if there is none. Who waits for it
