@@ -16,7 +16,7 @@ use crate::reactor::Reactor;
 use crate::rng::Rng;
 use crate::spans::Spans;
 use crate::task::scheduler::{ROOT, Scheduler};
-use crate::task::{Id, Payload};
+use crate::task::{Id, Payload, Place};
 use crate::timer::{Clock, Timers};
 use crate::wakeups::Command;
 
@@ -35,6 +35,8 @@ pub(crate) struct Core {
     pub(crate) reachable: Cell<u32>,
     /// It has been dropped; only a guard keeps it.
     pub(crate) torn_down: Cell<bool>,
+    /// Where `block_on` was called, while it runs.
+    pub(crate) root: Cell<Option<Place>>,
     /// A panic that `block_on` is to go on with.
     pub(crate) resume: RefCell<Option<Payload>>,
     pub(crate) rng: Rng,
@@ -74,6 +76,7 @@ impl Core {
             commands: RefCell::new(VecDeque::new()),
             reachable: Cell::new(1),
             torn_down: Cell::new(false),
+            root: Cell::new(None),
             resume: RefCell::new(None),
             rng,
             observer,

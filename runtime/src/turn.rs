@@ -13,10 +13,10 @@ use crate::core::Core;
 use crate::name::Name;
 use crate::observe::{Probe, Unwatched, Watched};
 use crate::sys::clock::{monotonic_ns, saturating_ns};
-use crate::task::Failure;
 use crate::task::cell::BoxedTask;
 use crate::task::scheduler::{Next, ROOT};
 use crate::task::waker;
+use crate::task::{Failure, Place};
 use crate::timer::Alarms;
 use crate::wakeups::{ASLEEP_IN_EPOLL, ASLEEP_ON_FUTEX, Command};
 
@@ -46,13 +46,21 @@ pub(crate) struct Done {
 }
 
 impl Core {
-    /// Turns until the root is done.
+    /// Turns until the root is done, which was given to `block_on` at this place.
     ///
     /// # Panics
     ///
     /// When it cannot go on, and with a panic that is to be passed on.
     #[track_caller]
-    pub(crate) fn run(&self, root: &mut Root<'_>) {
+    pub(crate) fn run(&self, root: &mut Root<'_>, place: Place) {
+        struct Ends<'a>(&'a Core);
+        impl Drop for Ends<'_> {
+            fn drop(&mut self) {
+                self.0.root.set(None);
+            }
+        }
+        self.root.set(Some(place));
+        let _ends = Ends(self);
         self.scheduler.wake(ROOT);
         match self.observer.watches() {
             false => self.run_probed(Unwatched, root),

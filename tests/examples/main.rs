@@ -6,6 +6,7 @@
 mod hosts;
 mod program;
 mod starts;
+mod stuck;
 #[path = "../support/mod.rs"]
 mod support;
 mod tools;

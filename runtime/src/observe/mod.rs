@@ -222,7 +222,6 @@ impl Core {
 
     /// How old a task is and how often it was polled, if somebody counts.
     #[cold]
-    #[allow(dead_code, reason = "the dump is on its way")]
     pub(crate) fn history(&self, index: u32, serial: u64) -> Option<(Duration, u32)> {
         let age = || Duration::from_nanos(self.observer.ages.age(index, serial).max(0) as u64);
         self.observer.watches.then(|| (age(), self.scheduler.polls(index)))

@@ -13,10 +13,11 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
 
 use super::{HOOKS, Hooks};
-use crate::name::RuntimeName;
+use crate::name::{Name, RuntimeName};
 use crate::sys;
 use crate::sys::sigaction::Disposition;
 use crate::sys::signal::{MAX_SIGNAL, SignalInfo, SignalKind};
+use crate::task::waker;
 use crate::wakeups;
 
 /// Records kept of each signal: 8 KiB, once somebody has listened for it.
@@ -138,7 +139,7 @@ pub(super) fn add(kind: SignalKind, home: RuntimeName) -> io::Result<Entry> {
     let index = index_of(kind);
     let mut registry = lock();
     // Under the lock, as all that is made once here: a fork cannot find it half done.
-    HOOKS.get_or_init(|| Hooks { wakers_of, close });
+    HOOKS.get_or_init(|| Hooks { wakers_of, close, waits_of });
     let ring = &**RINGS[index].get_or_init(|| Box::new(Ring::new()));
     // Before the handler is there: what it takes from the disposition before is for us.
     let since = ring.head();
@@ -195,6 +196,21 @@ pub(super) fn wakers_of(home: RuntimeName, signals: u64) -> Vec<Waker> {
         }
     }
     wakers
+}
+
+/// For which signals the listeners of a runtime wait, and the tasks that they wake, by name.
+#[cold]
+pub(super) fn waits_of(home: RuntimeName) -> Vec<(SignalKind, Option<Name>)> {
+    let mut waits = Vec::new();
+    for (index, kind) in lock().kinds.iter().enumerate() {
+        for (_, listener) in &kind.listeners[kind.range_of(home)] {
+            if let Some(waker) = &*listener.waker() {
+                let kind = SignalKind::from_raw(index as i32 + 1);
+                waits.push((kind, waker::name_of(waker)));
+            }
+        }
+    }
+    waits
 }
 
 /// Ends the listeners of a runtime whose inbox is closed; their wakers come back.

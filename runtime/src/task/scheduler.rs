@@ -10,6 +10,7 @@ use std::ptr;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
+use crate::dump::State;
 use crate::name::RuntimeName;
 use crate::observe::Probe;
 use crate::rng::Rng;
@@ -50,6 +51,17 @@ impl Entry {
     /// Takes the task out if it has ended.
     fn finished(&mut self) -> Option<BoxedTask> {
         if self.state & COMPLETE != 0 { self.task.take() } else { None }
+    }
+
+    /// What a dump says of the task.
+    fn seen(&self, is_root: bool) -> State {
+        match (&self.task, self.state) {
+            (_, state) if state & COMPLETE != 0 => State::Complete,
+            (None, _) if !is_root => State::Running,
+            (_, state) if state & ABORTED != 0 => State::Cancelling,
+            (_, state) if state & SCHEDULED != 0 => State::Ready,
+            _ => State::Waiting,
+        }
     }
 
     /// Puts the entry on the list of vacant ones.
@@ -135,6 +147,19 @@ pub(crate) enum Join {
     Complete,
     /// No such task.
     Gone,
+}
+
+/// A task as a dump sees it.
+pub(crate) struct Seen<'a> {
+    pub(crate) index: u32,
+    /// 0 of the root.
+    pub(crate) serial: u64,
+    /// Of the root it says nothing.
+    pub(crate) place: Place,
+    pub(crate) name: Option<&'a str>,
+    /// Of the root, which is not taken out to be polled, it is never `Running`.
+    pub(crate) state: State,
+    pub(crate) joiner: Option<&'a Waker>,
 }
 
 /// A finished task, out of its entry.
@@ -446,6 +471,27 @@ impl Scheduler {
     pub(crate) fn is_pending(&self, index: u32, id: Id) -> bool {
         let tasks = &mut *self.tasks.borrow_mut();
         find(&mut tasks.entries, index, id).is_some_and(|entry| entry.state & COMPLETE == 0)
+    }
+
+    /// Shows every task that is there, and the root first. `see` must run no foreign code.
+    #[cold]
+    pub(crate) fn walk(&self, mut see: impl FnMut(Seen<'_>)) {
+        let (tasks, names) = (&*self.tasks.borrow(), &*self.names.borrow());
+        for (index, entry) in tasks.entries.iter().enumerate() {
+            let is_root = index == ROOT as usize;
+            if entry.serial == 0 && !is_root {
+                continue;
+            }
+            let named = (entry.state & NAMED != 0).then_some(index);
+            see(Seen {
+                index: index as u32,
+                serial: entry.serial,
+                place: entry.place,
+                name: named.and_then(|index| names.get(index)?.as_deref()),
+                state: entry.seen(is_root),
+                joiner: entry.joiner.as_ref(),
+            });
+        }
     }
 
     /// Whether nothing is ready to run.

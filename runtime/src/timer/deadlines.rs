@@ -148,6 +148,11 @@ impl Deadlines {
         }
     }
 
+    /// Every deadline that has not fired, and who waits for it. `see` must run no foreign code.
+    pub(super) fn walk(&self, mut see: impl FnMut(i64, &Waker)) {
+        self.heap.borrow().iter().for_each(|(deadline, waker)| see(deadline, waker));
+    }
+
     /// Everybody who waits, at the end of the runtime.
     pub(super) fn take_wakers(&self) -> Vec<Waker> {
         self.heap.borrow_mut().take_values()
