@@ -65,7 +65,7 @@ const BODIES: [&str; 8] = [
     "{ where_!(fn async impl); }",
     ";",
 ];
-const OPTIONS: [&str; 21] = [
+const OPTIONS: [&str; 24] = [
     "",
     "start_paused = true",
     "start_paused = false,",
@@ -88,6 +88,9 @@ const OPTIONS: [&str; 21] = [
     "start_paused",
     "= ,",
     "unhandled_panic = \"lo\\u{67}\"",
+    "seed = 1.5",
+    "seed = 18446744073709551616",
+    "crate = \"a::'\"",
 ];
 /// What of `OPTIONS` is right.
 const RIGHT: usize = 14;

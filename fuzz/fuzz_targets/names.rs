@@ -117,6 +117,18 @@ struct Socket {
     runtime: usize,
 }
 
+impl Socket {
+    /// Sends up to three bytes, or the end.
+    fn write(&mut self, bytes: usize) {
+        if bytes == 0 {
+            self.other = None;
+        } else if let Some(mut other) = self.other.as_ref().filter(|_| self.unread < 1000) {
+            self.unread += other.write(&[7; 3][..bytes]).unwrap();
+        }
+        self.is_empty = false;
+    }
+}
+
 #[derive(Default)]
 struct World {
     script: RefCell<Vec<u8>>,
@@ -209,14 +221,25 @@ impl Drop for Scripted {
 #[derive(Default)]
 struct Foreign {
     woken: AtomicUsize,
-    acts: bool,
+    does: Does,
+}
+
+#[derive(Default)]
+enum Does {
+    #[default]
+    Nothing,
+    Anything,
+    /// The index of one that may have an event on the way is used again.
+    ReplacesASocket,
 }
 
 impl Wake for Foreign {
     fn wake(self: Arc<Self>) {
         self.woken.fetch_add(1, Relaxed);
-        if self.acts {
-            act_within();
+        match (&self.does, world()) {
+            (Does::Nothing, _) | (_, None) => {}
+            (Does::Anything, _) => act_within(),
+            (Does::ReplacesASocket, Some(world)) => world.replace_socket(None),
         }
     }
 }
@@ -358,17 +381,22 @@ impl World {
             20 | 21 => self.ask_elsewhere(),
             22 => self.open_socket(cx),
             23 | 24 => self.read(cx),
-            25 | 26 => self.write(),
+            25 | 26 => {
+                if let Some(mut socket) = pick(&self.sockets, self.draw(16)) {
+                    socket.write(self.draw(4));
+                    drop(keep(&self.sockets, socket));
+                }
+            }
             27 => {
                 let socket = pick(&self.sockets, self.draw(16));
                 if self.draw(2) == 1 {
                     elsewhere(move || drop(socket.map(|socket| socket.source)));
                 }
             }
-            28 => {
-                // In place of one, under the same index; events may be on the way.
-                drop(pick(&self.sockets, self.draw(16)));
-                self.open_socket(cx);
+            28 => self.replace_socket(cx),
+            30 => {
+                // So that their events come together.
+                self.sockets.borrow_mut().iter_mut().for_each(|socket| socket.write(1));
             }
             29 => {
                 let live = self.live(self.draw(RUNTIMES as u8));
@@ -434,8 +462,12 @@ impl World {
         match cx {
             Some((id, cx)) => (Waiter::Task(*id, known().tasks[*id].polls), cx.waker().clone()),
             None => {
-                let acts = self.draw(2) == 1;
-                let foreign = Arc::new(Foreign { woken: AtomicUsize::new(0), acts });
+                let does = match self.draw(3) {
+                    0 => Does::Nothing,
+                    1 => Does::Anything,
+                    _ => Does::ReplacesASocket,
+                };
+                let foreign = Arc::new(Foreign { woken: AtomicUsize::new(0), does });
                 (Waiter::Foreign(foreign.clone(), 0), Waker::from(foreign))
             }
         }
@@ -616,20 +648,9 @@ impl World {
         drop(keep(&self.sockets, socket));
     }
 
-    fn write(&self) {
-        let Some(mut socket) = pick(&self.sockets, self.draw(16)) else { return };
-        match self.draw(4) {
-            0 => socket.other = None,
-            portion => {
-                if let Some(mut other) = socket.other.as_ref() {
-                    let room = socket.unread < 1000;
-                    let written = if room { other.write(&[7; 3][..portion]).unwrap() } else { 0 };
-                    socket.unread += written;
-                }
-            }
-        }
-        socket.is_empty = false;
-        drop(keep(&self.sockets, socket));
+    fn replace_socket(&self, cx: Option<(usize, &mut Context<'_>)>) {
+        drop(pick(&self.sockets, self.draw(16)));
+        self.open_socket(cx);
     }
 
     /// Turns every runtime until nothing moves, and looks whether anybody was left.

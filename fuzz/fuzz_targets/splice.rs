@@ -25,6 +25,12 @@ use runtime::net::{TcpStream, UnixStream};
 use runtime::{JoinHandle, Runtime};
 use stream::{Fd, bytes};
 
+/// All the bytes that a way may be fed, by its number. Made once, as each is compared many times.
+fn expected(way: usize) -> &'static [u8] {
+    static STREAMS: OnceLock<[Vec<u8>; 2]> = OnceLock::new();
+    &STREAMS.get_or_init(|| [bytes(0, MOST), bytes(1 << 32, MOST)])[way]
+}
+
 /// Fed in one run at most, either way.
 const MOST: usize = 600_000;
 /// What a copy that is dropped may lose.
@@ -181,6 +187,21 @@ fn shrink(fd: &impl AsRawFd) {
     unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETPIPE_SZ, 4096) };
 }
 
+/// Has the kernel refuse to move bytes to a socket from now on, or allow it.
+fn refuse_moves(near: &Near, refused: bool) {
+    let flags = libc::O_NONBLOCK | if refused { libc::O_APPEND } else { 0 };
+    // SAFETY: no pointers are passed.
+    unsafe { libc::fcntl(near.as_fd().as_raw_fd(), libc::F_SETFL, flags) };
+}
+
+/// In a process that dies of `SIGPIPE` nothing is moved by the kernel. In this one it is blocked.
+fn set_sigpipe(input: &mut Unstructured<'_>) -> Result<()> {
+    let action = if input.ratio(1, 8)? { libc::SIG_DFL } else { libc::SIG_IGN };
+    // SAFETY: no handler is installed.
+    unsafe { libc::signal(libc::SIGPIPE, action) };
+    Ok(())
+}
+
 #[derive(Clone, Copy, PartialEq)]
 enum Direction {
     Reads,
@@ -231,8 +252,7 @@ fn pair(input: &mut Unstructured<'_>, direction: Direction) -> Result<(Near, Far
 struct Way {
     from: usize,
     to: usize,
-    /// Where in all the bytes there are this stream begins.
-    start: usize,
+    bytes: &'static [u8],
     fed: usize,
     drained: usize,
     /// No more will be fed.
@@ -266,16 +286,17 @@ fn some_size(input: &mut Unstructured<'_>) -> Result<usize> {
 impl World {
     fn new(input: &mut Unstructured<'_>) -> Result<World> {
         let runtime = Runtime::new().unwrap();
-        let way = |from, to, start| {
+        let way = |from, to| {
             let (fed, drained) = (0, 0);
-            Way { from, to, start, fed, drained, closed: false, heard: false, urged: false }
+            let bytes = expected(from);
+            Way { from, to, bytes, fed, drained, closed: false, heard: false, urged: false }
         };
         let both = input.ratio(1, 3)?;
         let (first, second, ways) = if both {
-            let ways = vec![way(0, 1, 0), way(1, 0, 1 << 32)];
+            let ways = vec![way(0, 1), way(1, 0)];
             (pair(input, Direction::Both)?, pair(input, Direction::Both)?, ways)
         } else {
-            (pair(input, Direction::Reads)?, pair(input, Direction::Writes)?, vec![way(0, 1, 0)])
+            (pair(input, Direction::Reads)?, pair(input, Direction::Writes)?, vec![way(0, 1)])
         };
         let (a, b) = (Rc::new(first.0), Rc::new(second.0));
         let moving: Moving<_> = if both {
@@ -299,7 +320,7 @@ impl World {
         let Some(mut to) = self.fars[way.from].file.as_ref().filter(|_| !way.closed) else {
             return;
         };
-        match to.write(&bytes(way.start + way.fed, size)) {
+        match to.write(&way.bytes[way.fed..way.fed + size]) {
             Ok(written) => way.fed += written,
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(error) => assert!(self.task.is_finished() || self.is_broken(), "{error}"),
@@ -320,10 +341,10 @@ impl World {
                 way.heard = true;
             }
             Ok(read) => {
-                let expected = bytes(way.start + way.drained, read);
-                assert!(buf[..read] == expected, "wrong bytes after {}", way.drained);
+                let from = way.drained;
                 way.drained += read;
                 assert!(way.drained <= way.fed, "more bytes than were sent");
+                assert!(buf[..read] == way.bytes[from..way.drained], "wrong bytes after {from}");
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
             Err(error) => {
@@ -451,7 +472,7 @@ impl World {
         }
         for (way, rest) in self.ways.iter().zip(rests) {
             let from = way.fed - rest.len();
-            assert!(rest == bytes(way.start + from, rest.len()), "what was left is not the rest");
+            assert!(rest == way.bytes[from..way.fed], "what was left is not the rest");
             assert!(way.drained <= from, "bytes were doubled");
             let lost = from - way.drained;
             assert!(lost <= IN_FLIGHT, "{lost} bytes were lost");
@@ -460,6 +481,7 @@ impl World {
 }
 
 fn play_copy(input: &mut Unstructured<'_>) -> Result<()> {
+    set_sigpipe(input)?;
     let mut world = World::new(input)?;
     let mut play = || -> Result<bool> {
         while !input.is_empty() {
@@ -469,7 +491,8 @@ fn play_copy(input: &mut Unstructured<'_>) -> Result<()> {
                 10..=16 => drop(world.drain(way, some_size(input)?)),
                 17..=24 => drop(world.runtime.turn(Some(Duration::ZERO)).unwrap()),
                 25 => world.close(way),
-                26 | 27 => world.urge(way),
+                26 => world.urge(way),
+                27 => refuse_moves(&world.nears[world.ways[way].to], input.arbitrary()?),
                 28 => shrink(&world.nears[way].as_fd()),
                 29 => world.break_off(input.choose_index(2)?),
                 30 => return Ok(true),
@@ -492,7 +515,7 @@ fn page() -> &'static File {
     static PAGE: OnceLock<File> = OnceLock::new();
     PAGE.get_or_init(|| {
         let mut file = stream::file();
-        file.write_all(&bytes(0, FILE_LEN)).unwrap();
+        file.write_all(&expected(0)[..FILE_LEN]).unwrap();
         file
     })
 }
@@ -510,6 +533,7 @@ impl Drop for Offset {
 }
 
 fn play_send_file(input: &mut Unstructured<'_>) -> Result<()> {
+    set_sigpipe(input)?;
     let runtime = Runtime::new().unwrap();
     let (near, mut far) = pair(input, Direction::Writes)?;
     let near = Rc::new(near);
@@ -534,8 +558,9 @@ fn play_send_file(input: &mut Unstructured<'_>) -> Result<()> {
         let mut buf = vec![0; size];
         match from.read(&mut buf) {
             Ok(read) => {
-                assert!(buf[..read] == bytes(place, read), "wrong bytes after {place}");
+                let from = place;
                 place += read;
+                assert!(buf[..read] == expected(0)[from..place], "wrong bytes after {from}");
                 heard.set(read == 0);
                 read > 0
             }
@@ -550,7 +575,8 @@ fn play_send_file(input: &mut Unstructured<'_>) -> Result<()> {
             match input.int_in_range(0..=15u8)? {
                 0..=6 => drop(drain(&far, some_size(input)?)),
                 7..=11 => drop(runtime.turn(Some(Duration::ZERO)).unwrap()),
-                12..=14 => {
+                12 => refuse_moves(&near, input.arbitrary()?),
+                13 | 14 => {
                     task.abort();
                     runtime.run_until_stalled();
                     // It may have been done before.
@@ -590,9 +616,12 @@ fn play_send_file(input: &mut Unstructured<'_>) -> Result<()> {
 
 fuzz_target!(
     init: {
-        // The fuzzer's main leaves it as it was, and who dies of it does not splice.
-        // SAFETY: no handler is installed.
-        unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+        // SAFETY: `sigset_t` is plain data, and the calls are passed one that lives.
+        unsafe {
+            let mut sigpipe = std::mem::zeroed::<libc::sigset_t>();
+            libc::sigaddset(&raw mut sigpipe, libc::SIGPIPE);
+            libc::sigprocmask(libc::SIG_BLOCK, &raw const sigpipe, std::ptr::null_mut());
+        }
     },
     |data: &[u8]| {
         let input = &mut Unstructured::new(data);
