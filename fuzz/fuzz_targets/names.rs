@@ -533,6 +533,8 @@ impl World {
         };
         let mut builder = runtime::Builder::new();
         builder.unhandled_panic(UnhandledPanic::Resume);
+        // The loop is compiled anew for a runtime that is watched.
+        builder.metrics(self.draw(2) == 1);
         match self.draw(4) {
             0 => {}
             1 => drop(builder.rng_seed(7)),
@@ -670,6 +672,14 @@ impl World {
             assert!(!(alive && task.woken), "task {id} was woken, and is not polled");
             assert!(!(alive && task.aborted), "task {id} was aborted, and is still there");
             assert!(!task.polling);
+        }
+        for live in (0..RUNTIMES).filter_map(|index| self.live(index)) {
+            let tasks = known.tasks.iter().filter(|task| task.runtime == live.serial);
+            let alive = tasks.filter(|task| task.end.is_none()).count();
+            let sockets = self.sockets.borrow();
+            let registered = sockets.iter().filter(|socket| socket.runtime == live.serial).count();
+            let metrics = live.runtime.metrics();
+            assert_eq!((metrics.tasks_alive, metrics.fds_registered), (alive, registered));
         }
         let ended: Vec<bool> = known.tasks.iter().map(|task| task.end.is_some()).collect();
         let torn = known.torn.clone();

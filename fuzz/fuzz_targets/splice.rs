@@ -278,7 +278,7 @@ fn some_size(input: &mut Unstructured<'_>) -> Result<usize> {
         1 => usize::from(input.arbitrary::<u8>()?) + 1,
         2 => *input.choose(&[8191, 8192, 8193])?,
         3 => *input.choose(&[65_535, 65_536, 65_537])?,
-        4 => 200_000,
+        4 => 100_000,
         _ => usize::from(input.arbitrary::<u16>()?) + 1,
     })
 }
