@@ -248,7 +248,13 @@ impl Function {
         };
         let is_where = |token: &TokenTree| matches!(token, TokenTree::Ident(word) if word.to_string() == "where");
         let where_clause = rest.split_off(rest.iter().position(is_where).unwrap_or(rest.len()));
-        let output = (!rest.is_empty()).then(|| rest.drain(2..).collect());
+        let output = match &rest[..] {
+            [] => None,
+            [dash, head, output @ ..] if is_punct(dash, '-') && is_punct(head, '>') => {
+                Some(output.iter().cloned().collect())
+            }
+            [other, ..] => return Err(not_a_function(other.span())),
+        };
 
         Ok(Function {
             head,

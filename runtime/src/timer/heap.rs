@@ -352,8 +352,8 @@ impl<V> Heap<V> {
     }
 }
 
-/// For tests/heap_model.rs, which includes this file.
-#[cfg(test)]
+/// For tests/heap_model/ and the fuzzer's target, which include this file.
+#[cfg(any(test, fuzzing))]
 #[allow(dead_code)]
 impl<V> Heap<V> {
     pub(crate) fn len(&self) -> usize {
