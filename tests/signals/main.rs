@@ -98,8 +98,11 @@ fn main() {
         TESTS.iter().for_each(|test| println!("{}: test", test.name));
         return;
     }
+    let left_out: Vec<String> =
+        env::args().filter_map(|arg| arg.strip_prefix("--skip=").map(String::from)).collect();
+    let names = |parts: &[String], test: &Test| parts.iter().any(|part| test.name.contains(part));
     for test in TESTS {
-        if wanted.is_empty() || wanted.iter().any(|part| test.name.contains(part.as_str())) {
+        if (wanted.is_empty() || names(&wanted, test)) && !names(&left_out, test) {
             print!("test {} ... ", test.name);
             io::stdout().flush().unwrap();
             run(test);
