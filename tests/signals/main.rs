@@ -88,7 +88,7 @@ const TESTS: &[Test] = tests![
 fn main() {
     if let Ok(name) = env::var(VARIABLE) {
         // SAFETY: no pointers are passed. A test that hangs ends by it.
-        unsafe { libc::alarm(40) };
+        unsafe { libc::alarm(40 * support::time_factor()) };
         let test = TESTS.iter().find(|test| test.name == name).expect("its name");
         return (test.body)();
     }
