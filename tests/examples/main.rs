@@ -17,12 +17,12 @@ use std::process::Command;
 use std::thread;
 use std::time::Instant;
 
-use program::{LIMIT, Program, path, send_signal};
+use program::{Program, limit, path, send_signal};
 
 fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).expect("the example listens there");
-    stream.set_read_timeout(Some(LIMIT)).unwrap();
-    stream.set_write_timeout(Some(LIMIT)).unwrap();
+    stream.set_read_timeout(Some(limit())).unwrap();
+    stream.set_write_timeout(Some(limit())).unwrap();
     stream
 }
 
@@ -164,7 +164,7 @@ fn proxy_carries_a_half_close_of_the_server() {
     let mut client = connect(address);
     // Connecting upstream is the proxy's first act, so that this does not wait for long.
     let (mut server, _) = listener.accept().unwrap();
-    server.set_read_timeout(Some(LIMIT)).unwrap();
+    server.set_read_timeout(Some(limit())).unwrap();
 
     server.write_all(b"all I have").unwrap();
     server.shutdown(Shutdown::Write).unwrap();
@@ -232,8 +232,8 @@ fn assert_serves_meanwhile(example: &str) {
     let (server, address) = Program::serve(example, &["sleep", "1000"]);
     assert_echoes(address);
     let client = connect(address);
-    let deadline = Instant::now() + LIMIT;
-    while server.stdout.recv_timeout(LIMIT).expect("a line each second") != "1 clients" {
+    let deadline = Instant::now() + limit();
+    while server.stdout.recv_timeout(limit()).expect("a line each second") != "1 clients" {
         assert!(Instant::now() < deadline, "who has gone is still counted");
     }
     server.signal(libc::SIGINT);
@@ -316,7 +316,7 @@ fn chat_drops_who_does_not_read() {
     speaking.join().unwrap();
 
     // Its connection is closed although it has read nothing yet, so that it cannot write either.
-    let deadline = Instant::now() + LIMIT;
+    let deadline = Instant::now() + limit();
     while slow.lines.get_mut().write_all(b"wait\n").is_ok() {
         assert!(Instant::now() < deadline, "the connection is still open");
     }

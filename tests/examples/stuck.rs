@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::SocketAddr;
 
-use crate::program::{LIMIT, Program};
+use crate::program::{Program, limit};
 
 /// Where the source spawns the task of this name.
 fn place(name: &str) -> String {
@@ -20,9 +20,9 @@ fn place(name: &str) -> String {
 fn dump(program: &Program) -> Vec<String> {
     let mut lines = Vec::new();
     while !lines.iter().any(|line: &String| line.contains("\"worker\"")) {
-        lines.push(program.stdout.recv_timeout(LIMIT).expect("the dump goes on"));
+        lines.push(program.stdout.recv_timeout(limit()).expect("the dump goes on"));
     }
-    lines.push(program.stdout.recv_timeout(LIMIT).expect("the dump goes on"));
+    lines.push(program.stdout.recv_timeout(limit()).expect("the dump goes on"));
     lines
 }
 
