@@ -144,7 +144,7 @@ pub(crate) fn faults(name: &str) -> Option<Faults> {
         "lseek" => With(&[ENXIO, ESPIPE, EOVERFLOW]),
         "ftruncate" => With(&[EINTR, EIO, EPERM, EFBIG]),
         "fsync" | "fdatasync" => With(&[EIO, ENOSPC, EDQUOT]),
-        "getdents64" => With(&[ENOENT, EIO]),
+        "getdents64" => With(&[EIO]), // ENOENT: libc takes it for the end, as of a folder that is removed.
         "mkdir" | "mkdirat" | "rmdir" | "unlink" | "unlinkat" | "rename" | "renameat" => With(PATH),
         "renameat2" | "link" | "linkat" | "symlink" | "symlinkat" | "mknodat" => With(PATH),
         "readlink" | "readlinkat" | "getcwd" => With(&[ENOENT, EACCES, ENOMEM, EIO]),
@@ -154,7 +154,7 @@ pub(crate) fn faults(name: &str) -> Option<Faults> {
         // Processes and signals.
         "clone" | "clone3" | "fork" | "vfork" => With(&[EAGAIN, ENOMEM]),
         "execve" => With(&[ENOENT, EACCES, ENOMEM, E2BIG]),
-        "wait4" | "waitid" => With(&[ECHILD]),
+        "wait4" | "waitid" => With(&[EINTR, ECHILD]),
         "kill" | "tgkill" => With(&[EPERM, ESRCH]),
         "setsid" => With(&[EPERM]),
         "setpgid" => With(&[EPERM, EACCES]),
