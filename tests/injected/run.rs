@@ -64,18 +64,27 @@ pub(crate) struct Outcome {
     pub(crate) said: String,
     /// What it has left, of descriptors and children, by kind.
     pub(crate) left: BTreeMap<String, u32>,
+    /// How many blocks of memory it has more than before, if it came to its end.
+    pub(crate) blocks: Option<i64>,
 }
 
-/// Patience with a scenario that makes no call: this often, for this long each. Counted in looks and not by
-/// the clock, so that a machine that stops for a minute does not end it.
-const LOOKS: u32 = 200;
+/// What is too much.
+#[derive(Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) calls: u64,
+    /// Looks at a scenario that makes no call. Not by the clock, so that a machine that stops for a minute
+    /// does not end it.
+    pub(crate) looks: u32,
+}
+
+/// How long a look is.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Runs a scenario; `None` where this system cannot.
 pub(crate) fn run(
     scenario: &str,
     fault: Option<&Fault>,
-    most_calls: u64,
+    limits: Limits,
 ) -> io::Result<Option<Outcome>> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -99,7 +108,7 @@ pub(crate) fn run(
         listener,
         program: child.id(),
         fault,
-        most_calls,
+        limits,
         threads: HashMap::new(),
         counting: false,
         counts: BTreeMap::new(),
@@ -117,8 +126,9 @@ pub(crate) fn run(
     let Watch { counts, total, fired, .. } = watch;
     let said = read(said)?;
     let left = left(&said);
+    let blocks = said.lines().find_map(|line| line.strip_prefix("blocks: ")?.parse().ok());
     let wrong = wrong.or_else(|| (!status.success()).then(|| ending(status)));
-    Ok(Some(Outcome { counts, total, fired, wrong, said, left }))
+    Ok(Some(Outcome { counts, total, fired, wrong, said, left, blocks }))
 }
 
 fn ending(status: ExitStatus) -> String {
@@ -146,7 +156,7 @@ struct Watch<'a> {
     listener: Listener,
     program: u32,
     fault: Option<&'a Fault>,
-    most_calls: u64,
+    limits: Limits,
     threads: HashMap<u32, Who>,
     counting: bool,
     counts: BTreeMap<Call, u32>,
@@ -162,9 +172,9 @@ impl Watch<'_> {
             match self.listener.next(LOOK)? {
                 News::Gone => return Ok(None),
                 News::Quiet if child.try_wait()?.is_some() => return Ok(None),
-                News::Quiet if quiet == LOOKS => return Ok(Some(self.hangs())),
+                News::Quiet if quiet == self.limits.looks => return Ok(Some(self.hangs())),
                 News::Quiet => quiet += 1,
-                News::Call(_) if self.total > self.most_calls => {
+                News::Call(_) if self.total > self.limits.calls => {
                     return Ok(Some(format!("it spins: {} calls and no end", self.total)));
                 }
                 News::Call(asked) => {

@@ -15,6 +15,8 @@ use runtime::task::yield_now;
 use runtime::time::{self, Instant, boottime, interval, sleep, timeout};
 use runtime::{Builder, Handle, Runtime, spawn, try_join};
 
+use super::sockets::unix_name;
+
 const MS: Duration = Duration::from_millis(1);
 
 pub(crate) fn timers(runtime: &Runtime) -> io::Result<()> {
@@ -49,6 +51,13 @@ pub(crate) fn timers(runtime: &Runtime) -> io::Result<()> {
 pub(crate) fn spinning() -> Builder {
     let mut builder = Builder::new();
     builder.spin(Duration::from_micros(20));
+    builder
+}
+
+/// Counted, with hooks, and with an eye on stalls, of which there are none.
+pub(crate) fn watched() -> Builder {
+    let mut builder = Builder::new();
+    builder.metrics(true).stall_threshold(MS * 100_000).on_park(|| ()).on_unpark(|| ());
     builder
 }
 
@@ -152,9 +161,7 @@ pub(crate) fn teardown(runtime: &Runtime) -> io::Result<()> {
             drop(b);
         });
         let waits = spawn(sleep(MS * 100_000));
-        let name = format!("injected-{}-{:?}", std::process::id(), thread::current().id());
-        let address = runtime::net::unix::SocketAddr::from_abstract_name(name)?;
-        let listener = UnixListener::bind_addr(&address)?;
+        let listener = UnixListener::bind_addr(&unix_name()?)?;
         let accepts = spawn(async move { drop(listener.accept().await) });
         let mut hears = signal(SignalKind::user_defined1())?;
         let listens = spawn(async move { hears.recv().await });

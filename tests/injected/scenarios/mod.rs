@@ -1,6 +1,7 @@
 //! The scenarios: what the library can do, a few milliseconds of each. A step gives an error, which ends its
 //! scenario, or has done what it should.
 
+mod broken;
 mod files;
 mod hosts;
 mod loops;
@@ -22,7 +23,10 @@ use runtime::process::Command;
 use runtime::{Builder, Runtime};
 
 use crate::UNAVAILABLE;
+use crate::memory;
 use crate::seam::{self, Mark, mark};
+
+pub(crate) use broken::BROKEN;
 
 /// What is done on a runtime, again and again.
 pub(crate) struct Scenario {
@@ -47,6 +51,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     scenario("async_fd", loops::async_fd),
     scenario("teardown", loops::teardown),
     Scenario { builder: loops::spinning, ..scenario("spin", loops::wakes) },
+    Scenario { builder: loops::watched, ..scenario("watched", loops::wakes) },
     scenario("embedded", hosts::embedded),
     scenario("per_core", hosts::per_core),
     scenario("bare", hosts::bare),
@@ -116,7 +121,8 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 
 /// Is a scenario, for a driver.
 pub(crate) fn play(name: &str) -> ExitCode {
-    let Some(scenario) = SCENARIOS.iter().find(|scenario| scenario.name == name) else {
+    let mut all = SCENARIOS.iter().chain(BROKEN.iter().map(|(scenario, _)| scenario));
+    let Some(scenario) = all.find(|scenario| scenario.name == name) else {
         eprintln!("there is no scenario {name}");
         return ExitCode::FAILURE;
     };
@@ -133,6 +139,7 @@ pub(crate) fn play(name: &str) -> ExitCode {
     }
     (scenario.prepare)();
     let before = descriptors();
+    let blocks = memory::blocks();
     mark(Mark::Begin);
     if let Ok(runtime) = said((scenario.builder)().build()) {
         // With one fault at most: it succeeds, or it fails and says why.
@@ -146,6 +153,7 @@ pub(crate) fn play(name: &str) -> ExitCode {
     }
     mark(Mark::End);
     settle();
+    eprintln!("blocks: {}", memory::blocks() - blocks);
     for kind in left_since(before) {
         eprintln!("left: {kind}");
     }
