@@ -1,5 +1,5 @@
 //! Every system call fails once: at each n at which a scenario makes it, with each errno that its man page
-//! allows. What comes of it is an error, which is a sentence, or a retry; never a panic, a hang, a spin or a
+//! allows; and from the first on, as when something has run out. What comes of it is an error, which is a sentence, or a retry; never a panic, a hang, a spin or a
 //! leak; and the runtime does the same again as if nothing had been.
 //!
 //! A scenario runs in a process of its own, under a driver that answers each of its system calls (`seam.rs`).
@@ -123,8 +123,9 @@ impl Clean {
 }
 
 /// A scenario and a fault in it, as it is typed.
-fn label(scenario: &str, Fault { call, nth, errno }: &Fault) -> String {
-    format!("{scenario} '{call}' {nth} {errno}")
+fn label(scenario: &str, Fault { call, nth, errno, lasts }: &Fault) -> String {
+    let on = if *lasts { "+" } else { "" };
+    format!("{scenario} '{call}' {nth}{on} {errno}")
 }
 
 fn one(scenario: &str, call: &str, nth: &str, errno: &str) -> ExitCode {
@@ -134,8 +135,10 @@ fn one(scenario: &str, call: &str, nth: &str, errno: &str) -> ExitCode {
         None => (Who::Program, call),
     };
     let call = Call { who, name: name.to_string() };
-    let nth = nth.parse().expect("the how manieth call");
-    let fault = Fault { call, nth, errno: errno.parse().expect("an errno, as a number") };
+    let lasts = nth.ends_with('+');
+    let nth = nth.trim_end_matches('+').parse().expect("the how manieth call");
+    let errno = errno.parse().expect("an errno, as a number");
+    let fault = Fault { call, nth, errno, lasts };
     let Some(clean) = Clean::learn(scenario).expect("it runs") else { return cannot() };
     let outcome = run(scenario.name, Some(&fault), clean.limits()).expect("it runs");
     let outcome = outcome.expect("it ran without a fault");
@@ -192,7 +195,7 @@ fn many(words: &[&str]) -> ExitCode {
 /// Whether what goes wrong is seen: else nothing here means anything.
 fn see_what_is_broken() -> Result<(), String> {
     let call = Call { who: Who::Program, name: "epoll_create1".to_string() };
-    let fault = Fault { call, nth: 1, errno: libc::EMFILE };
+    let fault = Fault { call, nth: 1, errno: libc::EMFILE, lasts: false };
     for (scenario, words) in BROKEN {
         let Some(clean) = Clean::learn(scenario).expect("it runs") else { return Ok(()) };
         let limits = Limits { looks: 5, ..clean.limits() };
@@ -221,8 +224,15 @@ fn all_faults(cleans: &[Clean]) -> Vec<Chosen> {
                 faults.unwrap_or_else(|| panic!("{name} makes `{call}`: add it to calls.rs"));
             let Faults::With(errnos) = faults else { continue };
             for nth in 1..=*count {
-                let fault = |errno: &i32| Fault { call: call.clone(), nth, errno: *errno };
-                all.extend(errnos.iter().map(fault).map(|fault| (index, fault)));
+                let fault = |errno: &i32| {
+                    let errno = *errno;
+                    // One that says "again" cannot last.
+                    let is_to_last = nth == 1 && ![libc::EAGAIN, libc::EINTR].contains(&errno);
+                    let once = Fault { call: call.clone(), nth, errno, lasts: false };
+                    let lasting = is_to_last.then(|| Fault { lasts: true, ..once.clone() });
+                    [Some(once), lasting].into_iter().flatten()
+                };
+                all.extend(errnos.iter().flat_map(fault).map(|fault| (index, fault)));
             }
         }
     }

@@ -48,6 +48,8 @@ pub(crate) struct Fault {
     /// The first is 1.
     pub(crate) nth: u32,
     pub(crate) errno: i32,
+    /// Whether all after it fail too, as when something has run out.
+    pub(crate) lasts: bool,
 }
 
 /// What a run has shown.
@@ -240,7 +242,8 @@ impl Watch<'_> {
         let count = self.counts.entry(call.clone()).or_default();
         *count += 1;
         let fault = self.fault?;
-        if self.fired || fault.call != call || fault.nth != *count {
+        let is_chosen = fault.nth == *count || fault.lasts && fault.nth < *count;
+        if fault.call != call || !is_chosen {
             return None;
         }
         if fault.errno == libc::EAGAIN && self.is_registered(asked) {

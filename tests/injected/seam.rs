@@ -244,6 +244,21 @@ pub(crate) fn has_children() -> bool {
     }
 }
 
+/// A terminal in raw mode, and the end that a person would sit at.
+pub(crate) fn terminal() -> io::Result<(OwnedFd, OwnedFd)> {
+    let (mut ours, mut terminal) = (-1, -1);
+    // SAFETY: a termios is integers, and may be zero until it is made raw.
+    let mut raw: libc::termios = unsafe { mem::zeroed() };
+    // SAFETY: all pointers are to what is there, or null where nothing is wanted.
+    check(unsafe {
+        libc::cfmakeraw(&raw mut raw);
+        let (name, size) = (std::ptr::null_mut(), std::ptr::null());
+        libc::openpty(&raw mut ours, &raw mut terminal, name, &raw const raw, size)
+    } as _)?;
+    // SAFETY: the descriptors were made just now and are nobody else's.
+    Ok(unsafe { (OwnedFd::from_raw_fd(terminal), OwnedFd::from_raw_fd(ours)) })
+}
+
 /// A memory file for what a scenario says on stderr.
 pub(crate) fn memory_file() -> io::Result<OwnedFd> {
     // SAFETY: the name is a C string.

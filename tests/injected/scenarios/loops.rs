@@ -87,6 +87,13 @@ pub(crate) fn wakes(runtime: &Runtime) -> io::Result<()> {
             assert_eq!(rx.await, Ok(7));
             result.await.expect("it sends").await.expect("no panic");
             thread.join().expect("no panic");
+            // A deadline that another thread waits for.
+            let handle = Handle::current();
+            let sleeper = thread::Builder::new().spawn(move || {
+                let _entered = handle.enter();
+                futures::executor::block_on(sleep(MS));
+            })?;
+            super::blocking(move || sleeper.join().expect("no panic")).await?;
             // A socket that another thread drops, and one that another thread waits for.
             if with_epoll {
                 let dropped = thread::Builder::new().spawn(move || drop(b))?;

@@ -73,6 +73,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario { prepare: streams::make_file, ..scenario("send_file", streams::send_file) },
     Scenario { prepare: streams::pipes_as_streams, ..scenario("stdio_pipes", streams::stdio) },
     Scenario { prepare: streams::sockets_as_streams, ..scenario("stdio_sockets", streams::stdio) },
+    Scenario { prepare: streams::terminal_as_streams, ..scenario("stdio_tty", streams::stdio) },
     Scenario { prepare: streams::files_as_streams, ..scenario("stdio_files", streams::stdio) },
     scenario("child", processes::child),
     scenario("child_pipes", processes::child_pipes),

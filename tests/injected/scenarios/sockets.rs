@@ -293,6 +293,16 @@ pub(crate) fn unix_stream(runtime: &Runtime) -> io::Result<()> {
         assert!(all.iter().all(|byte| *byte == 3));
         assert_eq!(served.read_to_end(&mut all).await?, 0);
 
+        // By a path, which stays behind.
+        let name = unix_name()?;
+        let name =
+            std::str::from_utf8(name.as_abstract_name().expect("it is one")).expect("in ASCII");
+        let path = std::env::temp_dir().join(name);
+        let bound = UnixListener::bind(&path);
+        let connected = UnixStream::connect(&path).await;
+        let _ = std::fs::remove_file(&path);
+        drop((bound?, connected?));
+
         // A backlog that is full: the second waits until there is room.
         let name = unix_name()?;
         let socket = UnixSocket::new_stream()?;

@@ -183,6 +183,13 @@ pub(crate) fn files_as_streams() {
     become_streams(read(&input), result, feed.into(), read(&output).into());
 }
 
+/// A terminal that passes on what it is given.
+pub(crate) fn terminal_as_streams() {
+    let (terminal, ours) = seam::terminal().expect("a terminal");
+    let result = ours.try_clone().expect("a descriptor");
+    become_streams(&terminal, &terminal, ours, result);
+}
+
 pub(crate) fn stdio(runtime: &Runtime) -> io::Result<()> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     // What is left of another pass, after an error, is passed over.
