@@ -48,6 +48,7 @@ pub(crate) fn faults(name: &str) -> Option<Faults> {
         "futex wait" => With(&[EAGAIN, EINTR]),
         "futex wake" => Never("its page has our own mistakes only; nobody else wakes the sleeper"),
         "read counter" => With(&[EAGAIN, EINTR]),
+        "write stderr" => Never("what the scenario says"),
         "write eventfd" => With(&[EINTR]), // EAGAIN: the counter is full, so it wakes all the same.
 
         // Sockets.
@@ -178,6 +179,13 @@ pub(crate) fn faults(name: &str) -> Option<Faults> {
         "uname" | "sysinfo" => Never("libc's resolver, and does not fail"),
         _ => return None,
     })
+}
+
+/// Whether a call may fail with it again and again: not with what says "again", nor, when it accepts, with
+/// what was the new connection's own.
+pub(crate) fn may_last(name: &str, errno: c_int) -> bool {
+    let exhausted = [EMFILE, ENFILE, ENOBUFS, ENOMEM, EPERM];
+    ![EAGAIN, EINTR].contains(&errno) && (name != "accept4" || exhausted.contains(&errno))
 }
 
 /// A call's name, with what distinguishes the uses of one that has several.

@@ -39,7 +39,7 @@ const EVENTFD: &str = "anon_inode:[eventfd]";
 const PIDFD: &str = "anon_inode:[pidfd]";
 
 /// More blocks of memory than are left without a fault: tables that the first to need them makes for good.
-const BLOCKS: i64 = 0;
+const BLOCKS: i64 = 2;
 
 /// How many of a spread are chosen by the seed, beside the first call of each kind with each errno.
 const BY_SEED: usize = 1000;
@@ -226,8 +226,7 @@ fn all_faults(cleans: &[Clean]) -> Vec<Chosen> {
             for nth in 1..=*count {
                 let fault = |errno: &i32| {
                     let errno = *errno;
-                    // One that says "again" cannot last.
-                    let is_to_last = nth == 1 && ![libc::EAGAIN, libc::EINTR].contains(&errno);
+                    let is_to_last = nth == 1 && calls::may_last(&call.name, errno);
                     let once = Fault { call: call.clone(), nth, errno, lasts: false };
                     let lasting = is_to_last.then(|| Fault { lasts: true, ..once.clone() });
                     [Some(once), lasting].into_iter().flatten()

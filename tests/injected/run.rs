@@ -261,6 +261,7 @@ impl Watch<'_> {
         };
         match name {
             "" => format!("call {}", asked.number),
+            "write" | "writev" if asked.arguments[0] == 2 => "write stderr".to_string(),
             "write" if file() == "anon_inode:[eventfd]" => "write eventfd".to_string(),
             "read" if file().starts_with("anon_inode:[") => "read counter".to_string(),
             _ => name.to_string(),
