@@ -114,7 +114,8 @@ fn spawn_here(new: &mut NewTask<'_>, place: Place) -> TaskRef {
 ///
 /// # Panics
 ///
-/// With no runtime on this thread, and if the system refuses the pool's first thread.
+/// With no runtime on this thread, and if the system refuses the pool's first thread, which is an error of
+/// [`Builder::spawn_blocking`].
 ///
 /// ```
 /// # runtime::block_on(async {
@@ -128,13 +129,9 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    match remote_join::try_spawn_blocking(function) {
-        Some(Ok(handle)) => handle,
-        Some(Err(error)) => panic!("{error}"),
-        None => panic!(
-            "spawn_blocking was called with no runtime on this thread: call it inside block_on or \
-             #[runtime::main], or use Handle::spawn_blocking"
-        ),
+    match Builder::new().spawn_blocking(function) {
+        Ok(handle) => handle,
+        Err(error) => panic!("{error}"),
     }
 }
 
