@@ -5,13 +5,14 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::panic::Location;
 use std::pin::pin;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
 use crate::blocking::Pool;
 use crate::context::{self, Current, Entered};
 use crate::name::RuntimeName;
 use crate::runtime;
+use crate::sync::{Condvar, Mutex};
 use crate::task::cell::NewTask;
 use crate::task::{JoinHandle, remote_join};
 use crate::wakeups::Block;

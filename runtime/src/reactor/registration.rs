@@ -9,8 +9,7 @@ use std::future::Future;
 use std::io;
 use std::os::fd::RawFd;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
 use crate::context::{self, Current};
@@ -21,6 +20,7 @@ use crate::reactor::Begun;
 use crate::reactor::readiness::{Interest, Ready};
 use crate::reactor::request::Request;
 use crate::reactor::waiters::{FOREIGN, SHARED, Ticket, UNUSED};
+use crate::sync::{AtomicU64, OnceLock, Ordering};
 use crate::sys::epoll::Flags;
 use crate::wakeups;
 

@@ -8,12 +8,12 @@ use std::cell::Cell;
 use std::io;
 use std::mem::{self, ManuallyDrop};
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::Waker;
 
 use super::{HOOKS, Hooks};
 use crate::name::RuntimeName;
+use crate::sync::{AtomicBool, Mutex, MutexGuard, OnceLock, Ordering};
 use crate::sys;
 use crate::sys::sigaction::Disposition;
 use crate::sys::signal::{MAX_SIGNAL, SignalInfo, SignalKind};

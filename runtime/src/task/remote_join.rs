@@ -10,8 +10,7 @@
 use std::io;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering, fence};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
 use crate::blocking::SubmitError;
@@ -19,6 +18,7 @@ use crate::context::Current;
 use crate::core::Core;
 use crate::handle::Shared;
 use crate::name::RuntimeName;
+use crate::sync::{AtomicBool, Mutex, MutexGuard, OnceLock, Ordering, fence};
 use crate::task::cell::{BoxedTask, NewTask};
 use crate::task::join::{JoinHandle, TaskRef};
 use crate::task::untyped::Untyped;

@@ -15,8 +15,7 @@ mod park;
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::RawFd;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 pub(crate) use self::park::{ASLEEP_IN_EPOLL, ASLEEP_ON_FUTEX};
 
@@ -25,6 +24,7 @@ use self::park::{ParkState, Wake};
 use crate::core::Core;
 use crate::fork;
 use crate::name::{Name, RuntimeName};
+use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Mutex, MutexGuard, OnceLock, Ordering};
 use crate::sys::epoll::Epoll;
 use crate::sys::eventfd::EventFd;
 use crate::sys::futex;

@@ -1,0 +1,3 @@
+//! The stories, a file for each of the paths between threads.
+
+pub(crate) mod tasks;
