@@ -77,6 +77,7 @@ pub mod __private;
 struct Readme;
 
 mod macros;
+mod sync;
 
 pub mod fs;
 pub mod guide;

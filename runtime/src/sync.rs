@@ -10,3 +10,7 @@ pub(crate) use std::{thread, thread_local};
 /// Words in one chunk of the wake bitmap; one summary word covers a chunk, so at most 64.
 /// The models take 2, to stay small.
 pub(crate) const WORDS: usize = 64;
+
+/// Records kept of each signal: 8 KiB, once somebody has listened for it.
+/// The models take 4.
+pub(crate) const RECORDS: usize = 256;

@@ -1,6 +1,6 @@
 //! The pool of blocking threads on its own, without a runtime.
 
-#[allow(unused_imports, reason = "what other files need is there too")]
+#[allow(dead_code, unused_imports, reason = "what other files need is there too")]
 #[path = "../src/sync.rs"]
 mod sync;
 

@@ -13,14 +13,11 @@ use std::task::Waker;
 
 use super::{HOOKS, Hooks};
 use crate::name::RuntimeName;
-use crate::sync::{AtomicBool, Mutex, MutexGuard, OnceLock, Ordering};
+use crate::sync::{AtomicBool, Mutex, MutexGuard, OnceLock, Ordering, RECORDS};
 use crate::sys;
 use crate::sys::sigaction::Disposition;
 use crate::sys::signal::{MAX_SIGNAL, SignalInfo, SignalKind};
 use crate::wakeups;
-
-/// Records kept of each signal: 8 KiB, once somebody has listened for it.
-const RECORDS: usize = 256;
 
 /// What the handler keeps of a `SignalInfo`: code, process, user, value.
 type Record = [u32; 4];

@@ -4,6 +4,7 @@ use std::env;
 use std::process::{Command, Output, Stdio};
 use std::sync::Mutex;
 use std::thread;
+use std::time::Instant;
 
 use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
 use shuttle::{Config, MaxSteps, Runner};
@@ -56,9 +57,12 @@ pub(crate) fn main(stories: &[Story]) {
             scope.spawn(|| {
                 loop {
                     let Some(story) = queue.lock().unwrap().next() else { return };
+                    let start = Instant::now();
                     let output = run(story);
                     let passed = output.status.success();
-                    println!("test {} ... {}", story.name, if passed { "ok" } else { "FAILED" });
+                    let (said, ms) =
+                        (if passed { "ok" } else { "FAILED" }, start.elapsed().as_millis());
+                    println!("test {} ... {said} in {ms} ms", story.name);
                     if !passed {
                         let said = String::from_utf8_lossy(&output.stderr).into_owned();
                         failed.lock().unwrap().push((story.name, output.status, said));
@@ -78,7 +82,11 @@ pub(crate) fn main(stories: &[Story]) {
 fn run(story: &Story) -> Output {
     let program = env::current_exe().expect("our path");
     let mut command = Command::new(program);
-    command.env(VARIABLE, story.name).stdin(Stdio::null()).stdout(Stdio::null());
+    command
+        .env(VARIABLE, story.name)
+        .env("RUST_BACKTRACE", "0")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
     command.stderr(Stdio::piped()).output().expect("a process")
 }
 

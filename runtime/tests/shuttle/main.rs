@@ -1,4 +1,4 @@
-//! The whole engine over shuttle: its own files, with threads, locks, atomics, thread-locals and the waits in
+//! The whole engine over shuttle, and of the facade what threads meet in: its own files, with threads, locks, atomics, thread-locals and the waits in
 //! the kernel replaced by those of `sync.rs` and `sys.rs` here. A story is told in many orders of its
 //! threads, chosen at random and by priorities (PCT), and repeats by its seed. A lost wake shows as a
 //! deadlock. All is sequentially consistent: what is not is for the models of `loom_*.rs`.
@@ -9,6 +9,7 @@
 #![allow(
     dead_code,
     unused_imports,
+    unexpected_cfgs,
     unreachable_pub,
     missing_docs,
     missing_debug_implementations,
@@ -69,9 +70,17 @@ pub mod __private {
     pub use crate::task::remote_join::try_spawn_blocking;
 }
 
+#[path = "../../../src/fs/mod.rs"]
+mod fs;
+#[path = "../../../src/task/join_set.rs"]
+mod join_set;
+
 mod explore;
 mod stories;
 
 fn main() {
-    explore::main(&[stories::tasks::STORIES].concat());
+    use stories::{facade, fds, pool, signals, tasks};
+    let stories =
+        [tasks::STORIES, pool::STORIES, fds::STORIES, signals::STORIES, facade::STORIES].concat();
+    explore::main(&stories);
 }

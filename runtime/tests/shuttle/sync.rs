@@ -15,6 +15,7 @@ pub(crate) use shuttle::sync::{Mutex, MutexGuard};
 pub(crate) use shuttle::{thread, thread_local};
 
 pub(crate) const WORDS: usize = 2;
+pub(crate) const RECORDS: usize = 4;
 
 /// The number of the execution, from 1 on.
 static EXECUTION: StdAtomicU64 = StdAtomicU64::new(0);
