@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use super::{Flag, join, pair, poll_once, read_byte, runtime, try_read_byte, write_byte};
+use crate::Runtime;
 use crate::explore::Story;
 use crate::sync::thread;
 use crate::task::{spawn, yield_now};
@@ -30,6 +31,12 @@ fn written_elsewhere() {
         }
     });
     thread.join().unwrap();
+}
+
+/// Has the runtime carry out what it was sent, after which it knows no descriptor any more.
+fn with_nothing_registered(runtime: &Runtime) {
+    runtime.block_on(yield_now());
+    assert!(runtime.core.reactor.is_empty(), "an entry is left");
 }
 
 /// A thread that writes these bytes, and keeps its end open: else that would wake who reads.
@@ -60,6 +67,7 @@ fn read_elsewhere() {
     runtime.block_on(done.wait());
     reading.join().unwrap();
     writing.join().unwrap();
+    with_nothing_registered(&runtime);
 }
 
 /// Two threads wait for a descriptor that nobody has registered: one request, and both are woken.
@@ -84,6 +92,7 @@ fn first_read_by_two() {
     });
     join(reading);
     writing.join().unwrap();
+    with_nothing_registered(&runtime);
 }
 
 /// A task and another thread wait for the same new descriptor at once.
@@ -108,6 +117,7 @@ fn at_home_and_away() {
     });
     reading.join().unwrap();
     writing.join().unwrap();
+    with_nothing_registered(&runtime);
 }
 
 /// A wait on another thread is given up while it is on its way; a second one stands.
@@ -131,6 +141,7 @@ fn a_wait_is_dropped() {
     runtime.block_on(done.wait());
     reading.join().unwrap();
     writing.join().unwrap();
+    with_nothing_registered(&runtime);
 }
 
 /// A future that has waited on another thread goes on in a task of the runtime.
@@ -157,6 +168,7 @@ fn a_wait_comes_home() {
         }
     });
     writing.join().unwrap();
+    with_nothing_registered(&runtime);
 }
 
 /// A descriptor is closed on another thread while the runtime registers the next, which may get its number and
@@ -179,6 +191,7 @@ fn dropped_elsewhere() {
     });
     dropper.join().unwrap();
     drop(old_writer);
+    with_nothing_registered(&runtime);
 }
 
 /// Who waits on another thread hears that the runtime has gone.
