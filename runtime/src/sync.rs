@@ -1,8 +1,12 @@
 //! What the threads of a process meet by, from `std::sync`.
 //!
 //! `tests/loom_*.rs` and `tests/shuttle/` compile the files that import from here over the types of loom and
-//! of shuttle, in a module of this name.
+//! of shuttle, in a module of this name. Those cannot all be made in statics, so what is in one has a name of
+//! its own.
 
+pub(crate) use std::sync::atomic::{
+    AtomicBool as StaticBool, AtomicU32 as StaticU32, AtomicU64 as StaticU64,
+};
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
 pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, OnceLock};
 pub(crate) use std::{thread, thread_local};

@@ -13,7 +13,7 @@ use std::task::Waker;
 
 use super::{HOOKS, Hooks};
 use crate::name::RuntimeName;
-use crate::sync::{AtomicBool, Mutex, MutexGuard, OnceLock, Ordering, RECORDS};
+use crate::sync::{AtomicBool, Mutex, MutexGuard, OnceLock, Ordering, RECORDS, StaticBool};
 use crate::sys;
 use crate::sys::sigaction::Disposition;
 use crate::sys::signal::{MAX_SIGNAL, SignalInfo, SignalKind};
@@ -262,7 +262,7 @@ thread_local! {
 }
 
 /// Whether forks hold the lock; before that nobody takes it.
-static HELD_OVER_FORKS: AtomicBool = AtomicBool::new(false);
+static HELD_OVER_FORKS: StaticBool = StaticBool::new(false);
 
 #[inline]
 fn hold_over_forks() {

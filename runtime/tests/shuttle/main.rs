@@ -76,11 +76,12 @@ mod fs;
 mod join_set;
 
 mod explore;
+mod run;
 mod stories;
 
 fn main() {
     use stories::{facade, fds, pool, signals, tasks};
     let stories =
         [tasks::STORIES, pool::STORIES, fds::STORIES, signals::STORIES, facade::STORIES].concat();
-    explore::main(&stories);
+    run::main(&stories, explore::explore);
 }

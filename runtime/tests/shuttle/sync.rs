@@ -10,7 +10,7 @@ use std::sync::{LockResult, PoisonError};
 use std::time::Duration;
 
 use shuttle::rand::Rng;
-pub(crate) use shuttle::sync::atomic::{Ordering, fence};
+pub(crate) use shuttle::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
 pub(crate) use shuttle::sync::{Mutex, MutexGuard};
 pub(crate) use shuttle::{thread, thread_local};
 
@@ -25,59 +25,55 @@ pub(crate) fn begin_execution() {
     EXECUTION.fetch_add(1, Ordering::Relaxed);
 }
 
-macro_rules! atomic {
-    ($name:ident, $value:ty) => {
-        /// shuttle's, with the value it was made with at the beginning of each execution.
-        #[derive(Debug)]
+/// A number that is another in each execution.
+pub(crate) fn arbitrary() -> u64 {
+    shuttle::rand::thread_rng().r#gen()
+}
+
+macro_rules! of_static {
+    ($name:ident, $atomic:ident, $value:ty) => {
+        /// An atomic, with the value it was made with at the beginning of each execution.
         pub(crate) struct $name {
             initial: $value,
             used_in: Cell<u64>,
-            now: UnsafeCell<shuttle::sync::atomic::$name>,
+            now: UnsafeCell<$atomic>,
         }
 
         // SAFETY: a process runs one execution at a time, and all its threads on one of the system's.
         unsafe impl Sync for $name {}
         // SAFETY: as above.
         unsafe impl Send for $name {}
-        impl std::panic::RefUnwindSafe for $name {}
-
         impl $name {
             pub(crate) const fn new(initial: $value) -> Self {
-                let now = UnsafeCell::new(shuttle::sync::atomic::$name::new(initial));
+                let now = UnsafeCell::new($atomic::new(initial));
                 Self { initial, used_in: Cell::new(0), now }
             }
         }
 
         impl Deref for $name {
-            type Target = shuttle::sync::atomic::$name;
+            type Target = $atomic;
 
             fn deref(&self) -> &Self::Target {
                 let execution = EXECUTION.load(Ordering::Relaxed);
                 if self.used_in.replace(execution) < execution {
                     // SAFETY: nobody has used it in this execution, and those of others are over.
-                    unsafe { *self.now.get() = shuttle::sync::atomic::$name::new(self.initial) };
+                    unsafe { *self.now.get() = $atomic::new(self.initial) };
                 }
                 // SAFETY: it is replaced only above.
                 unsafe { &*self.now.get() }
             }
         }
-
-        impl Default for $name {
-            fn default() -> Self {
-                Self::new(Default::default())
-            }
-        }
     };
 }
 
-atomic!(AtomicBool, bool);
-atomic!(AtomicU32, u32);
-atomic!(AtomicU64, u64);
+of_static!(StaticBool, AtomicBool, bool);
+of_static!(StaticU32, AtomicU32, u32);
+of_static!(StaticU64, AtomicU64, u64);
 
 /// shuttle has none.
 pub(crate) struct OnceLock<T> {
     filling: Mutex<()>,
-    is_filled: AtomicBool,
+    is_filled: StaticBool,
     value: UnsafeCell<Option<T>>,
 }
 
@@ -89,7 +85,7 @@ impl<T> OnceLock<T> {
     pub(crate) const fn new() -> Self {
         Self {
             filling: Mutex::new(()),
-            is_filled: AtomicBool::new(false),
+            is_filled: StaticBool::new(false),
             value: UnsafeCell::new(None),
         }
     }
@@ -173,7 +169,7 @@ impl Condvar {
         mut condition: impl FnMut(&mut T) -> bool,
     ) -> LockResult<(MutexGuard<'a, T>, WaitTimeoutResult)> {
         while condition(&mut guard) {
-            if time < Duration::MAX && shuttle::rand::thread_rng().r#gen::<bool>() {
+            if time < Duration::MAX && arbitrary() % 2 == 0 {
                 return Ok((guard, WaitTimeoutResult(true)));
             }
             guard = self.0.wait(guard).unwrap_or_else(PoisonError::into_inner);

@@ -5,9 +5,9 @@ use std::io::{Read, Seek};
 use std::pin::pin;
 
 use super::{join, poll_once, runtime};
-use crate::explore::Story;
 use crate::fs::File;
 use crate::join_set::JoinSet;
+use crate::run::Story;
 use crate::sync::thread;
 use crate::task::yield_now;
 

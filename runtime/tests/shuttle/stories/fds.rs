@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{Flag, join, pair, poll_once, read_byte, runtime, try_read_byte, write_byte};
 use crate::Runtime;
-use crate::explore::Story;
+use crate::run::Story;
 use crate::sync::thread;
 use crate::task::{spawn, yield_now};
 

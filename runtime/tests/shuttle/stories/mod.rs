@@ -15,7 +15,7 @@ use std::sync::atomic::AtomicUsize;
 use std::task::{Context, Poll, Waker};
 
 use crate::reactor::Source;
-use crate::sync::{AtomicBool, Mutex, Ordering, thread};
+use crate::sync::{AtomicBool, Mutex, Ordering, arbitrary, thread};
 use crate::sys::make_ready;
 use crate::{Builder, Runtime};
 
@@ -71,7 +71,7 @@ impl Drop for Counted {
 
 /// A runtime whose tasks run in another order in each execution.
 fn runtime() -> Runtime {
-    Builder::new().rng_seed(random()).build().unwrap()
+    Builder::new().rng_seed(arbitrary()).build().unwrap()
 }
 
 /// A runtime that sleeps in epoll, as something waits for a descriptor.
@@ -83,10 +83,6 @@ fn runtime_with_epoll() -> Runtime {
         read_byte(&reader).await
     });
     runtime
-}
-
-fn random() -> u64 {
-    shuttle::rand::Rng::r#gen(&mut shuttle::rand::thread_rng())
 }
 
 /// A connection that nobody has registered yet, and its other end.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::{Counted, Flag, join, runtime};
 use crate::Builder;
 use crate::blocking::{Options, Pool, SubmitError};
-use crate::explore::Story;
+use crate::run::Story;
 use crate::sync::{Condvar, Mutex, Ordering, thread};
 use crate::task::spawn_blocking;
 use crate::timer::sleep;

@@ -3,7 +3,7 @@
 use std::pin::pin;
 
 use super::{join, poll_once, runtime};
-use crate::explore::Story;
+use crate::run::Story;
 use crate::signal::unix::{SignalKind, signal};
 use crate::sync::thread;
 use crate::sys::sigaction::interrupt;

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use super::{Counted, Flag, join, poll_once, runtime, runtime_with_epoll};
-use crate::explore::Story;
+use crate::run::Story;
 use crate::sync::{Ordering, thread};
 use crate::sys::epoll::{Epoll, Events, Flags};
 use crate::task::{spawn, yield_now};
