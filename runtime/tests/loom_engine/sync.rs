@@ -8,6 +8,7 @@ use std::sync::{LockResult, PoisonError};
 use std::time::Duration;
 
 pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
+pub(crate) use loom::sync::mpsc;
 
 pub(crate) const WORDS: usize = 2;
 pub(crate) const RECORDS: usize = 4;

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use shuttle::rand::Rng;
 pub(crate) use shuttle::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
-pub(crate) use shuttle::sync::{Mutex, MutexGuard};
+pub(crate) use shuttle::sync::{Mutex, MutexGuard, mpsc};
 pub(crate) use shuttle::{thread, thread_local};
 
 pub(crate) const WORDS: usize = 2;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::{Flag, join, pair, poll_once, read_byte, runtime, try_read_byte, write_byte};
 use crate::Runtime;
 use crate::run::Story;
-use crate::sync::thread;
+use crate::sync::{mpsc, thread};
 use crate::task::{spawn, yield_now};
 
 pub(crate) const STORIES: &[Story] = &[
@@ -15,9 +15,12 @@ pub(crate) const STORIES: &[Story] = &[
     Story { name: "fds::read_elsewhere", orders: 1000, tell: read_elsewhere },
     Story { name: "fds::first_read_by_two_threads", orders: 1000, tell: first_read_by_two },
     Story { name: "fds::first_read_at_home_and_away", orders: 2000, tell: at_home_and_away },
+    Story { name: "fds::first_read_by_two_runtimes", orders: 1000, tell: by_two_runtimes },
     Story { name: "fds::a_wait_elsewhere_is_dropped", orders: 1000, tell: a_wait_is_dropped },
     Story { name: "fds::a_wait_comes_home", orders: 1000, tell: a_wait_comes_home },
     Story { name: "fds::dropped_elsewhere", orders: 2000, tell: dropped_elsewhere },
+    Story { name: "fds::dropped_after_a_wait", orders: 2000, tell: dropped_after_a_wait },
+    Story { name: "fds::its_runtime_goes", orders: 1000, tell: its_runtime_goes },
     Story { name: "fds::the_runtime_goes", orders: 1000, tell: the_runtime_goes },
 ];
 
@@ -120,6 +123,45 @@ fn at_home_and_away() {
     with_nothing_registered(&runtime);
 }
 
+/// A task of one runtime, and a thread that has entered another, wait for the same new descriptor at once: one
+/// of the runtimes serves both.
+fn by_two_runtimes() {
+    let home = runtime();
+    let (reader, writer) = pair();
+    let reader = Arc::new(reader);
+    let (done, end) = (Flag::new(), Flag::new());
+    let (name_away, driving) = mpsc::channel();
+    let away = thread::spawn({
+        let end = end.clone();
+        move || {
+            let away = runtime();
+            name_away.send(away.handle().clone()).unwrap();
+            away.block_on(end.wait());
+            with_nothing_registered(&away);
+        }
+    });
+    let away_handle = driving.recv().unwrap();
+    let reading = thread::spawn({
+        let (reader, done) = (reader.clone(), done.clone());
+        move || {
+            away_handle.block_on(read_byte(&reader));
+            drop(reader);
+            done.set();
+        }
+    });
+    let writing = writing(writer, &[1, 2]);
+    home.block_on(async {
+        let task = spawn(async move { read_byte(&reader).await });
+        done.wait().await;
+        task.await.unwrap();
+    });
+    reading.join().unwrap();
+    end.set();
+    away.join().unwrap();
+    writing.join().unwrap();
+    with_nothing_registered(&home);
+}
+
 /// A wait on another thread is given up while it is on its way; a second one stands.
 fn a_wait_is_dropped() {
     let runtime = runtime();
@@ -192,6 +234,51 @@ fn dropped_elsewhere() {
     dropper.join().unwrap();
     drop(old_writer);
     with_nothing_registered(&runtime);
+}
+
+/// The same, with a wait of that thread on its way to the runtime: it must not reach the successor.
+fn dropped_after_a_wait() {
+    let runtime = runtime();
+    let (old, old_writer) = pair();
+    runtime.block_on(async {
+        assert!(poll_once(pin!(try_read_byte(&old))).await.is_pending());
+    });
+    let dropper = thread::spawn({
+        let handle = runtime.handle().clone();
+        move || {
+            let _ = handle.block_on(poll_once(pin!(try_read_byte(&old))));
+            drop(old);
+        }
+    });
+    runtime.block_on(async {
+        let (reader, writer) = pair();
+        let task = spawn(async move { read_byte(&reader).await });
+        yield_now().await;
+        let writing = writing(writer, &[1]);
+        assert_eq!(task.await.unwrap(), 1);
+        writing.join().unwrap();
+    });
+    dropper.join().unwrap();
+    drop(old_writer);
+    with_nothing_registered(&runtime);
+}
+
+/// A descriptor has been waited for at home before another thread waits: that wait may be on its way, or there,
+/// or too late when the runtime goes.
+fn its_runtime_goes() {
+    let runtime = runtime();
+    let (reader, writer) = pair();
+    runtime.block_on(async {
+        assert!(poll_once(pin!(try_read_byte(&reader))).await.is_pending());
+    });
+    let thread = thread::spawn({
+        let handle = runtime.handle().clone();
+        move || handle.block_on(try_read_byte(&reader)).is_err()
+    });
+    runtime.block_on(yield_now());
+    drop(runtime);
+    assert!(thread.join().unwrap(), "nothing was written");
+    drop(writer);
 }
 
 /// Who waits on another thread hears that the runtime has gone.

@@ -11,12 +11,20 @@ use crate::task::{spawn, yield_now};
 
 pub(crate) const STORIES: &[Story] = &[
     Story { name: "signals::two_handlers", orders: 1000, tell: two_handlers },
+    Story { name: "signals::two_kinds", orders: 1000, tell: two_kinds },
     Story { name: "signals::two_runtimes", orders: 500, tell: two_runtimes },
     Story { name: "signals::a_listener_goes", orders: 1000, tell: a_listener_goes },
+    Story { name: "signals::one_of_two_kinds_goes", orders: 1000, tell: one_of_two_kinds_goes },
+    Story {
+        name: "signals::a_listener_as_its_runtime_goes",
+        orders: 1000,
+        tell: a_listener_too_late,
+    },
     Story { name: "signals::the_runtime_goes", orders: 1000, tell: the_runtime_goes },
 ];
 
 const KIND: SignalKind = SignalKind::user_defined1();
+const OTHER_KIND: SignalKind = SignalKind::user_defined2();
 
 /// Two threads are interrupted: a listener that was there hears of both.
 fn two_handlers() {
@@ -31,6 +39,50 @@ fn two_handlers() {
         assert_eq!(values, [1, 2]);
         join(threads);
     });
+}
+
+/// Two signals come at once: the listener of each hears of it.
+fn two_kinds() {
+    let kinds = [KIND, OTHER_KIND];
+    runtime().block_on(async {
+        let listeners = kinds.map(|kind| signal(kind).unwrap());
+        let threads = kinds.map(|kind| thread::spawn(move || interrupt(kind, 1)));
+        for mut listener in listeners {
+            spawn(async move { listener.recv().await }).await.unwrap().unwrap();
+        }
+        join(threads);
+    });
+}
+
+/// A listener goes while another signal comes: that one's hears of it.
+fn one_of_two_kinds_goes() {
+    runtime().block_on(async {
+        let (mut stays, goes) = (signal(KIND).unwrap(), signal(OTHER_KIND).unwrap());
+        let dropping = thread::spawn(move || drop(goes));
+        let interrupted = thread::spawn(|| interrupt(KIND, 1));
+        stays.recv().await.unwrap();
+        dropping.join().unwrap();
+        interrupted.join().unwrap();
+    });
+}
+
+/// Another thread makes a listener for a runtime that is going: it fails, or ends with the runtime.
+fn a_listener_too_late() {
+    let first = runtime();
+    let thread = thread::spawn({
+        let handle = first.handle().clone();
+        move || {
+            let listener = {
+                let _entered = handle.enter();
+                signal(KIND)
+            };
+            if let Ok(mut listener) = listener {
+                runtime().block_on(async { assert!(listener.recv().await.is_none()) });
+            }
+        }
+    });
+    drop(first);
+    thread.join().unwrap();
 }
 
 /// Each of two runtimes hears of what comes after it has begun to listen.
