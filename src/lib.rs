@@ -60,10 +60,10 @@
 //! - `tracing`: a span for every task, which is entered while it is polled: `task` of the target
 //!   `runtime::task`, at the level `TRACE`, with the fields `id`, `name` if it has one, and `place`, where it was
 //!   spawned; its parent is the span that is current there. [`spawn_blocking`] makes one called `blocking`. A panic
-//!   that nobody awaits is an event at the level `ERROR`, besides what [`Builder::unhandled_panic`] says. A poll that
-//!   holds the thread for 100 ms or longer is one at the level `WARN`, of the target `runtime::stall`, with the field
-//!   `held_ms` besides; who takes those pays for the clock, which is read twice a poll. Without a subscriber all this
-//!   costs some instructions a poll, and without the feature nothing.
+//!   that nobody awaits is an event at the level `ERROR`, besides what [`Builder::unhandled_panic`] says. A stall
+//!   ([`Builder::stall_threshold`]) is one at the level `WARN`, of the target `runtime::stall`, with the fields
+//!   `held_ms` and `ended` besides. Without a subscriber all this costs some instructions a poll, and without the
+//!   feature nothing.
 //! - `full`: all of them.
 
 #![forbid(unsafe_code)]
@@ -91,8 +91,8 @@ pub mod time;
 pub use runtime_core::task::{JoinHandle, spawn, spawn_blocking};
 #[doc(inline)]
 pub use runtime_core::{
-    Builder, Core, EnterGuard, Handle, Id, Runtime, TryCurrentError, Turn, UnhandledPanic,
-    after_fork, block_on, per_core,
+    Builder, Core, EnterGuard, Handle, Id, Metrics, Runtime, Stall, TryCurrentError, Turn,
+    UnhandledPanic, after_fork, block_on, per_core,
 };
 #[cfg(feature = "macros")]
 #[doc(inline)]

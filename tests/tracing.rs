@@ -380,14 +380,18 @@ fn a_panic_whose_handle_is_dropped_later_is_an_event_too() {
     assert_eq!(log.field("name"), None);
 }
 
-/// A poll that lasts as long is told of.
+const STALL: Duration = Duration::from_millis(100);
 const LONG: Duration = Duration::from_millis(150);
+
+fn runtime_that_tells_of_stalls() -> Runtime {
+    Builder::new().stall_threshold(STALL).build().unwrap()
+}
 
 #[test]
 fn a_poll_that_holds_the_thread_is_an_event() {
     let log = Log::default();
     let id = log.watch(|| {
-        runtime::block_on(async {
+        runtime_that_tells_of_stalls().block_on(async {
             let task = spawn("a", async { thread::sleep(LONG) });
             let id = task.id();
             task.await.unwrap();
@@ -402,12 +406,12 @@ fn a_poll_that_holds_the_thread_is_an_event() {
     let held = |fields: &BTreeMap<_, String>| fields["held_ms"].parse::<u64>().unwrap();
     assert!(stalls.iter().all(|(_, fields)| held(fields) >= 100), "{stalls:?}");
     let of = |line: &str| stalls.iter().find(|(told, _)| told == line).map(|(_, fields)| fields);
-    let task = of("a task held the thread, and all others waited, in a").unwrap();
+    let task = of("a poll held the thread, and all others waited, in a").unwrap();
     assert!(held(task) >= 150, "{task:?}");
     assert_eq!(task["id"], id.to_string());
     assert_eq!(task["name"], "\"a\"");
     assert!(task["place"].starts_with(file!()), "{task:?}");
-    of("the future of block_on held the thread, and all tasks waited, in nothing").unwrap();
+    of("a poll held the thread, and all others waited, in nothing").unwrap();
 }
 
 #[test]
@@ -461,7 +465,7 @@ fn a_subscriber_that_panics_ends_neither_the_loop_nor_its_end() {
     let held = Rc::new(());
     let there = dispatcher::with_default(&Dispatch::new(Registry::default().with(Panics)), || {
         limited(|| {
-            let runtime = Runtime::new().unwrap();
+            let runtime = runtime_that_tells_of_stalls();
             runtime.block_on(async {
                 assert_eq!(runtime::spawn(async { 1 }).await.unwrap(), 1);
                 drop(runtime::spawn(async { 2 }));

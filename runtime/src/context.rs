@@ -110,6 +110,14 @@ pub(crate) fn turning<R>(name: RuntimeName, f: impl FnOnce(&Core) -> R) -> Optio
     Some(f(unsafe { &*context.turning.get() }))
 }
 
+/// Runs `f` on the runtime inside whose loop this thread is, if it is.
+pub(crate) fn with_turning(f: impl FnOnce(&Core)) {
+    let name = context().turning_name.get();
+    if name != RuntimeName::NONE {
+        turning(name, f);
+    }
+}
+
 /// Whether this thread is inside any runtime's loop.
 pub(crate) fn is_turning() -> bool {
     context().turning_name.get() != RuntimeName::NONE

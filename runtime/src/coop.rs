@@ -24,7 +24,7 @@ pub(crate) fn poll<R>(
     operation: impl FnOnce(&mut Context<'_>) -> Poll<R>,
 ) -> Poll<R> {
     if !has_budget_remaining() {
-        cx.waker().wake_by_ref();
+        wait_for_next_poll(cx);
         return Poll::Pending;
     }
     let polled = operation(cx);
@@ -38,6 +38,17 @@ pub(crate) fn poll<R>(
 pub(crate) fn spend_for<R>(result: R) -> R {
     spend();
     result
+}
+
+/// The task comes again when the others have had their turn.
+#[cold]
+pub(crate) fn wait_for_next_poll(cx: &mut Context<'_>) {
+    cx.waker().wake_by_ref();
+    context::with_turning(|core| {
+        if let Some(observer) = &core.observer {
+            observer.counters.budget_exhaustions.add(1);
+        }
+    });
 }
 
 /// Counts an operation that went through. Below zero, if it has spent the last unit itself, is no more

@@ -11,12 +11,13 @@ use crate::context;
 use crate::fork;
 use crate::handle::Shared;
 use crate::name::RuntimeName;
+use crate::observe::Observer;
 use crate::reactor::Reactor;
 use crate::rng::Rng;
+use crate::spans::Spans;
 use crate::task::scheduler::{ROOT, Scheduler};
 use crate::task::{Id, Payload};
 use crate::timer::{Clock, Timers};
-use crate::trace::Spans;
 use crate::wakeups::Command;
 
 pub(crate) struct Core {
@@ -37,6 +38,8 @@ pub(crate) struct Core {
     /// A panic that `block_on` is to go on with.
     pub(crate) resume: RefCell<Option<Payload>>,
     pub(crate) rng: Rng,
+    /// What somebody wanted to know of this runtime, when it was built.
+    pub(crate) observer: Option<Box<Observer>>,
     /// The era of forks it was made in.
     pub(crate) era: u32,
     /// A host waits for its descriptor, and turns it.
@@ -51,6 +54,7 @@ pub(crate) struct Core {
 impl Core {
     pub(crate) fn new(
         options: Options,
+        observer: Option<Box<Observer>>,
         shared: Arc<Shared>,
         clock_stands: Arc<AtomicBool>,
     ) -> Rc<Core> {
@@ -73,6 +77,7 @@ impl Core {
             torn_down: Cell::new(false),
             resume: RefCell::new(None),
             rng,
+            observer,
             era: fork::era(),
             hosted: Cell::new(false),
             driving: Cell::new(false),

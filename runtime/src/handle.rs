@@ -11,6 +11,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use crate::blocking::Pool;
 use crate::context::{self, Current, Entered};
 use crate::name::RuntimeName;
+use crate::observe::Counters;
 use crate::runtime;
 use crate::sync::{Condvar, Mutex};
 use crate::task::cell::NewTask;
@@ -22,6 +23,8 @@ pub(crate) struct Shared {
     pub(crate) name: RuntimeName,
     pub(crate) block: &'static Block,
     pub(crate) pool: Arc<Pool>,
+    /// What a runtime has counted that does.
+    pub(crate) counters: Option<Arc<Counters>>,
 }
 
 /// A reference to a runtime that may go to other threads, and may outlive it.

@@ -25,14 +25,15 @@ mod embed;
 mod fork;
 mod handle;
 mod name;
+mod observe;
 mod per_core;
 mod reactor;
 mod rng;
 mod runtime;
+mod spans;
 mod sync;
 mod sys;
 mod timer;
-mod trace;
 mod turn;
 mod wakeups;
 
@@ -43,6 +44,7 @@ pub use crate::builder::{Builder, UnhandledPanic};
 pub use crate::embed::Turn;
 pub use crate::fork::after_fork;
 pub use crate::handle::{EnterGuard, Handle, Id, TryCurrentError};
+pub use crate::observe::{Metrics, Stall};
 pub use crate::per_core::{Core, per_core};
 pub use crate::runtime::{Runtime, block_on};
 

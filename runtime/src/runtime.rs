@@ -14,10 +14,9 @@ use crate::context::{self, Entered};
 use crate::core::Core;
 use crate::handle::{EnterGuard, Handle};
 use crate::signal;
+use crate::spans::Span;
 use crate::task::JoinHandle;
 use crate::task::cell::NewTask;
-use crate::task::scheduler::ROOT;
-use crate::trace::Span;
 use crate::turn::Root;
 
 /// A single-threaded runtime: tasks, sockets, timers.
@@ -198,14 +197,7 @@ pub(crate) fn block_on_core<F: Future>(core: &Rc<Core>, future: F) -> F::Output 
             }
             Poll::Pending => Poll::Pending,
         };
-        let mut root = Root::new(&mut poll);
-        core.scheduler.wake(ROOT);
-        while !root.is_done() {
-            if let Err(error) = core.turn(&mut root) {
-                panic!("the runtime cannot go on: {error}");
-            }
-            core.pass_panic_on();
-        }
+        core.run(&mut Root::new(&mut poll));
         output.expect("the root is done when it has left its output")
     })
 }

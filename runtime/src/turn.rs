@@ -11,13 +11,13 @@ use crate::context;
 use crate::coop;
 use crate::core::Core;
 use crate::name::Name;
+use crate::observe::{Observer, Probe, Unwatched, Watched};
 use crate::sys::clock::{monotonic_ns, saturating_ns};
 use crate::task::Failure;
 use crate::task::cell::BoxedTask;
 use crate::task::scheduler::{Next, ROOT};
 use crate::task::waker;
 use crate::timer::Alarms;
-use crate::trace::Stopwatch;
 use crate::wakeups::{ASLEEP_IN_EPOLL, ASLEEP_ON_FUTEX, Command};
 
 /// The future given to `block_on`, which lies on that call's stack.
@@ -29,10 +29,6 @@ pub(crate) struct Root<'a> {
 impl<'a> Root<'a> {
     pub(crate) fn new(poll: &'a mut dyn FnMut(&mut Context<'_>) -> Poll<()>) -> Root<'a> {
         Root { poll, done: false }
-    }
-
-    pub(crate) fn is_done(&self) -> bool {
-        self.done
     }
 }
 
@@ -50,17 +46,52 @@ pub(crate) struct Done {
 }
 
 impl Core {
+    /// Turns until the root is done.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot go on, and with a panic that is to be passed on.
+    #[track_caller]
+    pub(crate) fn run(&self, root: &mut Root<'_>) {
+        self.scheduler.wake(ROOT);
+        match &self.observer {
+            None => self.run_probed(Unwatched, root),
+            Some(observer) => self.run_observed(observer, root),
+        }
+    }
+
+    #[cold]
+    #[track_caller]
+    fn run_observed(&self, observer: &Observer, root: &mut Root<'_>) {
+        let _busy = observer.busy();
+        match observer.is_timed() {
+            false => self.run_probed(Watched::<false>(observer), root),
+            true => self.run_probed(Watched::<true>(observer), root),
+        }
+    }
+
+    #[track_caller]
+    fn run_probed<P: Probe>(&self, probe: P, root: &mut Root<'_>) {
+        while !root.done {
+            if let Err(error) = self.turn(probe, root) {
+                panic!("the runtime cannot go on: {error}");
+            }
+            self.pass_panic_on();
+        }
+    }
+
     /// Takes what other threads left, runs a batch of tasks, looks at the kernel, fires timers.
     /// Sleeps in the kernel only if no task is ready.
     ///
     /// The steps are inlined here by force: a host's turn has them too, and as calls they cost an echo
     /// over one connection 22 instructions more.
-    pub(crate) fn turn(&self, root: &mut Root<'_>) -> io::Result<()> {
+    fn turn<P: Probe>(&self, probe: P, root: &mut Root<'_>) -> io::Result<()> {
+        probe.turn_begins();
         self.check_own_process()?;
         self.take_inbox();
-        let (flow, _polled) = self.run_batch(root);
+        let (flow, _polled) = self.run_batch(probe, root);
         if flow.is_continue() {
-            self.look_or_sleep(None)?;
+            self.look_or_sleep(probe, None)?;
             self.timers.fire(self);
         }
         Ok(())
@@ -70,13 +101,39 @@ impl Core {
     /// it is for has run when the host goes on. Sleeps at most for `limit`.
     #[inline]
     pub(crate) fn turn_for_host(&self, limit: Option<Duration>) -> io::Result<Done> {
+        match &self.observer {
+            None => self.turn_probed_for_host(Unwatched, limit),
+            Some(observer) => self.turn_observed_for_host(observer, limit),
+        }
+    }
+
+    #[cold]
+    fn turn_observed_for_host(
+        &self,
+        observer: &Observer,
+        limit: Option<Duration>,
+    ) -> io::Result<Done> {
+        let _busy = observer.busy();
+        match observer.is_timed() {
+            false => self.turn_probed_for_host(Watched::<false>(observer), limit),
+            true => self.turn_probed_for_host(Watched::<true>(observer), limit),
+        }
+    }
+
+    #[inline]
+    fn turn_probed_for_host<P: Probe>(
+        &self,
+        probe: P,
+        limit: Option<Duration>,
+    ) -> io::Result<Done> {
+        probe.turn_begins();
         self.check_own_process()?;
-        let events = self.look_or_sleep(limit)?;
+        let events = self.look_or_sleep(probe, limit)?;
         self.timers.fire(self);
         self.take_inbox();
         // Somebody may still wake the root of a `block_on` that is over.
         let mut nobody = |_: &mut Context<'_>| Poll::Pending;
-        let (_flow, polled) = self.run_batch(&mut Root::new(&mut nobody));
+        let (_flow, polled) = self.run_batch(probe, &mut Root::new(&mut nobody));
         Ok(Done { polled, events })
     }
 
@@ -94,7 +151,14 @@ impl Core {
 
     #[cold]
     fn take_what_came(&self) {
-        let sent = self.shared.block.take(|index| self.scheduler.wake(index));
+        let mut woken = 0;
+        let sent = self.shared.block.take(|index| {
+            self.scheduler.wake(index);
+            woken += 1;
+        });
+        if let Some(observer) = &self.observer {
+            observer.counters.remote_wakes.add(woken);
+        }
         self.commands.borrow_mut().extend(sent);
         self.wake_listeners();
     }
@@ -126,7 +190,7 @@ impl Core {
 
     /// Polls tasks until none is ready, at most `event_interval` of them, and counts them. Breaks when
     /// the root is done or a panic is to be passed on.
-    fn run_batch(&self, root: &mut Root<'_>) -> (ControlFlow<()>, usize) {
+    fn run_batch<P: Probe>(&self, probe: P, root: &mut Root<'_>) -> (ControlFlow<()>, usize) {
         let mut batch = Batch { left: self.options.event_interval, running: None };
         let flow = loop {
             if self.resume.borrow().is_some() {
@@ -134,36 +198,46 @@ impl Core {
                 break ControlFlow::Break(());
             }
             // One net for the whole batch: a net for each poll costs 7 instructions more.
-            match catch_unwind(AssertUnwindSafe(|| self.poll_tasks(&mut batch, root))) {
+            match catch_unwind(AssertUnwindSafe(|| self.poll_tasks(probe, &mut batch, root))) {
                 Ok(flow) => break flow,
                 Err(panic) => match batch.running.take() {
-                    Some((index, task)) => self.fail_task(index, task, Failure::Panicked(panic)),
+                    Some((index, task)) => {
+                        probe.poll_ends(self, index);
+                        self.fail_task(index, task, Failure::Panicked(panic));
+                    }
                     None => resume_unwind(panic),
                 },
             }
         };
-        (flow, (self.options.event_interval - batch.left) as usize)
+        let polled = self.options.event_interval - batch.left;
+        probe.polled(self, polled);
+        (flow, polled as usize)
     }
 
     #[inline(always)]
-    fn poll_tasks(&self, batch: &mut Batch, root: &mut Root<'_>) -> ControlFlow<()> {
+    fn poll_tasks<P: Probe>(
+        &self,
+        probe: P,
+        batch: &mut Batch,
+        root: &mut Root<'_>,
+    ) -> ControlFlow<()> {
         while batch.left > 0 {
-            let Some(next) = self.scheduler.next() else { break };
+            let Some(next) = self.scheduler.next::<P>() else { break };
             batch.left -= 1;
             match next {
                 Next::Poll { index, serial, task } => {
                     let (_, task) = batch.running.insert((index, task));
-                    let polled = self.poll_task(index, serial, task);
+                    let polled = self.poll_task(probe, index, serial, task);
                     if let Some((index, task)) = batch.running.take() {
                         match polled {
                             Poll::Pending => self.scheduler.put_back(index, task),
-                            Poll::Ready(()) => self.end_task(index, task),
+                            Poll::Ready(()) => self.end_task(probe, index, task),
                         }
                     }
                 }
                 Next::Cancel { index, serial, task } => self.cancel_task(index, serial, task),
                 Next::Root => {
-                    self.poll_root(root);
+                    self.poll_root(probe, root);
                     if root.done {
                         return ControlFlow::Break(());
                     }
@@ -177,26 +251,42 @@ impl Core {
         }
     }
 
-    fn poll_root(&self, root: &mut Root<'_>) {
+    fn poll_root<P: Probe>(&self, probe: P, root: &mut Root<'_>) {
         let waker = waker::of(Name::new(self.name, ROOT));
         context::begin_poll(0, coop::BUDGET);
-        let watch = Stopwatch::start();
+        probe.poll_begins(self, ROOT);
         root.done = (root.poll)(&mut Context::from_waker(&waker)).is_ready();
-        if let Some(held) = watch.stalled() {
-            self.contain(|| Stopwatch::report_root(held));
-        }
+        probe.poll_ends(self, ROOT);
     }
 
     /// Takes the events that are there; if nothing is ready it waits for them, or for a deadline.
     /// Returns how many came.
     #[inline(always)]
-    fn look_or_sleep(&self, limit: Option<Duration>) -> io::Result<usize> {
-        if self.has_work() || limit == Some(Duration::ZERO) {
-            return self.look();
-        }
+    fn look_or_sleep<P: Probe>(&self, probe: P, limit: Option<Duration>) -> io::Result<usize> {
+        let events = if self.has_work() || limit == Some(Duration::ZERO) {
+            self.look()?
+        } else {
+            self.park(probe, limit)?
+        };
+        probe.looked(events);
+        Ok(events)
+    }
+
+    /// Waits for events, for a deadline, or for another thread.
+    #[inline(always)]
+    fn park<P: Probe>(&self, probe: P, limit: Option<Duration>) -> io::Result<usize> {
         if let Some(ns) = self.timers.jump(limit, || self.shared.pool.in_flight() > 0) {
             return self.jump_unless_events_come(ns);
         }
+        probe.parks(self);
+        // Who was told of the park may have woken somebody.
+        let waited = if P::COUNTS && self.has_work() { self.look() } else { self.wait(limit) };
+        probe.unparks(self);
+        waited
+    }
+
+    #[inline(always)]
+    fn wait(&self, limit: Option<Duration>) -> io::Result<usize> {
         let alarms = self.timers.alarms();
         let limit = if self.options.spin.is_zero() {
             limit

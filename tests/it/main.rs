@@ -18,6 +18,7 @@ mod handle;
 mod happy_eyeballs;
 mod join_set;
 mod lines;
+mod metrics;
 mod panics_in_tasks;
 mod pipe;
 mod reactor;

@@ -93,6 +93,12 @@ impl Reactor {
         self.table.borrow().is_empty()
     }
 
+    /// How many fds are registered.
+    #[inline]
+    pub(crate) fn registered(&self) -> usize {
+        self.table.borrow().used()
+    }
+
     /// The kernel side, made at the first call.
     pub(crate) fn make_driver(&self, core: &Core) -> io::Result<&Driver> {
         if self.driver.get().is_none() {

@@ -60,6 +60,11 @@ impl Table {
         self.used == 0
     }
 
+    #[inline]
+    pub(super) fn used(&self) -> usize {
+        self.used
+    }
+
     pub(super) fn insert(&mut self, fd: RawFd, armed: Flags) -> u32 {
         self.used += 1;
         let index = self.vacant;

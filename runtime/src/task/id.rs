@@ -26,6 +26,11 @@ static NEXT_BLOCK: AtomicU64 = AtomicU64::new(0);
 pub struct Id(NonZeroU64);
 
 impl Id {
+    /// The id with this serial, which is nobody's if it is 0.
+    pub(crate) fn of(serial: u64) -> Option<Id> {
+        NonZeroU64::new(serial).map(Id)
+    }
+
     pub(crate) fn serial(self) -> u64 {
         self.0.get()
     }
@@ -50,29 +55,53 @@ impl fmt::Display for Id {
     }
 }
 
-/// The serials a runtime has left: the next one, or a multiple of `BLOCK` if none is left.
-pub(crate) struct IdBlock(Cell<u64>);
+/// The serials a runtime has left.
+pub(crate) struct IdBlock {
+    /// The next one, or a multiple of `BLOCK` if none is left.
+    next: Cell<u64>,
+    /// How many blocks are used up.
+    spent: Cell<u64>,
+}
 
 impl IdBlock {
     pub(crate) const fn new() -> IdBlock {
-        IdBlock(Cell::new(0))
+        IdBlock { next: Cell::new(0), spent: Cell::new(0) }
     }
 
     #[inline]
     pub(crate) fn next(&self) -> Id {
         // The first serial of a block is left out, so that none is 0 and a spent block shows.
-        let mut serial = self.0.get();
+        let mut serial = self.next.get();
         if serial % BLOCK == 0 {
-            serial = first_of_block();
+            serial = self.first_of_block();
         }
-        self.0.set(serial + 1);
+        self.next.set(serial + 1);
         Id(NonZeroU64::new(serial).expect("a serial is at least 1"))
     }
-}
 
-#[cold]
-fn first_of_block() -> u64 {
-    NEXT_BLOCK.fetch_add(1, Ordering::Relaxed) * BLOCK + 1
+    #[cold]
+    fn first_of_block(&self) -> u64 {
+        if self.next.get() > 0 {
+            self.spent.set(self.spent.get() + 1);
+        }
+        NEXT_BLOCK.fetch_add(1, Ordering::Relaxed) * BLOCK + 1
+    }
+
+    /// Later ones are greater.
+    #[inline]
+    pub(crate) fn peek(&self) -> u64 {
+        self.next.get()
+    }
+
+    /// How many there have been.
+    #[inline]
+    pub(crate) fn given(&self) -> u64 {
+        let of_block = match self.next.get() {
+            0 => 0,
+            next => (next - 1) % BLOCK,
+        };
+        self.spent.get() * (BLOCK - 1) + of_block
+    }
 }
 
 /// The id of the running task.
@@ -99,5 +128,5 @@ pub fn id() -> Id {
 /// assert_eq!(runtime::task::try_id(), None);
 /// ```
 pub fn try_id() -> Option<Id> {
-    NonZeroU64::new(context::task_serial()).map(Id)
+    Id::of(context::task_serial())
 }

@@ -31,7 +31,6 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::process;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
 pub use self::builder::Builder;
 pub use self::error::JoinError;
@@ -50,7 +49,8 @@ use crate::context::{self, Current};
 use crate::coop;
 use crate::core::Core;
 use crate::name::Name;
-use crate::trace::{Serial, Span, Stopwatch};
+use crate::observe::{Probe, Unwatched};
+use crate::spans::{Serial, Span};
 
 /// Where a task was spawned.
 pub(crate) type Place = &'static Location<'static>;
@@ -187,6 +187,15 @@ impl Core {
         }
     }
 
+    /// A task has been made by another thread, which gave it its id.
+    #[cold]
+    pub(crate) fn note_from_elsewhere(&self, index: u32, id: Id) {
+        self.scheduler.note_from_elsewhere();
+        if let Some(observer) = &self.observer {
+            observer.ages.note_from_elsewhere(index, id.serial());
+        }
+    }
+
     /// Lets other threads wake tasks up to `index`, and as many again, so that it is rarely called.
     #[cold]
     fn make_reachable(&self, index: u32) {
@@ -197,22 +206,20 @@ impl Core {
 
     /// Polls a task once.
     #[inline]
-    pub(crate) fn poll_task(&self, index: u32, serial: u64, task: &mut BoxedTask) -> Poll<()> {
+    pub(crate) fn poll_task<P: Probe>(
+        &self,
+        probe: P,
+        index: u32,
+        serial: u64,
+        task: &mut BoxedTask,
+    ) -> Poll<()> {
         let waker = waker::of(Name::new(self.name, index));
         context::begin_poll(serial, coop::BUDGET);
         let _entered = self.spans.enter(index);
-        let watch = Stopwatch::start();
+        probe.poll_begins(self, index);
         let polled = task.as_mut().poll(&mut Context::from_waker(&waker));
-        if let Some(held) = watch.stalled() {
-            self.report_stall(index, serial, held);
-        }
+        probe.poll_ends(self, index);
         polled
-    }
-
-    #[cold]
-    fn report_stall(&self, index: u32, serial: u64, held: Duration) {
-        let (place, name) = self.scheduler.origin(index);
-        self.contain(|| Stopwatch::report(held, serial, name.as_deref(), place));
     }
 
     /// Drops a task's future for its abort, or for the end of the runtime.
@@ -240,11 +247,15 @@ impl Core {
                 self.drop_payload(Err(payload));
             }
         }
-        self.end_task(index, task);
+        if self.observer.is_some() {
+            self.scheduler.note_end(index);
+        }
+        self.end_task(Unwatched, index, task);
     }
 
     #[inline(always)]
-    pub(crate) fn end_task(&self, index: u32, task: BoxedTask) {
+    pub(crate) fn end_task<P: Probe>(&self, probe: P, index: u32, task: BoxedTask) {
+        probe.task_ends(self, index);
         let span = self.spans.take(index);
         match self.scheduler.end(index, task, self.name) {
             Ok(joiner) => {

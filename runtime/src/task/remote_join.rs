@@ -18,12 +18,12 @@ use crate::context::Current;
 use crate::core::Core;
 use crate::handle::Shared;
 use crate::name::RuntimeName;
+use crate::spans::Span;
 use crate::sync::{AtomicBool, Mutex, MutexGuard, OnceLock, Ordering, fence};
 use crate::task::cell::{BoxedTask, NewTask};
 use crate::task::join::{JoinHandle, TaskRef};
 use crate::task::untyped::Untyped;
 use crate::task::{Failure, Id, Place};
-use crate::trace::Span;
 use crate::{context, fork, wakeups};
 
 /// What does not depend on the output's type, for abort handles.
@@ -263,6 +263,7 @@ where
             };
             let task =
                 core.spawn_with_id(&mut NewTask::of(&mut Some(future)), remote.id, place, span);
+            core.note_from_elsewhere(task.index(), remote.id);
             let _ = remote.task.set(task);
             if remote.is_aborted() {
                 task.abort();

@@ -12,13 +12,14 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 
 use crate::name::RuntimeName;
+use crate::observe::Probe;
 use crate::rng::Rng;
+use crate::spans::Serial;
 use crate::sys::prefetch::prefetch;
 use crate::task::cell::{BoxedTask, NewTask};
 use crate::task::id::IdBlock;
 use crate::task::untyped::Untyped;
 use crate::task::{Id, Place, waker};
-use crate::trace::Serial;
 
 /// The index of the future given to `block_on`; it lives on that call's stack, not here.
 pub(crate) const ROOT: u32 = 0;
@@ -84,6 +85,9 @@ struct Tasks {
     spare: Vec<BoxedTask>,
     /// Draws the next task when the order is seeded.
     order: Option<Order>,
+    /// What a probe has counted: the polls of each task by its index, and how many have ended.
+    polls: Vec<u32>,
+    ended: u64,
 }
 
 /// A seeded order, and what it draws from: all that was in the run queue at the last draw.
@@ -97,6 +101,8 @@ pub(crate) struct Scheduler {
     /// By index, as far as tasks have been named.
     names: RefCell<Vec<Option<Rc<str>>>>,
     ids: IdBlock,
+    /// How many tasks have come from other threads, with serials from there.
+    from_elsewhere: Cell<u64>,
     /// No spawns any more: the runtime is being dropped.
     closed: Cell<bool>,
 }
@@ -143,6 +149,8 @@ impl Scheduler {
             last: NO_MORE,
             spare: Vec::new(),
             order: order.map(|rng| Order { rng, ready: VecDeque::new() }),
+            polls: Vec::new(),
+            ended: 0,
         };
         let root = tasks.insert(None, 0, Location::caller(), 0);
         debug_assert_eq!(root, ROOT);
@@ -150,6 +158,7 @@ impl Scheduler {
             tasks: RefCell::new(tasks),
             names: RefCell::new(Vec::new()),
             ids: IdBlock::new(),
+            from_elsewhere: Cell::new(0),
             closed: Cell::new(false),
         }
     }
@@ -195,10 +204,52 @@ impl Scheduler {
 
     /// Where a task that is there was spawned, and its name.
     #[cold]
-    pub(crate) fn origin(&self, index: u32) -> (Place, Option<Rc<str>>) {
+    pub(crate) fn origin(&self, index: u32) -> (Option<Id>, Place, Option<Rc<str>>) {
         let entry = &self.tasks.borrow().entries[index as usize];
         let named = (entry.state & NAMED != 0).then_some(index as usize);
-        (entry.place, named.and_then(|index| self.names.borrow().get(index)?.clone()))
+        let name = named.and_then(|index| self.names.borrow().get(index)?.clone());
+        (Id::of(entry.serial), entry.place, name)
+    }
+
+    /// The serials of tasks spawned from here on, on this thread, are not less.
+    #[inline]
+    pub(crate) fn next_serial(&self) -> u64 {
+        self.ids.peek()
+    }
+
+    #[cold]
+    pub(crate) fn note_from_elsewhere(&self) {
+        self.from_elsewhere.set(self.from_elsewhere.get() + 1);
+    }
+
+    /// A task that was counted has ended: the next at its index starts at nought.
+    #[inline(always)]
+    pub(crate) fn note_end(&self, index: u32) {
+        let tasks = &mut *self.tasks.borrow_mut();
+        tasks.ended += 1;
+        if let Some(polls) = tasks.polls.get_mut(index as usize) {
+            *polls = 0;
+        }
+    }
+
+    /// How often a task was polled, where a probe has counted from the start.
+    #[cold]
+    pub(crate) fn polls(&self, index: u32) -> u32 {
+        self.tasks.borrow().polls.get(index as usize).copied().unwrap_or(0)
+    }
+
+    /// How many tasks have not ended, where a probe has counted from the start.
+    #[inline(always)]
+    pub(crate) fn counted_alive(&self) -> u64 {
+        self.ids.given() + self.from_elsewhere.get() - self.tasks.borrow().ended
+    }
+
+    /// How many tasks have not ended.
+    #[cold]
+    pub(crate) fn alive(&self) -> usize {
+        let tasks = &*self.tasks.borrow();
+        let alive = |entry: &&Entry| entry.serial != 0 && entry.state & COMPLETE == 0;
+        tasks.entries.iter().filter(alive).count()
     }
 
     /// Has the processor fetch the entry of a task that will be woken soon, whether it exists or not.
@@ -231,7 +282,7 @@ impl Scheduler {
 
     /// The next task to run, taken out of its entry.
     #[inline]
-    pub(crate) fn next(&self) -> Option<Next> {
+    pub(crate) fn next<P: Probe>(&self) -> Option<Next> {
         let tasks = &mut *self.tasks.borrow_mut();
         loop {
             let (index, entry) = tasks.dequeue()?;
@@ -243,6 +294,9 @@ impl Scheduler {
             let serial = entry.serial;
             match entry.task.take() {
                 Some(task) if entry.state & ABORTED == 0 => {
+                    if P::COUNTS {
+                        tasks.count_poll(index);
+                    }
                     return Some(Next::Poll { index, serial, task });
                 }
                 Some(task) => return Some(Next::Cancel { index, serial, task }),
@@ -547,6 +601,20 @@ impl Tasks {
         order.rng.draw_to_front(&mut order.ready);
         self.first = order.ready.pop_front().unwrap_or(NO_MORE);
         self.last = self.first;
+    }
+
+    #[inline(always)]
+    fn count_poll(&mut self, index: u32) {
+        match self.polls.get_mut(index as usize) {
+            Some(polls) => *polls = polls.wrapping_add(1),
+            None => self.count_first_poll(index),
+        }
+    }
+
+    #[cold]
+    fn count_first_poll(&mut self, index: u32) {
+        self.polls.resize(self.entries.len(), 0);
+        self.polls[index as usize] = 1;
     }
 
     /// What came up is a task no more: it has ended, and maybe its entry waits to be vacant.

@@ -122,6 +122,9 @@ impl Deadlines {
             self.note_firing(hand.real(now));
         }
         while !due.is_empty() {
+            if let Some(observer) = &core.observer {
+                observer.counters.timers_fired.add(due.len() as u64);
+            }
             due.drain(..).for_each(|waker| core.wake(waker));
             self.take_due(core, now, &mut due);
         }

@@ -36,6 +36,8 @@ mod fork;
 mod handle;
 #[path = "../../src/name.rs"]
 mod name;
+#[path = "../../src/observe/mod.rs"]
+mod observe;
 #[path = "../../src/per_core.rs"]
 mod per_core;
 #[path = "../../src/reactor/mod.rs"]
@@ -46,14 +48,14 @@ mod rng;
 mod runtime;
 #[path = "../../src/signal/mod.rs"]
 pub mod signal;
+#[path = "../../src/spans.rs"]
+mod spans;
 mod sync;
 mod sys;
 #[path = "../../src/task/mod.rs"]
 pub mod task;
 #[path = "../../src/timer/mod.rs"]
 mod timer;
-#[path = "../../src/trace.rs"]
-mod trace;
 #[path = "../../src/turn.rs"]
 mod turn;
 #[path = "../../src/wakeups/mod.rs"]

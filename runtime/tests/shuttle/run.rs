@@ -6,11 +6,13 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::Instant;
 
-/// A story: its name, how many orders of it suffice, and what happens in one.
+/// A story: its name, how many orders of it are enough where they are chosen, whether they are few enough to
+/// tell it in every one, and what happens.
 #[derive(Clone, Copy)]
 pub(crate) struct Story {
     pub(crate) name: &'static str,
     pub(crate) orders: usize,
+    pub(crate) loom: bool,
     pub(crate) tell: fn(),
 }
 

@@ -12,9 +12,19 @@ use crate::sync::thread;
 use crate::task::yield_now;
 
 pub(crate) const STORIES: &[Story] = &[
-    Story { name: "facade::a_set_of_closures", orders: 1000, tell: a_set_of_closures },
-    Story { name: "facade::a_set_on_another_thread", orders: 500, tell: a_set_elsewhere },
-    Story { name: "facade::writes_whose_futures_go", orders: 500, tell: writes_whose_futures_go },
+    Story { name: "facade::a_set_of_closures", orders: 1000, loom: false, tell: a_set_of_closures },
+    Story {
+        name: "facade::a_set_on_another_thread",
+        orders: 500,
+        loom: true,
+        tell: a_set_elsewhere,
+    },
+    Story {
+        name: "facade::writes_whose_futures_go",
+        orders: 500,
+        loom: true,
+        tell: writes_whose_futures_go,
+    },
 ];
 
 /// Closures on two threads of the pool end at once: each is given out.

@@ -11,17 +11,42 @@ use crate::sync::{mpsc, thread};
 use crate::task::{spawn, yield_now};
 
 pub(crate) const STORIES: &[Story] = &[
-    Story { name: "fds::written_elsewhere", orders: 1000, tell: written_elsewhere },
-    Story { name: "fds::read_elsewhere", orders: 1000, tell: read_elsewhere },
-    Story { name: "fds::first_read_by_two_threads", orders: 1000, tell: first_read_by_two },
-    Story { name: "fds::first_read_at_home_and_away", orders: 2000, tell: at_home_and_away },
-    Story { name: "fds::first_read_by_two_runtimes", orders: 1000, tell: by_two_runtimes },
-    Story { name: "fds::a_wait_elsewhere_is_dropped", orders: 1000, tell: a_wait_is_dropped },
-    Story { name: "fds::a_wait_comes_home", orders: 1000, tell: a_wait_comes_home },
-    Story { name: "fds::dropped_elsewhere", orders: 2000, tell: dropped_elsewhere },
-    Story { name: "fds::dropped_after_a_wait", orders: 2000, tell: dropped_after_a_wait },
-    Story { name: "fds::its_runtime_goes", orders: 1000, tell: its_runtime_goes },
-    Story { name: "fds::the_runtime_goes", orders: 1000, tell: the_runtime_goes },
+    Story { name: "fds::written_elsewhere", orders: 1000, loom: true, tell: written_elsewhere },
+    Story { name: "fds::read_elsewhere", orders: 1000, loom: false, tell: read_elsewhere },
+    Story {
+        name: "fds::first_read_by_two_threads",
+        orders: 1000,
+        loom: false,
+        tell: first_read_by_two,
+    },
+    Story {
+        name: "fds::first_read_at_home_and_away",
+        orders: 2000,
+        loom: false,
+        tell: at_home_and_away,
+    },
+    Story {
+        name: "fds::first_read_by_two_runtimes",
+        orders: 1000,
+        loom: false,
+        tell: by_two_runtimes,
+    },
+    Story {
+        name: "fds::a_wait_elsewhere_is_dropped",
+        orders: 1000,
+        loom: false,
+        tell: a_wait_is_dropped,
+    },
+    Story { name: "fds::a_wait_comes_home", orders: 1000, loom: true, tell: a_wait_comes_home },
+    Story { name: "fds::dropped_elsewhere", orders: 2000, loom: true, tell: dropped_elsewhere },
+    Story {
+        name: "fds::dropped_after_a_wait",
+        orders: 2000,
+        loom: true,
+        tell: dropped_after_a_wait,
+    },
+    Story { name: "fds::its_runtime_goes", orders: 1000, loom: true, tell: its_runtime_goes },
+    Story { name: "fds::the_runtime_goes", orders: 1000, loom: true, tell: the_runtime_goes },
 ];
 
 /// A task reads what another thread writes.

@@ -14,14 +14,44 @@ use crate::task::spawn_blocking;
 use crate::timer::sleep;
 
 pub(crate) const STORIES: &[Story] = &[
-    Story { name: "pool::jobs_for_one_thread", orders: 1000, tell: jobs_for_one_thread },
-    Story { name: "pool::jobs_for_two_threads", orders: 1000, tell: jobs_for_two_threads },
-    Story { name: "pool::threads_that_end_when_idle", orders: 1000, tell: threads_that_end },
-    Story { name: "pool::shut_down_with_jobs_left", orders: 2000, tell: shut_down_with_jobs_left },
-    Story { name: "pool::closures_from_two_threads", orders: 500, tell: closures_from_two_threads },
-    Story { name: "pool::a_closure_is_aborted", orders: 1000, tell: a_closure_is_aborted },
-    Story { name: "pool::the_runtime_goes", orders: 1000, tell: the_runtime_goes },
-    Story { name: "pool::the_clock_waits", orders: 1000, tell: the_clock_waits },
+    Story {
+        name: "pool::jobs_for_one_thread",
+        orders: 1000,
+        loom: true,
+        tell: jobs_for_one_thread,
+    },
+    Story {
+        name: "pool::jobs_for_two_threads",
+        orders: 1000,
+        loom: false,
+        tell: jobs_for_two_threads,
+    },
+    Story {
+        name: "pool::threads_that_end_when_idle",
+        orders: 1000,
+        loom: false,
+        tell: threads_that_end,
+    },
+    Story {
+        name: "pool::shut_down_with_jobs_left",
+        orders: 2000,
+        loom: true,
+        tell: shut_down_with_jobs_left,
+    },
+    Story {
+        name: "pool::closures_from_two_threads",
+        orders: 500,
+        loom: true,
+        tell: closures_from_two_threads,
+    },
+    Story {
+        name: "pool::a_closure_is_aborted",
+        orders: 1000,
+        loom: true,
+        tell: a_closure_is_aborted,
+    },
+    Story { name: "pool::the_runtime_goes", orders: 1000, loom: true, tell: the_runtime_goes },
+    Story { name: "pool::the_clock_waits", orders: 1000, loom: true, tell: the_clock_waits },
 ];
 
 const FOR_EVER: Duration = Duration::MAX;

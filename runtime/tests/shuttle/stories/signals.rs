@@ -10,17 +10,23 @@ use crate::sys::sigaction::interrupt;
 use crate::task::{spawn, yield_now};
 
 pub(crate) const STORIES: &[Story] = &[
-    Story { name: "signals::two_handlers", orders: 1000, tell: two_handlers },
-    Story { name: "signals::two_kinds", orders: 1000, tell: two_kinds },
-    Story { name: "signals::two_runtimes", orders: 500, tell: two_runtimes },
-    Story { name: "signals::a_listener_goes", orders: 1000, tell: a_listener_goes },
-    Story { name: "signals::one_of_two_kinds_goes", orders: 1000, tell: one_of_two_kinds_goes },
+    Story { name: "signals::two_handlers", orders: 1000, loom: false, tell: two_handlers },
+    Story { name: "signals::two_kinds", orders: 1000, loom: false, tell: two_kinds },
+    Story { name: "signals::two_runtimes", orders: 500, loom: false, tell: two_runtimes },
+    Story { name: "signals::a_listener_goes", orders: 1000, loom: true, tell: a_listener_goes },
+    Story {
+        name: "signals::one_of_two_kinds_goes",
+        orders: 1000,
+        loom: false,
+        tell: one_of_two_kinds_goes,
+    },
     Story {
         name: "signals::a_listener_as_its_runtime_goes",
         orders: 1000,
+        loom: false,
         tell: a_listener_too_late,
     },
-    Story { name: "signals::the_runtime_goes", orders: 1000, tell: the_runtime_goes },
+    Story { name: "signals::the_runtime_goes", orders: 1000, loom: false, tell: the_runtime_goes },
 ];
 
 const KIND: SignalKind = SignalKind::user_defined1();

@@ -15,20 +15,75 @@ use crate::task::{spawn, yield_now};
 use crate::{Runtime, block_on};
 
 pub(crate) const STORIES: &[Story] = &[
-    Story { name: "tasks::the_root_is_woken", orders: 2000, tell: the_root_is_woken },
-    Story { name: "tasks::woken_on_a_futex", orders: 1000, tell: woken_on_a_futex },
-    Story { name: "tasks::woken_in_epoll", orders: 1000, tell: woken_in_epoll },
-    Story { name: "tasks::woken_in_a_hosts_loop", orders: 1000, tell: woken_in_a_hosts_loop },
-    Story { name: "tasks::woken_by_a_late_waker", orders: 1000, tell: woken_by_a_late_waker },
-    Story { name: "tasks::two_runtimes_take_turns", orders: 500, tell: two_runtimes_take_turns },
-    Story { name: "tasks::spawned_by_two_threads", orders: 1000, tell: spawned_by_two_threads },
-    Story { name: "tasks::joined_on_another_thread", orders: 1000, tell: joined_on_another_thread },
-    Story { name: "tasks::joined_as_the_runtime_goes", orders: 1000, tell: joined_as_it_goes },
-    Story { name: "tasks::spawned_as_the_runtime_goes", orders: 1000, tell: spawned_as_it_goes },
-    Story { name: "tasks::aborted_as_it_is_spawned", orders: 2000, tell: aborted_as_it_is_spawned },
-    Story { name: "tasks::aborted_by_another_thread", orders: 1000, tell: aborted_by_another },
-    Story { name: "tasks::detached_as_it_ends", orders: 1000, tell: detached_as_it_ends },
-    Story { name: "tasks::asked_whether_it_has_ended", orders: 500, tell: asked_whether_ended },
+    Story { name: "tasks::the_root_is_woken", orders: 2000, loom: true, tell: the_root_is_woken },
+    Story { name: "tasks::woken_on_a_futex", orders: 1000, loom: true, tell: woken_on_a_futex },
+    Story { name: "tasks::woken_in_epoll", orders: 1000, loom: true, tell: woken_in_epoll },
+    Story {
+        name: "tasks::woken_in_a_hosts_loop",
+        orders: 1000,
+        loom: true,
+        tell: woken_in_a_hosts_loop,
+    },
+    Story {
+        name: "tasks::woken_by_a_late_waker",
+        orders: 1000,
+        loom: true,
+        tell: woken_by_a_late_waker,
+    },
+    Story {
+        name: "tasks::two_runtimes_take_turns",
+        orders: 500,
+        loom: true,
+        tell: two_runtimes_take_turns,
+    },
+    Story {
+        name: "tasks::spawned_by_two_threads",
+        orders: 1000,
+        loom: false,
+        tell: spawned_by_two_threads,
+    },
+    Story {
+        name: "tasks::joined_on_another_thread",
+        orders: 1000,
+        loom: true,
+        tell: joined_on_another_thread,
+    },
+    Story {
+        name: "tasks::joined_as_the_runtime_goes",
+        orders: 1000,
+        loom: true,
+        tell: joined_as_it_goes,
+    },
+    Story {
+        name: "tasks::spawned_as_the_runtime_goes",
+        orders: 1000,
+        loom: true,
+        tell: spawned_as_it_goes,
+    },
+    Story {
+        name: "tasks::aborted_as_it_is_spawned",
+        orders: 2000,
+        loom: true,
+        tell: aborted_as_it_is_spawned,
+    },
+    Story {
+        name: "tasks::aborted_by_another_thread",
+        orders: 1000,
+        loom: true,
+        tell: aborted_by_another,
+    },
+    Story {
+        name: "tasks::detached_as_it_ends",
+        orders: 1000,
+        loom: true,
+        tell: detached_as_it_ends,
+    },
+    Story {
+        name: "tasks::asked_whether_it_has_ended",
+        orders: 500,
+        loom: true,
+        tell: asked_whether_ended,
+    },
 ];
 
 /// A runtime that ended while another thread drives on has done all it was asked, and lost nothing.

@@ -7,26 +7,24 @@
 //! cell is borrowed while that runs.
 
 #[cfg(not(feature = "tracing"))]
-pub(crate) use self::off::{Serial, Span, Spans, Stopwatch};
+pub(crate) use self::off::{Serial, Span, Spans, report_stall};
 #[cfg(feature = "tracing")]
-pub(crate) use self::on::{Serial, Span, Spans, Stopwatch};
+pub(crate) use self::on::{Serial, Span, Spans, report_stall};
 
 #[cfg(feature = "tracing")]
 mod on {
     use std::cell::RefCell;
     use std::mem;
-    use std::time::{Duration, Instant};
 
+    use tracing::field::display;
     use tracing::span::EnteredSpan;
     use tracing::{Level, enabled, error, trace_span, warn};
 
+    use crate::observe::Stall;
     use crate::task::{Id, Place};
 
     const TARGET: &str = "runtime::task";
     const STALLS: &str = "runtime::stall";
-
-    /// A poll that lasts as long is told of.
-    const STALL: Duration = Duration::from_millis(100);
 
     /// The span of a task or of a blocking closure. Its parent is the span that is current when it is
     /// made, which is where `spawn` was called.
@@ -130,32 +128,16 @@ mod on {
         }
     }
 
-    /// How long a poll lasts, if the subscriber wants to hear of stalls: for others no clock is read.
-    pub(crate) struct Stopwatch(Option<Instant>);
-
-    impl Stopwatch {
-        #[inline]
-        pub(crate) fn start() -> Stopwatch {
-            Stopwatch(enabled!(target: STALLS, Level::WARN).then(Instant::now))
+    /// Tells of a stall, in the span of the task if that is entered; false if the subscriber does not want it.
+    pub(crate) fn report_stall(stall: &Stall) -> bool {
+        let wanted = enabled!(target: STALLS, Level::WARN);
+        if wanted {
+            let id = stall.task.map(Id::serial);
+            let (name, place) = (stall.name.as_deref(), stall.place.map(display));
+            let (held_ms, ended) = (stall.held.as_millis() as u64, stall.ended);
+            warn!(target: STALLS, id, name, place, held_ms, ended, "a poll held the thread, and all others waited");
         }
-
-        /// The time since, if it was long.
-        #[inline]
-        pub(crate) fn stalled(&self) -> Option<Duration> {
-            self.0.map(|start| start.elapsed()).filter(|&held| held >= STALL)
-        }
-
-        /// Tells of a task's poll that was long, in the task's span.
-        pub(crate) fn report(held: Duration, id: u64, name: Option<&str>, place: Place) {
-            let held_ms = held.as_millis() as u64;
-            warn!(target: STALLS, id, name, %place, held_ms, "a task held the thread, and all others waited");
-        }
-
-        /// The same of the future given to `block_on`.
-        pub(crate) fn report_root(held: Duration) {
-            let held_ms = held.as_millis() as u64;
-            warn!(target: STALLS, held_ms, "the future of block_on held the thread, and all tasks waited");
-        }
+        wanted
     }
 
     /// The id of a task that has ended, for its event.
@@ -172,8 +154,7 @@ mod on {
 
 #[cfg(not(feature = "tracing"))]
 mod off {
-    use std::time::Duration;
-
+    use crate::observe::Stall;
     use crate::task::{Id, Place};
 
     pub(crate) struct Span;
@@ -239,24 +220,9 @@ mod off {
 
     pub(crate) struct Entered;
 
-    pub(crate) struct Stopwatch;
-
-    impl Stopwatch {
-        #[inline(always)]
-        pub(crate) fn start() -> Stopwatch {
-            Stopwatch
-        }
-
-        #[inline(always)]
-        pub(crate) fn stalled(&self) -> Option<Duration> {
-            None
-        }
-
-        #[inline(always)]
-        pub(crate) fn report(_held: Duration, _id: u64, _name: Option<&str>, _place: Place) {}
-
-        #[inline(always)]
-        pub(crate) fn report_root(_held: Duration) {}
+    #[inline(always)]
+    pub(crate) fn report_stall(_stall: &Stall) -> bool {
+        false
     }
 
     #[derive(Clone, Copy)]
