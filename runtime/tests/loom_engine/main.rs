@@ -10,6 +10,7 @@
     unreachable_pub,
     missing_docs,
     missing_debug_implementations,
+    clippy::large_enum_variant,
     reason = "the engine's own files, of which this uses a part"
 )]
 

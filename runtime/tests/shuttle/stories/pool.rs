@@ -154,7 +154,10 @@ fn closures_from_two_threads() {
         }
     });
     runtime.block_on(async {
-        assert_eq!(spawn_blocking(|| 2).await.unwrap(), 2);
+        let job = spawn_blocking(|| 2);
+        let its = job.abort_handle();
+        assert_eq!(job.await.unwrap(), 2);
+        assert!(its.is_finished(), "its output was there before");
         done.wait().await;
     });
     drop(runtime);
