@@ -119,9 +119,10 @@ impl Slot {
         let waker = {
             let mut state = self.lock();
             state.ended = Some(ended);
+            // Under the lock: who has the outcome is told that it has ended, and who is told has the outcome.
+            self.remote.finished.store(true, Ordering::Release);
             state.waker.take()
         };
-        self.remote.finished.store(true, Ordering::Release);
         if let Some(waker) = waker {
             waker.wake();
         }
