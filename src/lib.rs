@@ -78,6 +78,7 @@ pub mod __private;
 struct Readme;
 
 mod macros;
+mod sync;
 
 pub mod fs;
 pub mod guide;

@@ -8,20 +8,17 @@ use std::cell::Cell;
 use std::io;
 use std::mem::{self, ManuallyDrop};
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::Waker;
 
 use super::{HOOKS, Hooks};
 use crate::name::{Name, RuntimeName};
+use crate::sync::{AtomicBool, Mutex, MutexGuard, OnceLock, Ordering, RECORDS, StaticBool};
 use crate::sys;
 use crate::sys::sigaction::Disposition;
 use crate::sys::signal::{MAX_SIGNAL, SignalInfo, SignalKind};
 use crate::task::waker;
 use crate::wakeups;
-
-/// Records kept of each signal: 8 KiB, once somebody has listened for it.
-const RECORDS: usize = 256;
 
 /// What the handler keeps of a `SignalInfo`: code, process, user, value.
 type Record = [u32; 4];
@@ -281,7 +278,7 @@ thread_local! {
 }
 
 /// Whether forks hold the lock; before that nobody takes it.
-static HELD_OVER_FORKS: AtomicBool = AtomicBool::new(false);
+static HELD_OVER_FORKS: StaticBool = StaticBool::new(false);
 
 #[inline]
 fn hold_over_forks() {

@@ -15,8 +15,7 @@ mod park;
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::RawFd;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 pub(crate) use self::park::{ASLEEP_IN_EPOLL, ASLEEP_ON_FUTEX};
 
@@ -25,6 +24,9 @@ use self::park::{ParkState, Wake};
 use crate::core::Core;
 use crate::fork;
 use crate::name::{Name, RuntimeName};
+use crate::sync::{
+    AtomicBool, AtomicU32, AtomicU64, Mutex, MutexGuard, OnceLock, Ordering, StaticU32,
+};
 use crate::sys::epoll::Epoll;
 use crate::sys::eventfd::EventFd;
 use crate::sys::futex;
@@ -39,7 +41,7 @@ const BUCKETS: usize = SLOTS.ilog2() as usize + 1;
 
 static TABLE: [OnceLock<Box<[Block]>>; BUCKETS] = [const { OnceLock::new() }; BUCKETS];
 /// Slots handed out so far.
-static USED: AtomicU32 = AtomicU32::new(0);
+static USED: StaticU32 = StaticU32::new(0);
 
 /// The meeting place of a runtime and the other threads.
 pub(crate) struct Block {
