@@ -64,7 +64,7 @@ use std::time::Duration;
 pub use crate::sys::socket::{Address, Socket};
 
 use crate::handle::Id;
-use crate::io::Interest;
+use crate::reactor::Interest;
 use crate::signal::unix::SignalKind;
 use crate::task;
 

@@ -5,7 +5,7 @@ use std::panic::Location;
 use std::time::Duration;
 
 use super::{Address, Descriptor, DescriptorKind, Due, Dump, Extent, Socket, State, Task, Wait};
-use crate::io::Interest;
+use crate::reactor::Interest;
 use crate::task::Id;
 
 impl fmt::Display for Dump {
