@@ -424,6 +424,26 @@ fn a_hook_may_ask_the_runtime() {
     });
 }
 
+#[test]
+fn a_dump_that_gets_no_answer_says_who_is_polled() {
+    limited(|| {
+        let (runtime, _reports) = timed(|builder| builder);
+        let handle = runtime.handle().clone();
+        let entered = runtime.enter();
+        let task = task::Builder::new().name("hangs").spawn(async move {
+            let dump = thread::spawn(move || handle.dump()).join().unwrap();
+            assert!(!dump.is_complete());
+            let poll = dump.under_way.as_ref().expect("polls are timed");
+            assert_eq!((poll.task, poll.name.as_deref()), (task::try_id(), Some("hangs")));
+            assert!(poll.held > Duration::ZERO && !poll.ended);
+            assert!(dump.to_string().contains("the task \"hangs\" spawned at"), "{dump}");
+        });
+        drop(entered);
+        runtime.block_on(task.unwrap()).unwrap();
+        assert!(runtime.dump().under_way.is_none());
+    });
+}
+
 /// Says when it is dropped.
 struct Told(#[allow(dead_code, reason = "its end is the message")] Sender<()>);
 

@@ -215,7 +215,6 @@ impl Handle {
     /// The poll that is under way, as if it were a stall; `None` if there is none, or if polls are not timed.
     /// From any thread, at any time but after a fork.
     #[cold]
-    #[allow(dead_code, reason = "the dump is on its way")]
     pub(crate) fn poll_under_way(&self) -> Option<Stall> {
         let watch = self.shared.watch.as_ref()?;
         let sighting = watch.look()?;
