@@ -74,7 +74,10 @@ impl Core {
         let _busy = self.shared.counters.busy.scope();
         match self.observer.is_timed() {
             false => self.run_probed(Watched::<false>, root),
-            true => self.run_probed(Watched::<true>, root),
+            true => {
+                let _runs = self.observer.runs(self);
+                self.run_probed(Watched::<true>, root);
+            }
         }
     }
 
@@ -120,7 +123,10 @@ impl Core {
         let _busy = self.shared.counters.busy.scope();
         match self.observer.is_timed() {
             false => self.turn_probed_for_host(Watched::<false>, limit),
-            true => self.turn_probed_for_host(Watched::<true>, limit),
+            true => {
+                let _runs = self.observer.runs(self);
+                self.turn_probed_for_host(Watched::<true>, limit)
+            }
         }
     }
 
@@ -209,7 +215,10 @@ impl Core {
                         probe.poll_ends(self, index);
                         self.fail_task(index, task, Failure::Panicked(panic));
                     }
-                    None => resume_unwind(panic),
+                    None => {
+                        probe.poll_ends(self, ROOT);
+                        resume_unwind(panic)
+                    }
                 },
             }
         };
@@ -258,7 +267,7 @@ impl Core {
     fn poll_root<P: Probe>(&self, probe: P, root: &mut Root<'_>) {
         let waker = waker::of(Name::new(self.name, ROOT));
         context::begin_poll(0, coop::BUDGET);
-        probe.poll_begins(self, ROOT);
+        probe.poll_begins(self, ROOT, 0);
         root.done = (root.poll)(&mut Context::from_waker(&waker)).is_ready();
         probe.poll_ends(self, ROOT);
     }

@@ -6,6 +6,8 @@
 mod ages;
 mod metrics;
 mod stalls;
+mod watch;
+mod watchdog;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +17,8 @@ pub use self::stalls::Stall;
 
 use self::ages::Ages;
 pub(crate) use self::metrics::Counters;
-use self::stalls::Stalls;
+use self::stalls::{OnStall, Stalls};
+pub(crate) use self::watch::Watch;
 use crate::core::Core;
 use crate::task::Id;
 
@@ -32,8 +35,9 @@ pub(crate) trait Probe: Copy {
     /// A task is to be polled, or the future of `block_on`, which is at [`ROOT`].
     ///
     /// [`ROOT`]: crate::task::scheduler::ROOT
-    fn poll_begins(self, core: &Core, index: u32);
+    fn poll_begins(self, core: &Core, index: u32, serial: u64);
 
+    /// It has been, also if it panicked; a panic may also have come before it began.
     fn poll_ends(self, core: &Core, index: u32);
 
     /// The task's entry is still there.
@@ -62,7 +66,7 @@ impl Probe for Unwatched {
     fn polled(self, _core: &Core, _polls: u32) {}
 
     #[inline(always)]
-    fn poll_begins(self, _core: &Core, _index: u32) {}
+    fn poll_begins(self, _core: &Core, _index: u32, _serial: u64) {}
 
     #[inline(always)]
     fn poll_ends(self, _core: &Core, _index: u32) {}
@@ -102,9 +106,9 @@ impl<const TIMED: bool> Probe for Watched<TIMED> {
     }
 
     #[inline(always)]
-    fn poll_begins(self, core: &Core, index: u32) {
+    fn poll_begins(self, core: &Core, index: u32, serial: u64) {
         if TIMED {
-            core.observer.stalls().poll_begins(core, index);
+            core.observer.stalls().poll_begins(core, index, serial);
         }
     }
 
@@ -130,11 +134,17 @@ impl<const TIMED: bool> Probe for Watched<TIMED> {
         core.observer.call(core, |told| &told.on_park);
         core.shared.counters.parks.add(1);
         core.shared.counters.busy.ends();
+        if TIMED {
+            core.observer.stalls().rests();
+        }
     }
 
     #[inline(always)]
     fn unparks(self, core: &Core) {
         core.shared.counters.busy.begins();
+        if TIMED {
+            core.observer.stalls().runs(core);
+        }
         core.observer.call(core, |told| &told.on_unpark);
     }
 }
@@ -149,7 +159,7 @@ pub(crate) struct Wishes {
     pub(crate) on_park: Hook,
     pub(crate) on_unpark: Hook,
     pub(crate) stall_threshold: Option<Duration>,
-    pub(crate) on_stall: Hook<dyn Fn(&Stall) + Send + Sync>,
+    pub(crate) on_stall: OnStall,
 }
 
 /// How a runtime is watched, and what was noted besides the counters.
@@ -185,12 +195,34 @@ impl Observer {
 
     /// Whether polls are timed.
     pub(crate) fn is_timed(&self) -> bool {
-        self.told.as_ref().is_some_and(|told| told.stalls.is_some())
+        self.find_stalls().is_some()
+    }
+
+    #[inline]
+    fn find_stalls(&self) -> Option<&Stalls> {
+        self.told.as_ref().and_then(|told| told.stalls.as_ref())
+    }
+
+    /// What other threads see of its polls, if they are timed.
+    #[inline]
+    pub(crate) fn watch(&self) -> Option<Arc<Watch>> {
+        self.find_stalls().map(Stalls::watch)
+    }
+
+    /// The loop of a runtime whose polls are timed runs until what comes back is dropped, but for its parks.
+    pub(crate) fn runs(&self, core: &Core) -> impl Drop {
+        struct Rests<'a>(&'a Stalls);
+        impl Drop for Rests<'_> {
+            fn drop(&mut self) {
+                self.0.rests();
+            }
+        }
+        self.stalls().runs(core);
+        Rests(self.stalls())
     }
 
     fn stalls(&self) -> &Stalls {
-        let stalls = self.told.as_ref().and_then(|told| told.stalls.as_ref());
-        stalls.expect("polls are timed for stalls alone")
+        self.find_stalls().expect("polls are timed for stalls alone")
     }
 
     #[inline]
@@ -217,6 +249,15 @@ impl Core {
         self.scheduler.note_from_elsewhere();
         if self.observer.watches {
             self.observer.ages.note_from_elsewhere(index, id.serial());
+        }
+    }
+
+    /// Runs what drops a task's future, which may hold the thread as a poll may.
+    #[cold]
+    pub(crate) fn watch_drop<R>(&self, index: u32, drop: impl FnOnce() -> R) -> R {
+        match self.observer.find_stalls() {
+            Some(stalls) => stalls.around(self, index, drop),
+            None => drop(),
         }
     }
 
