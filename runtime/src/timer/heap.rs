@@ -205,6 +205,12 @@ impl<V> Heap<V> {
         Some((first.key, entry.value.take()))
     }
 
+    /// Every deadline that has not fired, with its value, in no order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (i64, &V)> {
+        let slots = self.heap.iter().chain(&self.far);
+        slots.filter_map(|slot| Some((slot.deadline, self.get(slot.key)?)))
+    }
+
     /// Hands out every value. The entries stay, for their owners to remove.
     pub(crate) fn take_values(&mut self) -> Vec<V> {
         self.slab.iter_mut().filter_map(|entry| entry.value.take()).collect()

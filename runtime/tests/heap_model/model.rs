@@ -102,6 +102,12 @@ impl Model {
         assert_eq!(heap.earliest(), self.earliest());
         assert_eq!(heap.peek().is_some(), self.earliest().is_some());
         assert!(heap.peek() <= self.earliest(), "{:?} is later than the earliest", heap.peek());
+        let mut seen: Vec<(i64, u64)> = heap.iter().map(|(at, value)| (at, *value)).collect();
+        let waiting = self.entries.values().filter_map(|&(at, value)| Some((at?, value)));
+        let mut waiting: Vec<(i64, u64)> = waiting.collect();
+        seen.sort();
+        waiting.sort();
+        assert_eq!(seen, waiting);
         for (&key, &(deadline, value)) in &self.entries {
             assert_eq!(heap.deadline(key), deadline);
             assert_eq!(heap.is_fired(key), deadline.is_none());
