@@ -5,7 +5,7 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::panic::Location;
 use std::pin::pin;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
 use crate::blocking::Pool;
@@ -13,6 +13,7 @@ use crate::context::{self, Current, Entered};
 use crate::name::RuntimeName;
 use crate::observe::Counters;
 use crate::runtime;
+use crate::sync::{Condvar, Mutex};
 use crate::task::cell::NewTask;
 use crate::task::{JoinHandle, remote_join};
 use crate::wakeups::Block;
@@ -23,7 +24,7 @@ pub(crate) struct Shared {
     pub(crate) block: &'static Block,
     pub(crate) pool: Arc<Pool>,
     /// What a runtime has counted that does.
-    pub(crate) counters: Option<Arc<Counters>>,
+    pub(crate) counters: Counters,
 }
 
 /// A reference to a runtime that may go to other threads, and may outlive it.

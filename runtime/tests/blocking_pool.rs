@@ -1,5 +1,9 @@
 //! The pool of blocking threads on its own, without a runtime.
 
+#[allow(dead_code, unused_imports, reason = "what other files need is there too")]
+#[path = "../src/sync.rs"]
+mod sync;
+
 #[path = "../src/blocking.rs"]
 mod blocking;
 

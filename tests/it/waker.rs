@@ -393,17 +393,20 @@ fn a_runtime_goes_with_disturbing_wakers_in_it() {
         let runtime = Runtime::new().unwrap();
         let mut task = runtime.spawn(pending::<()>());
         let (a, _b) = socket_pair();
-        runtime.block_on(async {
+        let mut readable = Box::pin(a.readable());
+        let nap = runtime.block_on(async {
             let waker = disturbing(Waker::noop().clone());
             let cx = &mut Context::from_waker(&waker);
             assert!(Pin::new(&mut task).poll(cx).is_pending());
-            let waits = Box::leak(Box::new(a));
             VICTIMS.set((0..8).map(|_| a_waited_for_socket()).collect());
-            assert!(Box::leak(Box::new(Box::pin(waits.readable()))).as_mut().poll(cx).is_pending());
-            let nap = Box::leak(Box::new(Box::pin(sleep(Duration::from_secs(3600)))));
+            assert!(readable.as_mut().poll(cx).is_pending());
+            let mut nap = Box::pin(sleep(Duration::from_secs(3600)));
             assert!(nap.as_mut().poll(cx).is_pending());
+            nap
         });
         drop(runtime);
+        // What was waited for goes after what it was waited on with.
+        drop((readable, nap));
         VICTIMS.take();
     });
 }

@@ -9,6 +9,7 @@ pub(crate) mod forks;
 pub(crate) mod random;
 pub(crate) mod resources;
 
+use std::env;
 use std::future::Future;
 use std::io::{self, Write};
 use std::pin::Pin;
@@ -19,6 +20,11 @@ use std::time::Duration;
 
 use runtime::time::Sleep;
 
+/// How much longer everything may take than on a loaded machine: valgrind needs it.
+pub(crate) fn time_factor() -> u32 {
+    env::var("TEST_TIME_FACTOR").map_or(1, |factor| factor.parse().expect("a whole number"))
+}
+
 /// More than any test takes on a loaded machine.
 const LIMIT: Duration = Duration::from_secs(240);
 
@@ -26,9 +32,10 @@ const LIMIT: Duration = Duration::from_secs(240);
 pub(crate) fn limited<T>(body: impl FnOnce() -> T) -> T {
     let (done, watched) = mpsc::channel::<()>();
     let test = thread::current().name().unwrap_or("a test").to_string();
+    let limit = LIMIT * time_factor();
     let watchdog = thread::spawn(move || {
-        if let Err(mpsc::RecvTimeoutError::Timeout) = watched.recv_timeout(LIMIT) {
-            let sentence = format!("{test} has been running for {LIMIT:?}: it hangs\n");
+        if let Err(mpsc::RecvTimeoutError::Timeout) = watched.recv_timeout(limit) {
+            let sentence = format!("{test} has been running for {limit:?}: it hangs\n");
             // Past the test's captured output, which nobody sees after an abort.
             let _ = io::stderr().write_all(sentence.as_bytes());
             std::process::abort();
