@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::blocking::{self, Pool};
 use crate::core::Core;
 use crate::handle::Shared;
-use crate::observe::{Observer, Stall, Wishes};
+use crate::observe::{Counters, Observer, Stall, Wishes};
 use crate::runtime::Runtime;
 use crate::wakeups;
 
@@ -342,7 +342,7 @@ impl Builder {
             spin: self.spin,
         };
         let observer = Observer::new(&self.wishes);
-        let counters = observer.as_ref().map(|observer| observer.counters.clone());
+        let counters = Counters::new(observer.watches());
         let shared = Arc::new(Shared { name, block, pool, counters });
         Ok(Runtime::of(Core::new(options, observer, shared, clock_stands)))
     }

@@ -24,7 +24,7 @@ pub(crate) struct Shared {
     pub(crate) block: &'static Block,
     pub(crate) pool: Arc<Pool>,
     /// What a runtime has counted that does.
-    pub(crate) counters: Option<Arc<Counters>>,
+    pub(crate) counters: Counters,
 }
 
 /// A reference to a runtime that may go to other threads, and may outlive it.

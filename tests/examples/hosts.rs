@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Stdio;
 
-use crate::program::{LIMIT, Program, command};
+use crate::program::{Program, command, limit};
 
 /// The number that stands before `word`.
 #[track_caller]
@@ -39,7 +39,7 @@ fn host_poll() {
     let mut host = Program::of(command("host_poll").arg("127.0.0.1:0").stdin(Stdio::piped()));
     let mut terminal = host.stdin.take().expect("it is piped");
     let mut client = TcpStream::connect(host.address()).unwrap();
-    client.set_read_timeout(Some(LIMIT)).unwrap();
+    client.set_read_timeout(Some(limit())).unwrap();
     let mut echoed = [0; 5];
     for _ in 0..3 {
         client.write_all(b"hello").unwrap();

@@ -6,6 +6,7 @@
 mod hosts;
 mod program;
 mod starts;
+mod stuck;
 #[path = "../support/mod.rs"]
 mod support;
 mod tools;
@@ -16,12 +17,12 @@ use std::process::Command;
 use std::thread;
 use std::time::Instant;
 
-use program::{LIMIT, Program, path, send_signal};
+use program::{Program, limit, path, send_signal};
 
 fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).expect("the example listens there");
-    stream.set_read_timeout(Some(LIMIT)).unwrap();
-    stream.set_write_timeout(Some(LIMIT)).unwrap();
+    stream.set_read_timeout(Some(limit())).unwrap();
+    stream.set_write_timeout(Some(limit())).unwrap();
     stream
 }
 
@@ -53,6 +54,27 @@ fn hello() {
 fn timeout() {
     let printed = Program::start("timeout", &[]).succeed();
     assert!(printed.ends_with("the answer is \"42\"\n"), "{printed}");
+}
+
+#[test]
+fn race() {
+    let each_their_own = "each is told what they asked";
+    let printed = Program::start("race", &[]).succeed();
+    let (usual, found) = printed.split_once('\n').unwrap();
+    assert_eq!(usual, format!("the usual order: {each_their_own}"));
+    let seed = found.strip_prefix("the order of seed ").and_then(|rest| rest.split_once(':'));
+    let (seed, _) = seed.unwrap_or_else(|| panic!("{printed}"));
+    assert!(found.contains(" and was told "), "{printed}");
+
+    // That seed again, in other processes. An earlier one finds nothing.
+    for _ in 0..3 {
+        assert_eq!(Program::start("race", &[seed]).succeed(), found);
+    }
+    let earlier = Program::start("race", &["0"]).succeed();
+    assert!(earlier.starts_with(&format!("the order of seed 0: {each_their_own}\n")), "{earlier}");
+
+    let mended = Program::start("race", &["mended"]).succeed();
+    assert_eq!(mended, format!("{usual}\nthe orders of 1000 seeds: {each_their_own}\n"));
 }
 
 #[test]
@@ -142,7 +164,7 @@ fn proxy_carries_a_half_close_of_the_server() {
     let mut client = connect(address);
     // Connecting upstream is the proxy's first act, so that this does not wait for long.
     let (mut server, _) = listener.accept().unwrap();
-    server.set_read_timeout(Some(LIMIT)).unwrap();
+    server.set_read_timeout(Some(limit())).unwrap();
 
     server.write_all(b"all I have").unwrap();
     server.shutdown(Shutdown::Write).unwrap();
@@ -207,11 +229,11 @@ fn async_loop() {
 
 /// It echoes while a program runs, and ends with it, or, by SIGTERM, upon Ctrl-C.
 fn assert_serves_meanwhile(example: &str) {
-    let (server, address) = Program::serve(example, &["sleep", "60"]);
+    let (server, address) = Program::serve(example, &["sleep", "1000"]);
     assert_echoes(address);
     let client = connect(address);
-    let deadline = Instant::now() + LIMIT;
-    while server.stdout.recv_timeout(LIMIT).expect("a line each second") != "1 clients" {
+    let deadline = Instant::now() + limit();
+    while server.stdout.recv_timeout(limit()).expect("a line each second") != "1 clients" {
         assert!(Instant::now() < deadline, "who has gone is still counted");
     }
     server.signal(libc::SIGINT);
@@ -294,7 +316,7 @@ fn chat_drops_who_does_not_read() {
     speaking.join().unwrap();
 
     // Its connection is closed although it has read nothing yet, so that it cannot write either.
-    let deadline = Instant::now() + LIMIT;
+    let deadline = Instant::now() + limit();
     while slow.lines.get_mut().write_all(b"wait\n").is_ok() {
         assert!(Instant::now() < deadline, "the connection is still open");
     }

@@ -10,8 +10,12 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::support::time_factor;
+
 /// More than anything here takes on a loaded machine.
-pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+pub(crate) fn limit() -> Duration {
+    Duration::from_secs(240) * time_factor()
+}
 
 /// Where cargo has built an example.
 pub(crate) fn path(name: &str) -> PathBuf {
@@ -61,7 +65,7 @@ impl Program {
 
     /// Where it listens, which its next line says.
     pub(crate) fn address(&self) -> SocketAddr {
-        let line = self.stdout.recv_timeout(LIMIT).expect("a server says where it listens");
+        let line = self.stdout.recv_timeout(limit()).expect("a server says where it listens");
         let address = line.strip_prefix("listening on ").expect(&line);
         let address = address.split(',').next().and_then(|address| address.parse().ok());
         address.unwrap_or_else(|| panic!("no address: {line}"))
@@ -71,14 +75,14 @@ impl Program {
     #[track_caller]
     pub(crate) fn prints(&self, lines: &[&str]) {
         for line in lines {
-            assert_eq!(self.stdout.recv_timeout(LIMIT).expect(line), *line);
+            assert_eq!(self.stdout.recv_timeout(limit()).expect(line), *line);
         }
     }
 
     /// The next line on stderr begins and ends so.
     #[track_caller]
     pub(crate) fn says(&self, begin: &str, end: &str) {
-        let line = self.stderr.recv_timeout(LIMIT).expect(begin);
+        let line = self.stderr.recv_timeout(limit()).expect(begin);
         assert!(line.starts_with(begin) && line.ends_with(end), "{line}");
     }
 
@@ -89,7 +93,7 @@ impl Program {
     /// Sends what Ctrl-C sends, once it listens for that.
     pub(crate) fn interrupt(&self) {
         let status = format!("/proc/{}/status", self.child.id());
-        let deadline = Instant::now() + LIMIT;
+        let deadline = Instant::now() + limit();
         let listens = || {
             let status = fs::read_to_string(&status).expect("it runs");
             let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
@@ -106,11 +110,11 @@ impl Program {
     /// Waits for its end, and returns the lines that it printed and said until then.
     pub(crate) fn finish(mut self) -> (ExitStatus, Vec<String>, Vec<String>) {
         drop(self.stdin.take());
-        let deadline = Instant::now() + LIMIT;
+        let deadline = Instant::now() + limit();
         let rest = |lines: &Receiver<String>| -> Vec<String> {
             let left = || deadline.saturating_duration_since(Instant::now());
             let next = || match lines.recv_timeout(left()) {
-                Err(RecvTimeoutError::Timeout) => panic!("it still runs after {LIMIT:?}"),
+                Err(RecvTimeoutError::Timeout) => panic!("it still runs after {:?}", limit()),
                 line => line.ok(),
             };
             std::iter::from_fn(next).collect()

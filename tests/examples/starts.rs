@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 
-use crate::program::{LIMIT, Program, command, path};
+use crate::program::{Program, command, limit, path};
 use crate::tools::Folder;
 
 /// A client of the store.
@@ -14,7 +14,7 @@ struct Client(BufReader<TcpStream>);
 impl Client {
     fn connect(address: SocketAddr) -> Client {
         let stream = TcpStream::connect(address).unwrap();
-        stream.set_read_timeout(Some(LIMIT)).unwrap();
+        stream.set_read_timeout(Some(limit())).unwrap();
         Client(BufReader::new(stream))
     }
 
@@ -93,7 +93,7 @@ fn store_ends_with_a_client_that_sends_no_lines() {
 fn udp_echo() {
     let (_server, address) = Program::serve("udp_echo", &[]);
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    socket.set_read_timeout(Some(LIMIT)).unwrap();
+    socket.set_read_timeout(Some(limit())).unwrap();
     socket.connect(address).unwrap();
     let mut buf = vec![0; 70_000];
     for len in [1, 0, 1000, 65_507] {

@@ -10,6 +10,7 @@ mod boottime;
 mod clock;
 mod copy;
 mod descriptors;
+mod dump;
 mod embed;
 mod exclusive;
 mod fs;

@@ -167,17 +167,17 @@ fn wakers_of_polls_that_are_over_do_not_pile_up_on_an_idle_fd() {
 fn a_wait_that_is_still_on_its_way_from_another_thread_is_forgotten_too() {
     run(async {
         let (a, _b) = unix_source();
-        let a: &'static Source<UnixStream> = Box::leak(Box::new(a));
+        let a = &a;
         // Registered here, and nobody waits any more.
         assert!(futures::poll!(Box::pin(a.readable())).is_pending());
         let (count, waker) = Count::new();
-        // Nothing of this runtime runs until the thread is joined, nor is its inbox looked at.
-        let asked = thread::spawn(move || {
+        let ask = move || {
             let mut there = Box::pin(a.read_with(|mut a| a.read(&mut [0; 1])));
             assert!(poll_with(there.as_mut(), &waker).is_pending());
             there
-        });
-        let mut there = asked.join().unwrap();
+        };
+        // Nothing of this runtime runs until the thread is joined, nor is its inbox looked at.
+        let mut there = thread::scope(|scope| scope.spawn(ask).join().unwrap());
         assert!(futures::poll!(&mut there).is_pending());
         drop(there);
         turns().await;
@@ -208,11 +208,12 @@ fn a_wait_from_another_thread_that_arrives_when_its_fd_has_gone_is_nobodys() {
 fn a_waker_on_its_way_from_another_thread_does_not_displace_the_one_here() {
     run(async {
         let (a, mut b) = unix_source();
-        let a: &'static Source<UnixStream> = Box::leak(Box::new(a));
+        let a = Arc::new(a);
         let mut here = pin!(a.readable());
         assert!(futures::poll!(&mut here).is_pending());
+        let there = a.clone();
         let asked = thread::spawn(move || {
-            let mut there = Box::pin(a.readable());
+            let mut there = Box::pin(async move { there.readable().await });
             assert!(poll_with(there.as_mut(), Waker::noop()).is_pending());
             there
         });

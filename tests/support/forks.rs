@@ -10,13 +10,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// Runs `body` in a child, which ends with 0 if it returns, with 1 if it panics, and by SIGALRM if it
 /// hangs.
 pub(crate) fn in_child(body: impl FnOnce()) -> ExitStatus {
+    let limit = 120 * super::time_factor();
     // SAFETY: the child allocates, which glibc allows after a fork, locks nothing that other threads
     // of this process hold, and ends by `_exit`.
     let child = unsafe { libc::fork() };
     assert!(child >= 0, "fork: {}", io::Error::last_os_error());
     if child == 0 {
         // SAFETY: the call takes a number.
-        unsafe { libc::alarm(20) };
+        unsafe { libc::alarm(limit) };
         let result = catch_unwind(AssertUnwindSafe(body));
         // SAFETY: nothing of the child is needed any more.
         unsafe { libc::_exit(i32::from(result.is_err())) };

@@ -9,6 +9,7 @@ pub(crate) mod forks;
 pub(crate) mod random;
 pub(crate) mod resources;
 
+use std::env;
 use std::future::Future;
 use std::io::{self, Write};
 use std::pin::Pin;
@@ -17,16 +18,24 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
+use runtime::time::Sleep;
+
+/// How much longer everything may take than on a loaded machine: valgrind needs it.
+pub(crate) fn time_factor() -> u32 {
+    env::var("TEST_TIME_FACTOR").map_or(1, |factor| factor.parse().expect("a whole number"))
+}
+
 /// More than any test takes on a loaded machine.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(240);
 
 /// Runs `body`; ends the process with a sentence if that takes too long.
 pub(crate) fn limited<T>(body: impl FnOnce() -> T) -> T {
     let (done, watched) = mpsc::channel::<()>();
     let test = thread::current().name().unwrap_or("a test").to_string();
+    let limit = LIMIT * time_factor();
     let watchdog = thread::spawn(move || {
-        if let Err(mpsc::RecvTimeoutError::Timeout) = watched.recv_timeout(LIMIT) {
-            let sentence = format!("{test} has been running for {LIMIT:?}: it hangs\n");
+        if let Err(mpsc::RecvTimeoutError::Timeout) = watched.recv_timeout(limit) {
+            let sentence = format!("{test} has been running for {limit:?}: it hangs\n");
             // Past the test's captured output, which nobody sees after an abort.
             let _ = io::stderr().write_all(sentence.as_bytes());
             std::process::abort();
@@ -46,6 +55,17 @@ pub(crate) fn run<F: Future>(future: F) -> F::Output {
 /// Polls a future for nobody: it must not count on being woken.
 pub(crate) fn poll_once<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// A sleep that waits, polled with `waker`. On a busy machine a short one may be over before its first poll: then
+/// the next one is tried.
+pub(crate) fn begun(duration: Duration, waker: &Waker) -> Sleep {
+    loop {
+        let mut sleep = runtime::time::sleep(duration);
+        if Pin::new(&mut sleep).poll(&mut Context::from_waker(waker)).is_pending() {
+            return sleep;
+        }
+    }
 }
 
 /// Lets every other task run, and the loop look at the kernel and into its inbox, some times over.

@@ -114,8 +114,10 @@ unsafe fn at_position_now(
 ) -> c_long {
     // The position comes in two halves, the lower of which is all of it on 64-bit machines.
     let (here, high): (c_long, c_long) = (-1, 0);
+    // As wide as what `syscall` reads: this one lies on the stack, with anything above an `int`.
+    let flags = c_long::from(libc::RWF_NOWAIT);
     // SAFETY: the caller answers for the buffers; the rest are numbers.
-    unsafe { libc::syscall(call, fd.as_raw_fd(), bufs, count, here, high, libc::RWF_NOWAIT) }
+    unsafe { libc::syscall(call, fd.as_raw_fd(), bufs, count, here, high, flags) }
 }
 
 #[inline]

@@ -114,7 +114,8 @@ fn spawn_here(new: &mut NewTask<'_>, place: Place) -> TaskRef {
 ///
 /// # Panics
 ///
-/// With no runtime on this thread, and if the system refuses the pool's first thread.
+/// With no runtime on this thread, and if the system refuses the pool's first thread, which is an error of
+/// [`Builder::spawn_blocking`].
 ///
 /// ```
 /// # runtime::block_on(async {
@@ -128,13 +129,9 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    match remote_join::try_spawn_blocking(function) {
-        Some(Ok(handle)) => handle,
-        Some(Err(error)) => panic!("{error}"),
-        None => panic!(
-            "spawn_blocking was called with no runtime on this thread: call it inside block_on or \
-             #[runtime::main], or use Handle::spawn_blocking"
-        ),
+    match Builder::new().spawn_blocking(function) {
+        Ok(handle) => handle,
+        Err(error) => panic!("{error}"),
     }
 }
 
@@ -184,15 +181,6 @@ impl Core {
                 TaskRef::new(Name::new(self.name, index), id)
             }
             None => TaskRef::new(Name::new(self.name, scheduler::ROOT), id),
-        }
-    }
-
-    /// A task has been made by another thread, which gave it its id.
-    #[cold]
-    pub(crate) fn note_from_elsewhere(&self, index: u32, id: Id) {
-        self.scheduler.note_from_elsewhere();
-        if let Some(observer) = &self.observer {
-            observer.ages.note_from_elsewhere(index, id.serial());
         }
     }
 
@@ -247,7 +235,7 @@ impl Core {
                 self.drop_payload(Err(payload));
             }
         }
-        if self.observer.is_some() {
+        if self.observer.watches() {
             self.scheduler.note_end(index);
         }
         self.end_task(Unwatched, index, task);

@@ -65,6 +65,8 @@ struct Inbox {
     /// The runtime that takes commands now.
     owner: RuntimeName,
     commands: Vec<Command>,
+    /// Commands that are never carried out: what they hold is dropped with the runtime.
+    kept: Vec<Command>,
     /// The owner's epoll instance, once there is one.
     epoll: Option<Arc<Epoll>>,
     /// Sources that were deregistered by another thread and whose entries wait to be released, each by a
@@ -94,6 +96,7 @@ impl Block {
             inbox: Mutex::new(Inbox {
                 owner: RuntimeName::NONE,
                 commands: Vec::new(),
+                kept: Vec::new(),
                 epoll: None,
                 released: VecDeque::new(),
             }),
@@ -152,6 +155,11 @@ impl Block {
     /// Lets other threads deregister descriptors from the owner's epoll.
     pub(crate) fn publish_epoll(&self, epoll: Arc<Epoll>) {
         self.lock().epoll = Some(epoll);
+    }
+
+    /// Whether the owner sleeps, or leaves that to a host.
+    pub(crate) fn is_asleep(&self) -> bool {
+        self.park.is_asleep()
     }
 
     // What follows is the owner's part.
@@ -216,13 +224,15 @@ impl Block {
         self.lock().released.pop_front()
     }
 
-    /// Takes no more commands. What was still in the inbox comes back, to be dropped with no lock
-    /// held.
+    /// Takes no more commands. What was still in the inbox, and what it kept, comes back, to be dropped
+    /// with no lock held.
     pub(crate) fn close(&self) -> (Vec<Command>, Option<Arc<Epoll>>) {
         let mut inbox = self.lock();
         inbox.owner = RuntimeName::NONE;
         inbox.released.clear();
-        (std::mem::take(&mut inbox.commands), inbox.epoll.take())
+        let mut commands = std::mem::take(&mut inbox.commands);
+        commands.append(&mut inbox.kept);
+        (commands, inbox.epoll.take())
     }
 
     /// Frees a closed block for the next runtime, when nobody can turn this one any more.
@@ -364,6 +374,18 @@ pub(crate) fn send_with(to: RuntimeName, make: impl FnOnce() -> Command) -> bool
     }
     block.notify();
     true
+}
+
+/// Has a runtime keep something until it is dropped; it comes back if the runtime is gone.
+pub(crate) fn keep<T: Send + 'static>(at: RuntimeName, kept: T) -> Result<(), T> {
+    let Some(block) = block_of(at) else { return Err(kept) };
+    let mut inbox = block.lock();
+    if inbox.owner != at {
+        drop(inbox);
+        return Err(kept);
+    }
+    inbox.kept.push(Box::new(move |_| drop(kept)));
+    Ok(())
 }
 
 /// Deregisters an fd from a runtime of another thread, at once, so that it can be closed or given

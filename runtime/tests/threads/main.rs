@@ -26,6 +26,8 @@ mod context;
 mod coop;
 #[path = "../../src/core.rs"]
 mod core;
+#[path = "../../src/dump/mod.rs"]
+pub mod dump;
 #[path = "../../src/embed.rs"]
 mod embed;
 #[path = "../../src/fork.rs"]
