@@ -37,6 +37,7 @@
 //! - [`fs`]: files, on the blocking pool.
 //! - [`join!`], [`try_join!`], [`select!`]: several futures in one task.
 //! - [`Handle`] and [`spawn_blocking`]: other threads. [`per_core`]: a runtime on each core.
+//! - [`dump`]: what is alive, and what it waits for.
 //! - [`epoll`]: the layer below, without the runtime.
 //!
 //! And the [guide], in chapters: a [first program](guide::first_program), [moving from
@@ -77,6 +78,7 @@ pub mod __private;
 struct Readme;
 
 mod macros;
+mod sync;
 
 pub mod fs;
 pub mod guide;
@@ -104,7 +106,7 @@ pub mod runtime {
 }
 
 #[doc(inline)]
-pub use runtime_core::{epoll, signal};
+pub use runtime_core::{dump, epoll, signal};
 #[doc(inline)]
 pub use runtime_net as net;
 #[doc(inline)]

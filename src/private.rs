@@ -11,9 +11,11 @@ pub use runtime_core::__private::random_below;
 
 use core::convert::Infallible;
 use core::future::IntoFuture;
+use core::ops::RangeInclusive;
 use core::pin::Pin;
 use core::task::Context;
 use std::io;
+use std::process::{ExitCode, Termination};
 
 use pin_project_lite::pin_project;
 
@@ -27,21 +29,62 @@ pub fn built(runtime: io::Result<Runtime>) -> Runtime {
         .unwrap_or_else(|error| panic!("the runtime of this function could not be built: {error}"))
 }
 
-/// The seed of a test: `EPOLL_RUNTIME_SEED` if set, else `given`.
+/// Runs a test once with each of its seeds, up to the first with which it fails: those given, or what
+/// `EPOLL_RUNTIME_SEED` says, `7` or `0..1000`.
 ///
-/// It is printed before the test runs. The test harness keeps the output of a test to itself until the test
-/// has failed, so it is seen when it is needed, whichever way the test fails.
+/// `path` is the test's, with its crate in front.
 #[track_caller]
 #[inline]
-pub fn test_seed(test: &str, given: u64) -> u64 {
-    let seed = match std::env::var("EPOLL_RUNTIME_SEED") {
-        Ok(text) => text.parse().unwrap_or_else(|_| {
-            panic!("EPOLL_RUNTIME_SEED is a whole number from 0 to {}; found `{text}`", u64::MAX)
+pub fn test_seeds<T: Termination>(
+    path: &str,
+    package: Option<&str>,
+    given: RangeInclusive<u64>,
+    run: impl Fn(u64) -> T,
+) {
+    let test = path.split_once("::").map_or(path, |(_crate, test)| test);
+    let seeds = match std::env::var("EPOLL_RUNTIME_SEED") {
+        Ok(text) => seeds(&text).unwrap_or_else(|| {
+            panic!("EPOLL_RUNTIME_SEED is a whole number, or a range as 0..1000; found `{text}`")
         }),
         Err(_) => given,
     };
-    println!("runtime: the test `{test}` runs with seed = {seed}");
-    seed
+    for seed in seeds {
+        let _names_it = OnPanic { test, package, seed };
+        if run(seed).report() != ExitCode::SUCCESS {
+            panic!("the test has failed with seed {seed}");
+        }
+    }
+}
+
+/// The seeds of a text, `7` or `0..1000`.
+#[inline]
+fn seeds(text: &str) -> Option<RangeInclusive<u64>> {
+    let Some((first, end)) = text.split_once("..") else {
+        let seed = text.parse().ok()?;
+        return Some(seed..=seed);
+    };
+    let seeds = first.parse().ok()?..=end.parse::<u64>().ok()?.checked_sub(1)?;
+    (!seeds.is_empty()).then_some(seeds)
+}
+
+/// Says with which seed a test failed, as the command that runs it alone.
+struct OnPanic<'a> {
+    test: &'a str,
+    package: Option<&'a str>,
+    seed: u64,
+}
+
+impl Drop for OnPanic<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let OnPanic { test, package, seed } = *self;
+            let package = package.map_or(String::new(), |name| format!(" --package {name}"));
+            println!(
+                "EPOLL_RUNTIME_SEED={seed} cargo test{package} -- --exact {test} # it failed with this seed"
+            );
+        }
+    }
 }
 
 /// The order in which the branches of a macro are polled once each: from the one with the index `first` to

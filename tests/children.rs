@@ -255,7 +255,7 @@ fn in_fork(body: impl FnOnce()) -> ExitStatus {
     assert!(child >= 0, "fork: {}", io::Error::last_os_error());
     if child == 0 {
         // SAFETY: the call takes a number.
-        unsafe { libc::alarm(20) };
+        unsafe { libc::alarm(120) };
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body));
         // SAFETY: nothing of the child is needed any more.
         unsafe { libc::_exit(i32::from(result.is_err())) };

@@ -143,7 +143,7 @@ fn daemonize(body: impl FnOnce()) {
             return;
         }
         // SAFETY: the call takes a number.
-        unsafe { libc::alarm(20) };
+        unsafe { libc::alarm(120) };
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             let null = OpenOptions::new().read(true).write(true).open("/dev/null");
             let null = null.expect("there is one");

@@ -14,7 +14,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
-use std::task::Poll;
+use std::task::{Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ use runtime::io::Source;
 use runtime::task::yield_now;
 use runtime::time::{Instant, sleep};
 use support::forks::{assert_fine, in_child, one_at_a_time};
-use support::{limited, poll_once, run};
+use support::{begun, limited, poll_once, run};
 
 fn socket_pair() -> (Source<UnixStream>, UnixStream) {
     let (a, b) = UnixStream::pair().expect("a pair");
@@ -44,8 +44,7 @@ fn what_the_child_drops_stays_with_the_parent() {
         let (a, mut b) = socket_pair();
         assert!(poll_once(pin!(a.readable())).is_pending(), "registered");
         let start = Instant::now();
-        let mut nap = Box::pin(sleep(Duration::from_millis(30)));
-        assert!(poll_once(nap.as_mut()).is_pending());
+        let nap = begun(Duration::from_millis(30), Waker::noop());
         // Once asleep, so that the timerfd is set to what the child must not disturb.
         sleep(Duration::from_millis(1)).await;
 
@@ -73,8 +72,7 @@ fn the_child_drops_the_parents_runtime() {
         let mut runtime = Some(Runtime::new().expect("a runtime"));
         let (a, mut b) = socket_pair();
         let task = runtime.as_ref().expect("there").spawn(async move {
-            let mut nap = pin!(sleep(Duration::from_millis(20)));
-            assert!(poll_once(nap.as_mut()).is_pending());
+            let nap = begun(Duration::from_millis(20), Waker::noop());
             let byte = read_one(&a).await;
             nap.await;
             byte
@@ -500,14 +498,11 @@ fn the_childs_runtime_takes_on_what_the_parents_has_registered() {
     limited(|| {
         let runtime = Runtime::new().expect("a runtime");
         let (a, mut b) = socket_pair();
-        let mut nap = {
-            let _guard = runtime.enter();
-            Box::pin(sleep(Duration::from_millis(2)))
-        };
-        runtime.block_on(async {
+        let mut nap = runtime.block_on(async {
             assert!(poll_once(pin!(a.readable())).is_pending(), "registered");
-            assert!(poll_once(nap.as_mut()).is_pending(), "registered");
+            let nap = begun(Duration::from_millis(2), Waker::noop());
             sleep(Duration::from_micros(1)).await;
+            nap
         });
         assert_fine(in_child(|| {
             runtime::after_fork();
@@ -517,7 +512,7 @@ fn the_childs_runtime_takes_on_what_the_parents_has_registered() {
                 sleep(Duration::from_micros(1)).await;
                 b.write_all(b"c").expect("write");
                 assert_eq!(byte.await, b'c');
-                nap.as_mut().await;
+                (&mut nap).await;
             });
         }));
         runtime.block_on(async {
@@ -584,8 +579,7 @@ fn each_generation_leaves_the_one_before_alone() {
         let runtime = Runtime::new().expect("a runtime");
         let (a, mut b) = socket_pair();
         let waits = runtime.spawn(async move {
-            let mut nap = pin!(sleep(Duration::from_millis(1)));
-            assert!(poll_once(nap.as_mut()).is_pending());
+            let nap = begun(Duration::from_millis(1), Waker::noop());
             let byte = read_one(&a).await;
             nap.await;
             byte

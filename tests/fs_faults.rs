@@ -1,4 +1,4 @@
-//! Files where the system interrupts and refuses: libc's functions are this executable's own here, and fail
+//! Files, and names of hosts, where the system interrupts and refuses: libc's functions are this executable's own here, and fail
 //! as long as a test says so.
 #![allow(unsafe_code)]
 
@@ -133,6 +133,25 @@ fn a_thread_that_is_refused_is_an_error() {
         // Whoever sees that kind waits until it can be tried again.
         assert_ne!(error.kind(), ErrorKind::WouldBlock);
         fs::read("/proc/self/stat").await.unwrap();
+    });
+}
+
+#[test]
+fn a_thread_that_is_refused_to_a_name_or_to_a_builder_is_an_error() {
+    let _alone = alone();
+    run(async {
+        NO_THREADS.store(true, Ordering::Relaxed);
+        let found = runtime::net::lookup_host("localhost:7").await.map(|found| found.count());
+        let bound = runtime::net::TcpListener::bind("localhost:0").await.map(drop);
+        let built = runtime::task::Builder::new().spawn_blocking(|| ()).map(drop);
+        NO_THREADS.store(false, Ordering::Relaxed);
+        for error in [found.unwrap_err(), bound.unwrap_err()] {
+            let said = error.to_string();
+            assert!(said.starts_with("looking up `localhost`: "), "{said}");
+            assert!(said.contains("could not start a thread"), "{said}");
+        }
+        assert!(built.unwrap_err().to_string().contains("could not start a thread"));
+        assert!(runtime::net::lookup_host("localhost:7").await.unwrap().count() > 0);
     });
 }
 

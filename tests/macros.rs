@@ -4,10 +4,12 @@
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::future::{Future, IntoFuture, Ready, pending, poll_fn, ready};
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::process::{Command, Output};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 /// Pending `rounds` times, and each time it is polled there is a line in the log.
 async fn logged(
@@ -461,7 +463,10 @@ async fn select_never_polls_again_what_did_not_fit() {
 
 // ----- the attributes -----
 
-#[runtime::test(start_paused = true, seed = 7, unhandled_panic = "log", flavor = "current_thread", crate = ::runtime)]
+#[runtime::test(
+    start_paused = true, auto_advance = true, seed = 7, unhandled_panic = "log", flavor = "current_thread",
+    crate = ::runtime,
+)]
 async fn attribute_takes_all_options() -> Result<(), Box<dyn std::error::Error>> {
     let n: u32 = async { "1" }.await.parse()?;
     assert_eq!(n, 1);
@@ -494,10 +499,59 @@ fn main_takes_arguments_and_a_seed() {
     assert_eq!(seeded_main(40), seeded(3).block_on(draws(40)));
 }
 
+#[runtime::test(start_paused = true, auto_advance = false)]
+async fn attribute_keeps_the_clock_still() {
+    let start = runtime::time::Instant::now();
+    let hour = runtime::spawn(runtime::time::sleep(Duration::from_secs(3600)));
+    let (late, answer) = futures::channel::oneshot::channel();
+    let thread = std::thread::spawn(move || {
+        // As long as it takes the runtime to find nothing to do; it may be too short for a jump to be seen.
+        std::thread::sleep(Duration::from_millis(10));
+        late.send(()).unwrap();
+    });
+    answer.await.unwrap();
+    thread.join().unwrap();
+    assert!(!hour.is_finished() && start.elapsed().is_zero());
+}
+
+/// Its name is free in the bodies of seeded tests.
+fn seed() -> &'static str {
+    "1"
+}
+
+// Whatever a test may return, with seeds as without.
+
+#[runtime::test(seeds = 2)]
+async fn attribute_with_seeds_keeps_a_result() -> Result<(), Box<dyn std::error::Error>> {
+    let n: u32 = async { seed() }.await.parse()?;
+    if n == 1 {
+        return Ok(());
+    }
+    Err("not the one".into())
+}
+
+#[runtime::test(seeds = 0x_2)]
+async fn attribute_with_seeds_keeps_an_opaque_type() -> impl std::process::Termination {
+    std::process::ExitCode::SUCCESS
+}
+
+#[runtime::test(seeds = 2)]
+#[should_panic(expected = "on purpose")]
+async fn attribute_with_seeds_keeps_should_panic() {
+    panic!("on purpose");
+}
+
 /// Tests that `run_alone` runs, to see what they print. Otherwise they do nothing.
 mod printed {
+    use std::process::ExitCode;
+
     fn alone() -> bool {
         std::env::var_os("RUN_ALONE").is_some()
+    }
+
+    /// The outcome of some seeds, and not of 0.
+    async fn is_unlucky() -> bool {
+        super::draws(2).await == [2, 2]
     }
 
     #[runtime::test(seed = 7)]
@@ -509,21 +563,48 @@ mod printed {
 
     #[runtime::test(seed = 7)]
     async fn fails() -> Result<(), String> {
-        if alone() { Err("failed".to_owned()) } else { Ok(()) }
+        if alone() { Err("an error".to_owned()) } else { Ok(()) }
     }
 
     #[runtime::test(seed = 7)]
-    async fn passes() {}
+    async fn passes() {
+        println!("draws {:?}", super::draws(9).await);
+    }
 
     #[runtime::test]
     async fn without() {
         assert!(!alone());
     }
+
+    #[runtime::test(seeds = 200)]
+    async fn panics_with_some() {
+        let draws = super::draws(2).await;
+        println!("draws {draws:?}");
+        assert!(!alone() || draws != [2, 2], "unlucky");
+    }
+
+    #[runtime::test(seeds = 200)]
+    async fn fails_with_some() -> ExitCode {
+        ExitCode::from(u8::from(alone() && is_unlucky().await))
+    }
+
+    #[runtime::test(seeds = 200)]
+    #[should_panic(expected = "unlucky")]
+    async fn panics_with_some_as_it_should() {
+        assert!(!is_unlucky().await, "unlucky");
+    }
+
+    #[runtime::test(seeds = 3)]
+    async fn passes_with_all() {
+        println!("draws {:?}", super::draws(9).await);
+    }
 }
 
+/// What a test of this binary prints, run in a process of its own.
 fn run_alone(test: &str, seed: Option<&str>) -> String {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", test]).env("RUN_ALONE", "1").env("RUST_BACKTRACE", "0");
+    command.args(["--exact", test, "--show-output"]).env("RUN_ALONE", "1");
+    command.env("RUST_BACKTRACE", "0");
     command.env_remove("EPOLL_RUNTIME_SEED").env_remove("RUST_TEST_NOCAPTURE");
     if let Some(seed) = seed {
         command.env("EPOLL_RUNTIME_SEED", seed);
@@ -532,28 +613,87 @@ fn run_alone(test: &str, seed: Option<&str>) -> String {
     String::from_utf8(stdout).unwrap() + &String::from_utf8(stderr).unwrap()
 }
 
-#[test]
-fn a_failing_test_shows_its_seed() {
-    let output = run_alone("printed::panics", None);
-    assert!(output.contains("runtime: the test `panics` runs with seed = 7\n"), "{output}");
-    assert!(output.contains(&format!("{:?}", seeded(7).block_on(draws(9)))), "{output}");
+/// The seeds and the tests of the lines that are to be pasted.
+fn pasted(output: &str) -> Vec<(&str, &str)> {
+    let command = " cargo test --package epoll-runtime -- --exact ";
+    output
+        .lines()
+        .filter_map(|line| line.strip_prefix("EPOLL_RUNTIME_SEED=")?.split_once(command))
+        .map(|(seed, rest)| (seed, rest.split_once(" #").expect("the rest is a comment").0))
+        .collect()
+}
 
-    let output = run_alone("printed::fails", None);
-    assert!(output.contains("runtime: the test `fails` runs with seed = 7\n"), "{output}");
-
-    let output = run_alone("printed::passes", None);
-    assert!(output.contains("1 passed") && !output.contains("seed"), "{output}");
-
-    let output = run_alone("printed::without", Some("8"));
-    assert!(output.contains("1 failed") && !output.contains("seed"), "{output}");
+/// What the seeds of a range draw, each on a runtime of its own.
+fn lines_of_draws(seeds: Range<u64>, rounds: usize) -> String {
+    seeds.map(|seed| format!("draws {:?}\n", seeded(seed).block_on(draws(rounds)))).collect()
 }
 
 #[test]
-fn the_environment_overrides_the_seed_of_a_test() {
+fn a_failing_test_shows_its_seed_in_a_line_to_be_pasted() {
+    let output = run_alone("printed::panics", None);
+    assert_eq!(pasted(&output), [("7", "printed::panics")], "{output}");
+    assert!(output.contains(&format!("{:?}", seeded(7).block_on(draws(9)))), "{output}");
+
+    let output = run_alone("printed::fails", None);
+    assert_eq!(pasted(&output), [("7", "printed::fails")], "{output}");
+    assert!(output.contains("Error: \"an error\"\n"), "{output}");
+
+    let output = run_alone("printed::passes", None);
+    assert!(output.contains("1 passed") && output.contains(&lines_of_draws(7..8, 9)), "{output}");
+    assert_eq!(pasted(&output), []);
+
+    let output = run_alone("printed::without", Some("8"));
+    assert!(output.contains("1 failed") && pasted(&output).is_empty(), "{output}");
+}
+
+#[test]
+fn seeds_are_tried_up_to_the_one_that_fails_and_that_one_fails_again() {
+    let unlucky = (0..).find(|seed| seeded(*seed).block_on(draws(2)) == [2, 2]).unwrap();
+    assert!((1..200).contains(&unlucky), "it is {unlucky}: the tests below want another condition");
+
+    let output = run_alone("printed::panics_with_some", None);
+    let [(seed, test)] = pasted(&output)[..] else { panic!("{output}") };
+    assert_eq!((seed, test), (&*unlucky.to_string(), "printed::panics_with_some"), "{output}");
+    assert!(output.contains(&lines_of_draws(0..unlucky + 1, 2)), "{output}");
+
+    // As the line says.
+    let output = run_alone(test, Some(seed));
+    assert_eq!(pasted(&output), [(seed, test)], "{output}");
+    assert_eq!(output.matches("draws [").count(), 1, "{output}");
+    let output = run_alone(test, Some("0"));
+    assert!(output.contains("1 passed") && pasted(&output).is_empty(), "{output}");
+
+    let output = run_alone("printed::fails_with_some", None);
+    assert_eq!(pasted(&output), [(seed, "printed::fails_with_some")], "{output}");
+    assert!(output.contains(&format!("the test has failed with seed {unlucky}")), "{output}");
+
+    let output = run_alone("printed::panics_with_some_as_it_should", None);
+    assert!(output.contains("1 passed") && pasted(&output).len() == 1, "{output}");
+
+    let output = run_alone("printed::passes_with_all", None);
+    assert!(output.contains("1 passed") && output.contains(&lines_of_draws(0..3, 9)), "{output}");
+    assert_eq!(output.matches("draws [").count(), 3, "{output}");
+}
+
+#[test]
+fn the_environment_overrides_the_seeds_of_a_test() {
     let output = run_alone("printed::panics", Some("8"));
-    assert!(output.contains("runtime: the test `panics` runs with seed = 8\n"), "{output}");
+    assert_eq!(pasted(&output), [("8", "printed::panics")], "{output}");
     assert!(output.contains(&format!("{:?}", seeded(8).block_on(draws(9)))), "{output}");
 
-    let output = run_alone("printed::passes", Some("eight"));
-    assert!(output.contains("EPOLL_RUNTIME_SEED is a whole number"), "{output}");
+    let output = run_alone("printed::passes", Some("18446744073709551615"));
+    assert!(output.contains("1 passed"), "{output}");
+
+    for test in ["printed::passes", "printed::passes_with_all"] {
+        let output = run_alone(test, Some("5..9"));
+        assert!(output.contains(&lines_of_draws(5..9, 9)), "{output}");
+        assert_eq!(output.matches("draws [").count(), 4, "{output}");
+    }
+
+    for text in ["eight", "", "-1", "18446744073709551616", "3..3", "5..3", "0..=9", "..9"] {
+        let output = run_alone("printed::passes", Some(text));
+        let sentence =
+            format!("EPOLL_RUNTIME_SEED is a whole number, or a range as 0..1000; found `{text}`");
+        assert!(output.contains(&sentence), "{output}");
+    }
 }

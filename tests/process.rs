@@ -6,6 +6,7 @@ mod support;
 use std::error::Error;
 use std::future::Future;
 use std::io::{self, ErrorKind};
+use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
 use std::pin::{Pin, pin};
 use std::process::{Command as StdCommand, ExitStatus, Output, Stdio};
@@ -14,11 +15,13 @@ use std::thread;
 use std::time::Duration;
 
 use futures::{TryFutureExt, poll};
-use runtime::Runtime;
 use runtime::epoll::{Epoll, Events, Flags, PidFd};
 use runtime::net::unix::pipe;
 use runtime::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use runtime::signal::unix::SignalKind;
+use runtime::task::yield_now;
+use runtime::time::{Instant, timeout};
+use runtime::{Builder, Runtime};
 use support::{limited, poll_once, run, turns};
 
 fn sh(script: &str) -> Command {
@@ -307,7 +310,7 @@ fn the_output_ends_when_the_last_that_has_the_pipe_does() {
         let mut command = sh("exec 3<&0; (read go <&3; echo late) & echo soon");
         command.stdin(Stdio::try_from(theirs).unwrap()).stdout(Stdio::piped());
         let child = command.spawn().unwrap();
-        await_end(&child);
+        await_end(child.pidfd().expect("it is awaited"));
         let mut output = Box::pin(child.wait_with_output());
         assert!(poll!(output.as_mut()).is_pending());
         turns().await;
@@ -321,7 +324,7 @@ fn the_output_ends_when_the_last_that_has_the_pipe_does() {
 fn a_signal_to_one_that_has_ended_unwaited_is_no_error() {
     run(async {
         let mut child = sh("exit 6").spawn().unwrap();
-        await_end(&child);
+        await_end(child.pidfd().expect("it is awaited"));
         child.signal(SignalKind::terminate()).unwrap();
         child.start_kill().unwrap();
         assert_eq!(child.wait().await.unwrap().code(), Some(6));
@@ -329,9 +332,9 @@ fn a_signal_to_one_that_has_ended_unwaited_is_no_error() {
 }
 
 /// Blocks until the child has ended, and leaves its status.
-fn await_end(child: &Child) {
+fn await_end(pidfd: impl AsFd) {
     let epoll = Epoll::new().unwrap();
-    epoll.add(child.pidfd().expect("it is awaited"), Flags::IN, 0).unwrap();
+    epoll.add(pidfd, Flags::IN, 0).unwrap();
     assert_eq!(epoll.wait(&mut Events::with_capacity(1), None).unwrap(), 1);
 }
 
@@ -610,10 +613,30 @@ fn a_child_is_waited_for_on_other_threads() {
 }
 
 #[test]
+fn the_end_of_a_child_comes_before_the_test_clock_jumps() {
+    limited(|| {
+        let runtime = Builder::new().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let (mut child, stdin, _stdout) = running_cat(&mut cat());
+            let end = child.pidfd().unwrap().as_fd().try_clone_to_owned().unwrap();
+            let (start, hour) = (Instant::now(), Duration::from_secs(3600));
+            let waiting = runtime::spawn(async move { timeout(hour, child.wait()).await });
+            yield_now().await;
+            // It has ended when this returns, and nothing is ready to run.
+            drop(stdin);
+            await_end(&end);
+            let status = waiting.await.unwrap().expect("it had ended, the hour was not over");
+            assert!(status.unwrap().success());
+            assert_eq!(start.elapsed(), Duration::ZERO);
+        });
+    });
+}
+
+#[test]
 fn the_pidfd_serves_another_loop() {
     limited(|| {
         let mut child = sh("exit 7").spawn().unwrap();
-        await_end(&child);
+        await_end(child.pidfd().expect("it is awaited"));
         assert_eq!(child.try_wait().unwrap().map(|status| status.code()), Some(Some(7)));
     });
 }

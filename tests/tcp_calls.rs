@@ -17,6 +17,7 @@ use std::time::Duration;
 use futures::{StreamExt, poll};
 use runtime::net::{TcpListener, TcpSocket, TcpStream};
 use runtime::spawn;
+use runtime::task::yield_now;
 use runtime::time::{Instant, advance, pause, sleep};
 use support::faults::{fail, forward};
 use support::{limited, run};
@@ -139,6 +140,33 @@ fn errors_of_the_new_connection_are_passed_over() {
         let client = TcpStream::connect(addr).await.unwrap();
         let accepted = listener.incoming().next().await.unwrap().unwrap();
         assert_eq!(accepted.peer_addr().unwrap(), client.local_addr().unwrap());
+    });
+}
+
+#[test]
+fn errors_of_new_connections_without_an_end_leave_the_others_their_turn() {
+    run(async {
+        let (listener, _) = listener().await;
+        for by_poll in [false, true] {
+            FAULT.set(libc::ENETDOWN);
+            let accept = async {
+                match by_poll {
+                    true => poll_fn(|cx| listener.poll_accept(cx)).await,
+                    false => listener.accept().await,
+                }
+            };
+            let others = runtime::spawn(async {
+                for _ in 0..10 {
+                    yield_now().await;
+                }
+            });
+            let accepted = runtime::select! {
+                _ = accept => true,
+                ran = others => ran.is_err(),
+            };
+            FAULT.set(0);
+            assert!(!accepted);
+        }
     });
 }
 

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-/// What each of `count` runs of an operation costs: a program that does it twice as often, less one
+/// What each of `count` runs, by the argument `verb`, of an operation costs: a program that does it twice as often, less one
 /// that does it as often, so that what starts and ends the program drops out.
 ///
 /// Callgrind hides the vDSO: what reads the clock there is a system call here, whose instructions
@@ -11,20 +11,20 @@ use std::process::{Command, Stdio};
 /// # Errors
 ///
 /// What keeps callgrind from running, or from counting.
-pub(crate) fn per_operation(name: &str, count: u64) -> Result<f64, String> {
-    let (once, twice) = (collected(name, count)?, collected(name, 2 * count)?);
+pub(crate) fn per_operation(verb: &str, name: &str, count: u64) -> Result<f64, String> {
+    let (once, twice) = (collected(verb, name, count)?, collected(verb, name, 2 * count)?);
     Ok((twice as f64 - once as f64) / count as f64)
 }
 
 /// The instructions of a program that does the operation `count` times.
-fn collected(name: &str, count: u64) -> Result<u64, String> {
+fn collected(verb: &str, name: &str, count: u64) -> Result<u64, String> {
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
     let ran = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
         // It counts from the start, and not while an echo's client acts.
         .args(["--toggle-collect=client_acts_in_wait", "--collect-atstart=yes"])
         .arg(program)
-        .args(["run", name, &count.to_string()])
+        .args([verb, name, &count.to_string()])
         .stdin(Stdio::null())
         .output()
         .map_err(|error| format!("valgrind does not run: {error}"))?;

@@ -6,6 +6,7 @@
 //! cargo bench --bench guard -- echo                   those with "echo" in their names
 //! cargo bench --bench guard -- --check                fails if one is above its margin
 //! cargo bench --bench guard -- --store                stores all anew
+//! cargo bench --bench guard -- metrics                what metrics add to each, of which none may add 5 %
 //! cargo bench --bench guard -- run echo-tcp-64 6400   does one that often, for a profiler
 //! ```
 //!
@@ -13,6 +14,7 @@
 #![allow(unsafe_code)]
 
 use std::process::ExitCode;
+use std::sync::atomic::Ordering;
 
 use stored::Stored;
 use subjects::{Figure, Subject};
@@ -34,9 +36,17 @@ fn main() -> ExitCode {
         [] => show(""),
         ["--check"] => check(),
         ["--store"] => store(),
+        ["metrics"] => check_metrics(),
         ["run", name, count] => run(name, count),
+        ["run-with-metrics", name, count] => {
+            operations::METRICS.store(true, Ordering::Relaxed);
+            run(name, count)
+        }
         [part] if !part.starts_with('-') => show(part),
-        _ => Err("the arguments are --check, --store, run NAME COUNT, or a part of a name".into()),
+        _ => {
+            Err("the arguments are --check, --store, metrics, run NAME COUNT, or a part of a name"
+                .into())
+        }
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -68,14 +78,15 @@ fn show(part: &str) -> Result<(), String> {
         return Err(there_is_no(part));
     }
     let stored = Stored::read()?;
-    print_table(&subjects, &subjects::count(&subjects), &stored);
+    print_table(&subjects, &subjects::each(&subjects, Subject::count), &stored);
     Ok(())
 }
 
 fn store() -> Result<(), String> {
     of_the_release_profile()?;
     let subjects = subjects::all();
-    let figures = subjects::count(&subjects).into_iter().collect::<Result<Vec<_>, _>>()?;
+    let figures =
+        subjects::each(&subjects, Subject::count).into_iter().collect::<Result<Vec<_>, _>>()?;
     stored::write(subjects.iter().zip(figures)).map_err(|error| format!("storing: {error}"))
 }
 
@@ -100,7 +111,7 @@ fn check() -> Result<(), String> {
         println!("Instructions are not compared, as there is no valgrind here.\n");
         subjects.retain(|subject| !subject.needs_valgrind());
     }
-    let figures = subjects::count(&subjects);
+    let figures = subjects::each(&subjects, Subject::count);
     print_table(&subjects, &figures, &stored);
     for (subject, figure) in subjects.iter().zip(figures) {
         failures.extend(judge(subject, figure, &stored, subject.margin(same_rustc)));
@@ -111,6 +122,31 @@ fn check() -> Result<(), String> {
     failures
         .push("Find what does it; if it has to be: cargo bench --bench guard -- --store".into());
     Err(failures.join("\n"))
+}
+
+/// How much metrics may add to what the engine does, as a share of it.
+const METRICS_MAX: f64 = 0.05;
+
+/// Counts each operation with metrics on and without, by the same compiler on the same machine.
+fn check_metrics() -> Result<(), String> {
+    if callgrind::version().is_none() {
+        println!("Nothing is compared, as there is no valgrind here.");
+        return Ok(());
+    }
+    let subjects = subjects::all();
+    let both = |subject: &Subject| Some((subject.count_with_metrics()?, subject.count()));
+    println!("| | off | metrics on | change |\n|---|---:|---:|---:|");
+    let mut failures = Vec::new();
+    for (subject, figures) in subjects.iter().zip(subjects::each(&subjects, both)) {
+        let Some((on, off)) = figures else { continue };
+        let (on, off, name) = (on?, off?, &subject.name);
+        let change = on / off - 1.0;
+        println!("| {name} | {off:.1} | {on:.1} | {:+.1} % |", change * 100.0);
+        if change >= METRICS_MAX {
+            failures.push(format!("metrics add {:.1} % to {name}", change * 100.0));
+        }
+    }
+    if failures.is_empty() { Ok(()) } else { Err(failures.join("\n")) }
 }
 
 /// Says what is wrong, if something is. That less was found is only remarked.

@@ -50,14 +50,14 @@ pub(crate) fn all() -> Vec<Subject> {
     operations.chain(echoes).chain([memory]).collect()
 }
 
-/// The figure of each, by as many processes at a time as there are processors: what they count does
+/// What `count` says of each, by as many processes at a time as there are processors: what they count does
 /// not depend on what runs beside them.
-pub(crate) fn count(subjects: &[Subject]) -> Vec<Figure> {
+pub(crate) fn each<T: Send>(subjects: &[Subject], count: impl Fn(&Subject) -> T + Sync) -> Vec<T> {
     let next = AtomicUsize::new(0);
     let work = || {
         let taken = std::iter::from_fn(|| {
             let index = next.fetch_add(1, Ordering::Relaxed);
-            Some((index, subjects.get(index)?.count()))
+            Some((index, count(subjects.get(index)?)))
         });
         taken.collect::<Vec<_>>()
     };
@@ -90,10 +90,20 @@ impl Subject {
         !matches!(self.kind, Kind::Memory)
     }
 
-    fn count(&self) -> Figure {
+    /// The same with metrics on, of what the engine does by itself.
+    pub(crate) fn count_with_metrics(&self) -> Option<Figure> {
+        match self.kind {
+            Kind::Operation(_, count) => {
+                Some(callgrind::per_operation("run-with-metrics", &self.name, count))
+            }
+            Kind::Echo(..) | Kind::Memory => None,
+        }
+    }
+
+    pub(crate) fn count(&self) -> Figure {
         match self.kind {
             Kind::Operation(_, count) | Kind::Echo(_, _, count) => {
-                callgrind::per_operation(&self.name, count)
+                callgrind::per_operation("run", &self.name, count)
             }
             // In a process of its own: what others have freed would hide what this one takes.
             Kind::Memory => {

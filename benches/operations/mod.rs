@@ -13,9 +13,9 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use runtime::Runtime;
 use runtime::task::yield_now;
 use runtime::time::{sleep, timeout};
+use runtime::{Builder, Runtime};
 
 /// Something the runtime does, to be done `count` times.
 pub(crate) struct Operation {
@@ -60,6 +60,14 @@ pub(crate) fn named(name: &str) -> Option<&'static Operation> {
     OPERATIONS.iter().find(|operation| operation.name == name)
 }
 
+/// Whether the runtimes here count what they do.
+pub(crate) static METRICS: AtomicBool = AtomicBool::new(false);
+
+fn block_on<F: Future>(future: F) -> F::Output {
+    let metrics = METRICS.load(Ordering::Relaxed);
+    Builder::new().metrics(metrics).build().expect("it asks nothing of the system").block_on(future)
+}
+
 /// How long a runtime that spins does: more than anything here takes.
 const SPIN: Duration = Duration::from_millis(100);
 
@@ -69,7 +77,7 @@ pub(crate) const TASKS: u64 = 1_000_000;
 
 /// `count` yields by `tasks` tasks.
 fn yields(tasks: u64, count: u64) -> Duration {
-    runtime::block_on(async move {
+    block_on(async move {
         let spawned: Vec<_> = (0..tasks)
             .map(|_| {
                 runtime::spawn(async move {
@@ -89,7 +97,7 @@ fn yields(tasks: u64, count: u64) -> Duration {
 
 /// Spawns `count` tasks that are done at once, one after another, and takes the output of each.
 fn spawn_join(count: u64) -> Duration {
-    runtime::block_on(async move {
+    block_on(async move {
         let start = Instant::now();
         for i in 0..count {
             assert_eq!(runtime::spawn(async move { i }).await.unwrap(), i);
@@ -100,7 +108,7 @@ fn spawn_join(count: u64) -> Duration {
 
 /// As above, a hundred at a time.
 fn spawn_join_100(count: u64) -> Duration {
-    runtime::block_on(async move {
+    block_on(async move {
         let start = Instant::now();
         let mut handles = Vec::with_capacity(100);
         for _ in 0..count / 100 {
@@ -140,7 +148,7 @@ fn wake_task(count: u64) -> Duration {
         }
     }
 
-    runtime::block_on(async move {
+    block_on(async move {
         let table = Rc::new(Table::default());
         let start = Instant::now();
         let one = runtime::spawn(play(table.clone(), 0, count));
@@ -153,7 +161,7 @@ fn wake_task(count: u64) -> Duration {
 
 /// Sets `count` timeouts that do not come and drops each, with `others` sleeps pending.
 fn timeouts(others: usize, count: u64) -> Duration {
-    runtime::block_on(poll_fn(move |cx| {
+    block_on(poll_fn(move |cx| {
         let mut spread = Spread(1);
         let mut sleeps: Vec<_> = (0..others).map(|_| Box::pin(sleep(spread.draw()))).collect();
         for sleep in &mut sleeps {
@@ -184,7 +192,7 @@ impl Spread {
 fn block_ons(count: u64) -> Duration {
     let start = Instant::now();
     for i in 0..count {
-        assert_eq!(runtime::block_on(async move { i }), i);
+        assert_eq!(block_on(async move { i }), i);
     }
     start.elapsed()
 }
@@ -303,7 +311,7 @@ pub(crate) fn memory(count: u64) -> f64 {
     // The kernel is not to round it up to huge pages.
     // SAFETY: no pointers are passed.
     unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0) };
-    runtime::block_on(async move {
+    block_on(async move {
         // What the runtime needs for its first task is not what one more costs.
         runtime::spawn(async {}).await.unwrap();
         let polled = Rc::new(Cell::new(0));

@@ -3,13 +3,12 @@
 mod support;
 
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
 
-use support::{Directory, Program, installed, limited, path};
+use support::{Directory, Program, free_port, installed, limited, path};
 
 struct Server {
     // Dropped before its directory.
@@ -52,10 +51,8 @@ impl Server {
         let output = init.arg(&data).output().unwrap();
         assert!(output.status.success(), "{output:?}");
 
-        // It cannot be told to choose one, and somebody may take this one first: then it says so and ends.
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = free.local_addr().unwrap().port();
-        drop(free);
+        // It cannot be told to choose one.
+        let port = free_port();
         let mut postgres = as_user("postgres");
         postgres.args(["-D", &data, "-p", &port.to_string(), "-k", &directory.file("")]);
         postgres.args(["-c", "fsync=off", "-c", "listen_addresses=127.0.0.1"]);

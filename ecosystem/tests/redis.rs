@@ -3,7 +3,6 @@
 mod support;
 
 use std::fs;
-use std::net::TcpListener;
 use std::process::{Child, Command};
 use std::thread;
 use std::time::Duration;
@@ -14,7 +13,9 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncCommands, PushInfo, PushKind, RedisResult, Value};
 use runtime::task::{JoinHandle, JoinSet};
 use runtime::time::timeout;
-use support::{Directory, LIMIT, Pattern, Program, installed, limited, path, run, signal};
+use support::{
+    Directory, LIMIT, Pattern, Program, free_port, installed, limited, path, run, signal,
+};
 
 struct Server {
     program: Program,
@@ -28,22 +29,17 @@ impl Server {
         if !installed("redis-server", Command::new("redis-server").arg("--version")) {
             return None;
         }
-        loop {
-            let directory = Directory::new();
-            // It cannot be told to choose one, and somebody may take this one first.
-            let free = TcpListener::bind("127.0.0.1:0").unwrap();
-            let port = free.local_addr().unwrap().port();
-            drop(free);
-            let mut command = Command::new("redis-server");
-            command.args(["--bind", "127.0.0.1", "--port", &port.to_string()]);
-            command.args(["--unixsocket", &directory.file("socket"), "--dir", &directory.file("")]);
-            command.args(["--save", "", "--appendonly", "no"]);
-            let program = Program::start(&mut command);
-            let lines = std::iter::from_fn(|| program.stdout.recv_timeout(LIMIT).ok());
-            if lines.into_iter().any(|line| line.contains("Ready to accept connections")) {
-                return Some(Server { program, directory, port });
-            }
-        }
+        let directory = Directory::new();
+        // It cannot be told to choose one.
+        let port = free_port();
+        let mut command = Command::new("redis-server");
+        command.args(["--bind", "127.0.0.1", "--port", &port.to_string()]);
+        command.args(["--unixsocket", &directory.file("socket"), "--dir", &directory.file("")]);
+        command.args(["--save", "", "--appendonly", "no"]);
+        let program = Program::start(&mut command);
+        let mut lines = std::iter::from_fn(|| program.stdout.recv_timeout(LIMIT).ok());
+        assert!(lines.any(|line| line.contains("Ready to accept connections")), "it has ended");
+        Some(Server { program, directory, port })
     }
 
     fn tcp(&self) -> String {

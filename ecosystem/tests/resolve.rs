@@ -2,17 +2,14 @@
 
 mod support;
 
-use std::net::UdpSocket;
 use std::process::Command;
 
-use support::{Program, installed, limited, path};
+use support::{Program, free_port, installed, limited, path};
 
 /// Starts a server that knows what `args` say, and nothing else.
 fn serve(args: &[String]) -> (Program, String) {
-    // It cannot be told to choose a port, and somebody may take this one first: then it says so and ends.
-    let free = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let port = free.local_addr().unwrap().port();
-    drop(free);
+    // It cannot be told to choose one.
+    let port = free_port();
     let mut command = Command::new("dnsmasq");
     command.args(["--keep-in-foreground", "--log-facility=-", "--conf-file=/dev/null"]);
     command.args(["--no-resolv", "--no-hosts", "--no-ping", "--pid-file="]);

@@ -1,6 +1,6 @@
 //! What the attributes write: a function that builds a runtime and runs the user's body on it.
 
-use proc_macro::{Delimiter, Group, Literal, Span, TokenStream, TokenTree};
+use proc_macro::{Delimiter, Group, Ident, Literal, Span, TokenStream, TokenTree};
 
 use crate::parse::{Error, Function, Options};
 
@@ -33,7 +33,8 @@ pub(crate) fn attribute(kind: Kind, options: TokenStream, item: TokenStream) -> 
         Ok(body) => body,
         Err(error) => return [compile_error(error), stub(function)].into_iter().collect(),
     };
-    match Options::parse(options) {
+    let options = Options::parse(options);
+    match options.and_then(|options| fit(kind, options, &function)) {
         Ok(options) => expand(kind, options, function, body),
         Err(error) => {
             let function = expand(kind, Options::default(), function, body);
@@ -56,17 +57,52 @@ fn check(kind: Kind, function: &Function) -> Result<Group, Error> {
         }
     }
     if kind == Kind::Test {
-        for token in function.head.clone() {
-            let TokenTree::Group(group) = token else { continue };
-            if group.delimiter() == Delimiter::Bracket && group.stream().to_string() == "test" {
-                let message = "`#[runtime::test]` makes the function a test: take `#[test]` away";
-                return Err(Error::new(group.span(), message));
-            }
+        if let Some(attribute) = bracketed(&function.head, "test") {
+            let message = "`#[runtime::test]` makes the function a test: take `#[test]` away";
+            return Err(Error::new(attribute.span(), message));
         }
     }
     function.body.clone().ok_or_else(|| {
         let message = format!("`#[runtime::{}]` needs a function with a body", kind.name());
         Error::new(function.name.span(), message)
+    })
+}
+
+/// The options, if they go with each other and with the function.
+fn fit(kind: Kind, options: Options, function: &Function) -> Result<Options, Error> {
+    if let Some((_, span)) = options.seeds {
+        if kind == Kind::Main {
+            let message = "`seeds` is for tests: a function that runs once has a `seed`";
+            return Err(Error::new(span, message));
+        }
+        if options.seed.is_some() {
+            let message = "a test has a `seed` or `seeds`, not both: take one of them away";
+            return Err(Error::new(span, message));
+        }
+    }
+    let seeded = options.seed.is_some() || options.seeds.is_some();
+    let returns = function.output.as_ref().is_some_and(|output| output.to_string() != "()");
+    if kind == Kind::Test && seeded && returns {
+        if let Some(attribute) = bracketed(&function.head, "should_panic") {
+            let message =
+                "a test that should panic returns nothing: an error would pass for the panic";
+            return Err(Error::new(attribute.span(), message));
+        }
+    }
+    Ok(options)
+}
+
+/// An attribute of this name, in its brackets.
+fn bracketed(head: &TokenStream, name: &str) -> Option<Group> {
+    let is_wanted = |attribute: TokenStream| {
+        let mut tokens = attribute.into_iter().map(|token| token.to_string());
+        tokens.next().as_deref() == Some(name) && tokens.next().as_deref() != Some(":")
+    };
+    head.clone().into_iter().find_map(|token| match token {
+        TokenTree::Group(group) if group.delimiter() == Delimiter::Bracket => {
+            is_wanted(group.stream()).then_some(group)
+        }
+        _ => None,
     })
 }
 
@@ -100,17 +136,16 @@ fn expand(kind: Kind, options: Options, function: Function, body: Group) -> Toke
     if let Some(paused) = options.start_paused {
         set(".start_paused", TokenTree::Ident(paused).into());
     }
-    if let Some(seed) = options.seed {
-        let mut value = TokenStream::from(TokenTree::Literal(seed));
-        if kind == Kind::Test {
-            let mut arguments =
-                TokenStream::from(TokenTree::Literal(Literal::string(&function.name.to_string())));
-            arguments.extend(tokens(","));
-            arguments.extend(value);
-            value = path("::__private::test_seed");
-            value.extend([parenthesized(arguments)]);
-        }
-        set(".rng_seed", value);
+    if let Some(jumps) = options.auto_advance {
+        set(".auto_advance", TokenTree::Ident(jumps).into());
+    }
+    let last_seed = options.seed.or(options.seeds.map(|(count, _)| count - 1));
+    // Not a name that the body could see.
+    let drawn = TokenTree::Ident(Ident::new("seed", Span::mixed_site()));
+    match (kind, last_seed) {
+        (Kind::Main, Some(seed)) => set(".rng_seed", number(seed)),
+        (Kind::Test, Some(_)) => set(".rng_seed", drawn.clone().into()),
+        (_, None) => {}
     }
     if let Some(variant) = options.unhandled_panic {
         let mut value = path("::UnhandledPanic::");
@@ -124,6 +159,22 @@ fn expand(kind: Kind, options: Options, function: Function, body: Group) -> Toke
     runs.extend(tokens(".block_on"));
     runs.extend([parenthesized(future(function.output.clone(), body))]);
 
+    let mut output = function.output;
+    if let (Kind::Test, Some(last)) = (kind, last_seed) {
+        let name = Literal::string(&format!("::{}", function.name));
+        let name = [tokens("::core::module_path!(),"), TokenTree::Literal(name).into()];
+        let mut arguments = tokens("::core::concat!");
+        arguments.extend([parenthesized(TokenStream::from_iter(name))]);
+        arguments.extend(tokens(", ::core::option_env!(\"CARGO_PKG_NAME\"),"));
+        arguments.extend([number(options.seed.unwrap_or(0)), tokens("..="), number(last)]);
+        arguments.extend([tokens(", |"), drawn.into(), tokens("|")]);
+        arguments.extend(runs);
+        runs = path("::__private::test_seeds");
+        runs.extend([parenthesized(arguments)]);
+        // That one has looked at what the body returned.
+        output = None;
+    }
+
     let mut out = TokenStream::new();
     if kind == Kind::Test {
         out.extend(tokens("#[::core::prelude::v1::test]"));
@@ -132,7 +183,7 @@ fn expand(kind: Kind, options: Options, function: Function, body: Group) -> Toke
     out.extend([TokenTree::Ident(function.fn_token), TokenTree::Ident(function.name)]);
     out.extend(function.generics);
     out.extend([TokenTree::Group(function.arguments)]);
-    if let Some(output) = function.output {
+    if let Some(output) = output {
         out.extend(tokens("->"));
         out.extend(output);
     }
@@ -190,6 +241,10 @@ fn at(span: Span, tokens: TokenStream) -> TokenStream {
         token
     };
     tokens.into_iter().map(place).collect()
+}
+
+fn number(number: u64) -> TokenStream {
+    TokenTree::Literal(Literal::u64_suffixed(number)).into()
 }
 
 fn parenthesized(tokens: impl IntoIterator<Item = TokenTree>) -> TokenTree {

@@ -20,7 +20,8 @@
 //!
 //! and `#[runtime::test]` puts `#[::core::prelude::v1::test]` on top. The body keeps its spans, and the
 //! `return` that never runs gives the block the type of the function, so that a type error points at the
-//! user's line, as in any `async fn`.
+//! user's line, as in any `async fn`. A test with seeds hands all this to `::runtime::__private::test_seeds`,
+//! as a closure that is called with each of them.
 //!
 //! The attributes stand on `proc_macro` alone: `parse` knows the few tokens that matter to them,
 //! `expand` writes what is above, and the rest goes through unread.
@@ -54,7 +55,9 @@ use expand::Kind;
 /// | option | value | meaning |
 /// |---|---|---|
 /// | `start_paused` | `true`, `false` | the clock starts paused and jumps when nothing else can run |
-/// | `seed` | a whole number | the order of `select!` and of every other draw repeats |
+/// | `auto_advance` | `true`, `false` | whether a paused clock jumps, or stands until it is moved; `true` by default |
+/// | `seed` | a whole number | the order of tasks and of `select!` is drawn from it, and repeats |
+/// | `seeds` | a whole number | of a [test](macro@test): with how many seeds it runs |
 /// | `unhandled_panic` | `"log"`, `"abort"`, `"resume"` | what a panic does in a task that nobody joins; the path of the variant is accepted too |
 /// | `crate` | a path | where the runtime is found, if not at `::runtime` |
 /// | `flavor` | `"current_thread"`, `"local"` | accepted for those who come from tokio; there is one flavor |
@@ -91,13 +94,13 @@ pub fn main(options: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// # Seeds
 ///
-/// With `seed = N` the draws of the runtime repeat, and a failing test shows the seed among its output:
-/// ``runtime: the test `fair` runs with seed = 7``. The environment variable `EPOLL_RUNTIME_SEED` takes the
-/// place of every `seed = N` of a test run, to try others. A test without the option is not seeded.
+/// With `seed = 7` the order of ready tasks and of the branches of `select!` is drawn from that seed, and
+/// repeats. With `seeds = 200` the test runs 200 times, each time on a new runtime, with the seeds 0 to 199, and
+/// ends with the first that fails:
 ///
 /// ```
-/// #[runtime::test(start_paused = true, seed = 7)]
-/// async fn fair() {
+/// #[runtime::test(start_paused = true, seeds = 200)]
+/// async fn whoever_is_first() {
 ///     let won = runtime::select! {
 ///         _ = async {} => "first",
 ///         _ = async {} => "second",
@@ -105,6 +108,18 @@ pub fn main(options: TokenStream, item: TokenStream) -> TokenStream {
 ///     assert!(["first", "second"].contains(&won));
 /// }
 /// ```
+///
+/// A test that fails says with which seed, as a line to be pasted into a shell:
+///
+/// ```text
+/// EPOLL_RUNTIME_SEED=7 cargo test --package app -- --exact tests::whoever_is_first # it failed with this seed
+/// ```
+///
+/// `EPOLL_RUNTIME_SEED` takes the place of every `seed` and `seeds` of a test run. A range tries more of them:
+/// `EPOLL_RUNTIME_SEED=0..10000`. A test without either option is not seeded.
+///
+/// With `#[should_panic]` a test passes when it panics with one of its seeds. What repeats and what cannot, and
+/// how to look for races: the chapter on testing of the guide.
 #[proc_macro_attribute]
 pub fn test(options: TokenStream, item: TokenStream) -> TokenStream {
     expand::attribute(Kind::Test, options, item)

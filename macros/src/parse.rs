@@ -22,8 +22,12 @@ pub(crate) struct Options {
     pub(crate) krate: Option<TokenStream>,
     /// `start_paused = true`
     pub(crate) start_paused: Option<Ident>,
+    /// `auto_advance = false`
+    pub(crate) auto_advance: Option<Ident>,
     /// `seed = 7`
-    pub(crate) seed: Option<Literal>,
+    pub(crate) seed: Option<u64>,
+    /// `seeds = 200`, and where it stands.
+    pub(crate) seeds: Option<(u64, Span)>,
     /// `unhandled_panic = "abort"`, as the name of the variant.
     pub(crate) unhandled_panic: Option<Ident>,
 }
@@ -58,7 +62,9 @@ impl Options {
     fn set(&mut self, name: &Ident, text: &str, value: Vec<TokenTree>) -> Result<(), Error> {
         let example = match text {
             "start_paused" => "start_paused = true",
+            "auto_advance" => "auto_advance = false",
             "seed" => "seed = 7",
+            "seeds" => "seeds = 200",
             "unhandled_panic" => "unhandled_panic = \"abort\"",
             "flavor" => "flavor = \"current_thread\"",
             "crate" => "crate = path::to::runtime",
@@ -90,9 +96,13 @@ impl Options {
         };
 
         match text {
-            "start_paused" => match &value[..] {
+            "start_paused" | "auto_advance" => match &value[..] {
                 [TokenTree::Ident(word)] if ["true", "false"].contains(&&*word.to_string()) => {
-                    self.start_paused = Some(word.clone());
+                    let option = match text {
+                        "start_paused" => &mut self.start_paused,
+                        _ => &mut self.auto_advance,
+                    };
+                    *option = Some(word.clone());
                 }
                 _ => return Err(wrong("`true` or `false`")),
             },
@@ -101,6 +111,12 @@ impl Options {
                     self.seed = integer(number);
                 }
                 _ => return Err(wrong("a whole number from 0 to 18446744073709551615")),
+            },
+            "seeds" => match &value[..] {
+                [TokenTree::Literal(number)] if integer(number).is_some_and(|count| count > 0) => {
+                    self.seeds = integer(number).map(|count| (count, name.span()));
+                }
+                _ => return Err(wrong("how many are tried, from 0 on")),
             },
             "unhandled_panic" => {
                 let variant = match &value[..] {
@@ -147,8 +163,8 @@ impl Options {
     }
 }
 
-const OPTIONS: &str =
-    "the options are `start_paused`, `seed`, `unhandled_panic`, `crate` and `flavor`";
+const OPTIONS: &str = "the options are `start_paused`, `auto_advance`, `seed`, for a test `seeds`, \
+                       `unhandled_panic`, `crate` and `flavor`";
 
 /// An `async fn`, in the parts that are put together anew.
 #[derive(Debug)]
@@ -232,7 +248,13 @@ impl Function {
         };
         let is_where = |token: &TokenTree| matches!(token, TokenTree::Ident(word) if word.to_string() == "where");
         let where_clause = rest.split_off(rest.iter().position(is_where).unwrap_or(rest.len()));
-        let output = (!rest.is_empty()).then(|| rest.drain(2..).collect());
+        let output = match &rest[..] {
+            [] => None,
+            [dash, head, output @ ..] if is_punct(dash, '-') && is_punct(head, '>') => {
+                Some(output.iter().cloned().collect())
+            }
+            [other, ..] => return Err(not_a_function(other.span())),
+        };
 
         Ok(Function {
             head,
@@ -289,8 +311,8 @@ fn string(literal: &Literal) -> Option<String> {
     (!text.contains('\\')).then(|| text.to_owned())
 }
 
-/// An integer literal as `u64`, whatever its radix.
-fn integer(literal: &Literal) -> Option<Literal> {
+/// An integer literal, whatever its radix.
+fn integer(literal: &Literal) -> Option<u64> {
     let text = literal.to_string().replace('_', "");
     let text = text.strip_suffix("u64").unwrap_or(&text);
     let (digits, radix) = match text.get(..2) {
@@ -299,9 +321,7 @@ fn integer(literal: &Literal) -> Option<Literal> {
         Some("0b") => (&text[2..], 2),
         _ => (text, 10),
     };
-    let mut number = Literal::u64_suffixed(u64::from_str_radix(digits, radix).ok()?);
-    number.set_span(literal.span());
-    Some(number)
+    u64::from_str_radix(digits, radix).ok()
 }
 
 /// The tokens of a text that stood in a literal, with the literal's span.

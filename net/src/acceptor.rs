@@ -60,13 +60,15 @@ impl<L: AsFd> Acceptor<L> {
         mut accept: impl FnMut(&L) -> io::Result<C>,
     ) -> io::Result<C> {
         loop {
-            let accept = |listener: &L| accept_one(listener, &mut accept);
             let accepted = match self.exclusive {
-                true => self.io.read_exclusive_with(accept).await,
-                false => self.io.read_with(accept).await,
+                true => self.io.read_exclusive_with(&mut accept).await,
+                false => self.io.read_with(&mut accept).await,
             };
             match accepted {
                 Ok(connection) => return Ok(self.accepted(connection)),
+                // The next try is an operation of its own, so that a listener of which each connection has
+                // failed lets others run.
+                Err(error) if sys::is_of_new_socket(&error) => {}
                 Err(error) => sleep_until(self.next_try(error)?).await,
             }
         }
@@ -80,13 +82,13 @@ impl<L: AsFd> Acceptor<L> {
         mut accept: impl FnMut(&L) -> io::Result<C>,
     ) -> Poll<io::Result<C>> {
         loop {
-            let accept = |listener: &L| accept_one(listener, &mut accept);
             let accepted = ready!(match self.exclusive {
-                true => self.io.poll_read_exclusive_with(cx, accept),
-                false => self.io.poll_read_with(cx, accept),
+                true => self.io.poll_read_exclusive_with(cx, &mut accept),
+                false => self.io.poll_read_with(cx, &mut accept),
             });
             match accepted {
                 Ok(connection) => return Poll::Ready(Ok(self.accepted(connection))),
+                Err(error) if sys::is_of_new_socket(&error) => {}
                 Err(error) => {
                     let until = self.next_try(error)?;
                     ready!(self.poll_sleep(until, cx));
@@ -136,17 +138,6 @@ impl<L: AsFd> Acceptor<L> {
     fn exhaustion(&self) -> MutexGuard<'_, Exhaustion> {
         let state = self.exhaustion.get_or_init(Mutex::default);
         state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// One connection, past those that failed while they waited.
-#[inline]
-fn accept_one<L, C>(listener: &L, accept: &mut impl FnMut(&L) -> io::Result<C>) -> io::Result<C> {
-    loop {
-        match accept(listener) {
-            Err(error) if sys::is_of_new_socket(&error) => {}
-            result => return result,
-        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
-use runtime_core::task::spawn_blocking;
+use runtime_core::task;
 
 use crate::error::explain;
 use sealed::Lookup;
@@ -41,7 +41,8 @@ pub trait ToSocketAddrs: sealed::Sealed {}
 /// # Errors
 ///
 /// Malformed input is [`InvalidInput`](io::ErrorKind::InvalidInput); a name that cannot be resolved
-/// is the resolver's error, which names it.
+/// is the resolver's error, which names it. There is none to ask if the system refuses the blocking pool
+/// its first thread.
 ///
 /// # Cancel safety
 ///
@@ -80,12 +81,13 @@ pub(crate) fn resolve<T: ToSocketAddrs + ?Sized>(
 
 #[inline]
 async fn look_up_name(host: String, port: u16) -> io::Result<Addrs> {
-    let found = spawn_blocking(move || {
-        match std::net::ToSocketAddrs::to_socket_addrs(&(host.as_str(), port)) {
-            Ok(addrs) => Ok(Addrs::Many(addrs)),
-            Err(error) => Err(explain(error, format_args!("looking up `{host}`"))),
-        }
-    });
+    let failed = |error, host: &str| explain(error, format_args!("looking up `{host}`"));
+    let name = host.clone();
+    let ask = move || match std::net::ToSocketAddrs::to_socket_addrs(&(name.as_str(), port)) {
+        Ok(addrs) => Ok(Addrs::Many(addrs)),
+        Err(error) => Err(failed(error, &name)),
+    };
+    let found = task::Builder::new().spawn_blocking(ask).map_err(|error| failed(error, &host))?;
     found.await.map_err(io::Error::from)?
 }
 

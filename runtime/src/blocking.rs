@@ -7,9 +7,10 @@ use std::any::Any;
 use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
+
+use crate::sync::{Condvar, Mutex, MutexGuard, thread};
 
 /// What a thread of the pool runs, once. It should catch its own panics.
 pub(crate) type Job = Box<dyn FnOnce() + Send>;
@@ -204,9 +205,9 @@ impl Pool {
     }
 }
 
-/// Runs foreign code that should not panic. If it does, the pool's numbers must not suffer: the panic
+/// Runs foreign code that should not panic. If it does, the thread's own work must not suffer: the panic
 /// has been reported by the hook and ends here.
-fn contain(run: impl FnOnce()) {
+pub(crate) fn contain(run: impl FnOnce()) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(run)) {
         // Leaked, because its destructor may panic as well.
         std::mem::forget::<Box<dyn Any + Send>>(payload);

@@ -18,6 +18,7 @@ use crate::coop::UNLIMITED;
 use crate::core::Core;
 use crate::handle::Handle;
 use crate::name::RuntimeName;
+use crate::sync::thread_local;
 
 /// What [`Handle::enter`] makes current.
 #[derive(Clone)]

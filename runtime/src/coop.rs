@@ -45,8 +45,8 @@ pub(crate) fn spend_for<R>(result: R) -> R {
 pub(crate) fn wait_for_next_poll(cx: &mut Context<'_>) {
     cx.waker().wake_by_ref();
     context::with_turning(|core| {
-        if let Some(observer) = &core.observer {
-            observer.counters.budget_exhaustions.add(1);
+        if core.observer.watches() {
+            core.shared.counters.budget_exhaustions.add(1);
         }
     });
 }

@@ -16,7 +16,7 @@ use crate::reactor::Reactor;
 use crate::rng::Rng;
 use crate::spans::Spans;
 use crate::task::scheduler::{ROOT, Scheduler};
-use crate::task::{Id, Payload};
+use crate::task::{Id, Payload, Place};
 use crate::timer::{Clock, Timers};
 use crate::wakeups::Command;
 
@@ -35,11 +35,12 @@ pub(crate) struct Core {
     pub(crate) reachable: Cell<u32>,
     /// It has been dropped; only a guard keeps it.
     pub(crate) torn_down: Cell<bool>,
+    /// Where `block_on` was called, while it runs.
+    pub(crate) root: Cell<Option<Place>>,
     /// A panic that `block_on` is to go on with.
     pub(crate) resume: RefCell<Option<Payload>>,
     pub(crate) rng: Rng,
-    /// What somebody wanted to know of this runtime, when it was built.
-    pub(crate) observer: Option<Box<Observer>>,
+    pub(crate) observer: Observer,
     /// The era of forks it was made in.
     pub(crate) era: u32,
     /// A host waits for its descriptor, and turns it.
@@ -54,7 +55,7 @@ pub(crate) struct Core {
 impl Core {
     pub(crate) fn new(
         options: Options,
-        observer: Option<Box<Observer>>,
+        observer: Observer,
         shared: Arc<Shared>,
         clock_stands: Arc<AtomicBool>,
     ) -> Rc<Core> {
@@ -75,6 +76,7 @@ impl Core {
             commands: RefCell::new(VecDeque::new()),
             reachable: Cell::new(1),
             torn_down: Cell::new(false),
+            root: Cell::new(None),
             resume: RefCell::new(None),
             rng,
             observer,

@@ -5,14 +5,15 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::panic::Location;
 use std::pin::pin;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
 use crate::blocking::Pool;
 use crate::context::{self, Current, Entered};
 use crate::name::RuntimeName;
-use crate::observe::Counters;
+use crate::observe::{Counters, Watch};
 use crate::runtime;
+use crate::sync::{Condvar, Mutex};
 use crate::task::cell::NewTask;
 use crate::task::{JoinHandle, remote_join};
 use crate::wakeups::Block;
@@ -23,7 +24,9 @@ pub(crate) struct Shared {
     pub(crate) block: &'static Block,
     pub(crate) pool: Arc<Pool>,
     /// What a runtime has counted that does.
-    pub(crate) counters: Option<Arc<Counters>>,
+    pub(crate) counters: Counters,
+    /// Which poll is under way, of a runtime that times them.
+    pub(crate) watch: Option<Arc<Watch>>,
 }
 
 /// A reference to a runtime that may go to other threads, and may outlive it.

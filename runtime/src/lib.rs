@@ -37,6 +37,7 @@ mod timer;
 mod turn;
 mod wakeups;
 
+pub mod dump;
 pub mod signal;
 pub mod task;
 

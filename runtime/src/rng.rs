@@ -1,7 +1,6 @@
 //! A small generator for fair choices: which branch first, which task next. Not for secrets.
 
 use std::cell::Cell;
-use std::collections::VecDeque;
 
 use crate::context::{self, Current};
 use crate::sys::clock::monotonic_ns;
@@ -33,12 +32,9 @@ impl Rng {
         (((self.next() >> 32) * u64::from(n)) >> 32) as u32
     }
 
-    /// Swaps a drawn element to the front.
-    pub(crate) fn draw_to_front(&self, queue: &mut VecDeque<u32>) {
-        if queue.len() > 1 {
-            let drawn = self.below(queue.len() as u32) as usize;
-            queue.swap(0, drawn);
-        }
+    /// Another generator, whose draws have nothing to do with this one's.
+    pub(crate) fn split(&self) -> Rng {
+        Rng::new(self.next())
     }
 }
 

@@ -186,6 +186,7 @@ impl fmt::Debug for Runtime {
 /// Drives `core` until `future` is done.
 #[track_caller]
 pub(crate) fn block_on_core<F: Future>(core: &Rc<Core>, future: F) -> F::Output {
+    let place = Location::caller();
     core.drive(|| {
         // Pinned inside of the scope, so that it is dropped there too.
         let mut future = pin!(future);
@@ -197,7 +198,7 @@ pub(crate) fn block_on_core<F: Future>(core: &Rc<Core>, future: F) -> F::Output 
             }
             Poll::Pending => Poll::Pending,
         };
-        core.run(&mut Root::new(&mut poll));
+        core.run(&mut Root::new(&mut poll), place);
         output.expect("the root is done when it has left its output")
     })
 }

@@ -11,12 +11,12 @@ use crate::context;
 use crate::coop;
 use crate::core::Core;
 use crate::name::Name;
-use crate::observe::{Observer, Probe, Unwatched, Watched};
+use crate::observe::{Probe, Unwatched, Watched};
 use crate::sys::clock::{monotonic_ns, saturating_ns};
-use crate::task::Failure;
 use crate::task::cell::BoxedTask;
 use crate::task::scheduler::{Next, ROOT};
 use crate::task::waker;
+use crate::task::{Failure, Place};
 use crate::timer::Alarms;
 use crate::wakeups::{ASLEEP_IN_EPOLL, ASLEEP_ON_FUTEX, Command};
 
@@ -46,27 +46,38 @@ pub(crate) struct Done {
 }
 
 impl Core {
-    /// Turns until the root is done.
+    /// Turns until the root is done, which was given to `block_on` at this place.
     ///
     /// # Panics
     ///
     /// When it cannot go on, and with a panic that is to be passed on.
     #[track_caller]
-    pub(crate) fn run(&self, root: &mut Root<'_>) {
+    pub(crate) fn run(&self, root: &mut Root<'_>, place: Place) {
+        struct Ends<'a>(&'a Core);
+        impl Drop for Ends<'_> {
+            fn drop(&mut self) {
+                self.0.root.set(None);
+            }
+        }
+        self.root.set(Some(place));
+        let _ends = Ends(self);
         self.scheduler.wake(ROOT);
-        match &self.observer {
-            None => self.run_probed(Unwatched, root),
-            Some(observer) => self.run_observed(observer, root),
+        match self.observer.watches() {
+            false => self.run_probed(Unwatched, root),
+            true => self.run_watched(root),
         }
     }
 
     #[cold]
     #[track_caller]
-    fn run_observed(&self, observer: &Observer, root: &mut Root<'_>) {
-        let _busy = observer.busy();
-        match observer.is_timed() {
-            false => self.run_probed(Watched::<false>(observer), root),
-            true => self.run_probed(Watched::<true>(observer), root),
+    fn run_watched(&self, root: &mut Root<'_>) {
+        let _busy = self.shared.counters.busy.scope();
+        match self.observer.is_timed() {
+            false => self.run_probed(Watched::<false>, root),
+            true => {
+                let _runs = self.observer.runs(self);
+                self.run_probed(Watched::<true>, root);
+            }
         }
     }
 
@@ -86,7 +97,7 @@ impl Core {
     /// The steps are inlined here by force: a host's turn has them too, and as calls they cost an echo
     /// over one connection 22 instructions more.
     fn turn<P: Probe>(&self, probe: P, root: &mut Root<'_>) -> io::Result<()> {
-        probe.turn_begins();
+        probe.turn_begins(self);
         self.check_own_process()?;
         self.take_inbox();
         let (flow, _polled) = self.run_batch(probe, root);
@@ -101,22 +112,21 @@ impl Core {
     /// it is for has run when the host goes on. Sleeps at most for `limit`.
     #[inline]
     pub(crate) fn turn_for_host(&self, limit: Option<Duration>) -> io::Result<Done> {
-        match &self.observer {
-            None => self.turn_probed_for_host(Unwatched, limit),
-            Some(observer) => self.turn_observed_for_host(observer, limit),
+        match self.observer.watches() {
+            false => self.turn_probed_for_host(Unwatched, limit),
+            true => self.turn_watched_for_host(limit),
         }
     }
 
     #[cold]
-    fn turn_observed_for_host(
-        &self,
-        observer: &Observer,
-        limit: Option<Duration>,
-    ) -> io::Result<Done> {
-        let _busy = observer.busy();
-        match observer.is_timed() {
-            false => self.turn_probed_for_host(Watched::<false>(observer), limit),
-            true => self.turn_probed_for_host(Watched::<true>(observer), limit),
+    fn turn_watched_for_host(&self, limit: Option<Duration>) -> io::Result<Done> {
+        let _busy = self.shared.counters.busy.scope();
+        match self.observer.is_timed() {
+            false => self.turn_probed_for_host(Watched::<false>, limit),
+            true => {
+                let _runs = self.observer.runs(self);
+                self.turn_probed_for_host(Watched::<true>, limit)
+            }
         }
     }
 
@@ -126,7 +136,7 @@ impl Core {
         probe: P,
         limit: Option<Duration>,
     ) -> io::Result<Done> {
-        probe.turn_begins();
+        probe.turn_begins(self);
         self.check_own_process()?;
         let events = self.look_or_sleep(probe, limit)?;
         self.timers.fire(self);
@@ -156,8 +166,8 @@ impl Core {
             self.scheduler.wake(index);
             woken += 1;
         });
-        if let Some(observer) = &self.observer {
-            observer.counters.remote_wakes.add(woken);
+        if self.observer.watches() {
+            self.shared.counters.remote_wakes.add(woken);
         }
         self.commands.borrow_mut().extend(sent);
         self.wake_listeners();
@@ -205,7 +215,10 @@ impl Core {
                         probe.poll_ends(self, index);
                         self.fail_task(index, task, Failure::Panicked(panic));
                     }
-                    None => resume_unwind(panic),
+                    None => {
+                        probe.poll_ends(self, ROOT);
+                        resume_unwind(panic)
+                    }
                 },
             }
         };
@@ -222,7 +235,7 @@ impl Core {
         root: &mut Root<'_>,
     ) -> ControlFlow<()> {
         while batch.left > 0 {
-            let Some(next) = self.scheduler.next::<P>() else { break };
+            let Some(next) = self.scheduler.next() else { break };
             batch.left -= 1;
             match next {
                 Next::Poll { index, serial, task } => {
@@ -230,7 +243,7 @@ impl Core {
                     let polled = self.poll_task(probe, index, serial, task);
                     if let Some((index, task)) = batch.running.take() {
                         match polled {
-                            Poll::Pending => self.scheduler.put_back(index, task),
+                            Poll::Pending => self.scheduler.put_back::<P>(index, task),
                             Poll::Ready(()) => self.end_task(probe, index, task),
                         }
                     }
@@ -254,7 +267,7 @@ impl Core {
     fn poll_root<P: Probe>(&self, probe: P, root: &mut Root<'_>) {
         let waker = waker::of(Name::new(self.name, ROOT));
         context::begin_poll(0, coop::BUDGET);
-        probe.poll_begins(self, ROOT);
+        probe.poll_begins(self, ROOT, 0);
         root.done = (root.poll)(&mut Context::from_waker(&waker)).is_ready();
         probe.poll_ends(self, ROOT);
     }
@@ -268,7 +281,7 @@ impl Core {
         } else {
             self.park(probe, limit)?
         };
-        probe.looked(events);
+        probe.looked(self, events);
         Ok(events)
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU32;
 use std::thread;
 
-#[allow(unused_imports, reason = "what park.rs needs is there too")]
+#[allow(dead_code, unused_imports, reason = "what other files need is there too")]
 #[path = "../src/sync.rs"]
 mod sync;
 

@@ -32,7 +32,7 @@ fn handle_sigusr1() {
     assert_eq!(result, 0, "{}", io::Error::last_os_error());
 }
 
-/// Runs `wait` on a thread that is sent a signal every 100 us until it ends, or 30 seconds at most.
+/// Runs `wait` on a thread that is sent a signal every 100 us until it ends, or four minutes at most.
 ///
 /// `after` is called once ten signals have been taken.
 fn under_signals<T: Send + 'static>(
@@ -45,7 +45,7 @@ fn under_signals<T: Send + 'static>(
     let thread = thread::spawn(wait);
     let start = Instant::now();
     while !thread.is_finished() {
-        assert!(start.elapsed() < Duration::from_secs(30), "signals keep the wait from its end");
+        assert!(start.elapsed() < Duration::from_secs(240), "signals keep the wait from its end");
         // SAFETY: the thread has not been joined, so its id is valid.
         unsafe { libc::pthread_kill(thread.as_pthread_t(), libc::SIGUSR1) };
         if SIGNALS.load(Ordering::Relaxed) >= before + 10 {
@@ -55,7 +55,6 @@ fn under_signals<T: Send + 'static>(
         }
         thread::sleep(Duration::from_micros(100));
     }
-    assert!(SIGNALS.load(Ordering::Relaxed) > before, "no signal came");
     thread.join().expect("the wait does not panic")
 }
 
@@ -85,15 +84,19 @@ const WAITS: [(&str, Wait); 3] = [
 fn a_timed_wait_goes_on_with_the_time_that_is_left() {
     let timeout = Duration::from_millis(50);
     for (name, wait) in WAITS {
-        let (result, elapsed) = under_signals(
-            move || {
-                let start = Instant::now();
-                (wait(None, Some(timeout)), start.elapsed())
-            },
-            || {},
-        );
-        assert_eq!(result.expect("no EINTR"), 0, "{name}");
-        assert!(elapsed >= timeout, "{name}");
+        let before = SIGNALS.load(Ordering::Relaxed);
+        // On a busy machine the time may be over before the first signal is sent.
+        while SIGNALS.load(Ordering::Relaxed) == before {
+            let (result, elapsed) = under_signals(
+                move || {
+                    let start = Instant::now();
+                    (wait(None, Some(timeout)), start.elapsed())
+                },
+                || {},
+            );
+            assert_eq!(result.expect("no EINTR"), 0, "{name}");
+            assert!(elapsed >= timeout, "{name}");
+        }
     }
 }
 

@@ -4,11 +4,12 @@
 use std::fs::File;
 use std::future::poll_fn;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
 use super::cursor::Cursor;
 use super::job::not_begun;
+use crate::sync::{Mutex, MutexGuard};
 
 /// One operation at a time has the cursor. Those that need none run beside each other and beside it, but
 /// each waits, before it begins, until the cursor is there.

@@ -11,7 +11,7 @@ use std::future::{Future, poll_fn};
 use std::mem;
 use std::panic;
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Wake, Waker, ready};
 
 use runtime_core::task::{
@@ -20,6 +20,7 @@ use runtime_core::task::{
 use slab::Slab;
 
 use crate::Handle;
+use crate::sync::{Mutex, MutexGuard};
 
 /// New tasks that one poll looks at before it lets others run.
 const LOOKS: usize = 128;

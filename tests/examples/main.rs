@@ -6,6 +6,7 @@
 mod hosts;
 mod program;
 mod starts;
+mod stuck;
 #[path = "../support/mod.rs"]
 mod support;
 mod tools;
@@ -53,6 +54,27 @@ fn hello() {
 fn timeout() {
     let printed = Program::start("timeout", &[]).succeed();
     assert!(printed.ends_with("the answer is \"42\"\n"), "{printed}");
+}
+
+#[test]
+fn race() {
+    let each_their_own = "each is told what they asked";
+    let printed = Program::start("race", &[]).succeed();
+    let (usual, found) = printed.split_once('\n').unwrap();
+    assert_eq!(usual, format!("the usual order: {each_their_own}"));
+    let seed = found.strip_prefix("the order of seed ").and_then(|rest| rest.split_once(':'));
+    let (seed, _) = seed.unwrap_or_else(|| panic!("{printed}"));
+    assert!(found.contains(" and was told "), "{printed}");
+
+    // That seed again, in other processes. An earlier one finds nothing.
+    for _ in 0..3 {
+        assert_eq!(Program::start("race", &[seed]).succeed(), found);
+    }
+    let earlier = Program::start("race", &["0"]).succeed();
+    assert!(earlier.starts_with(&format!("the order of seed 0: {each_their_own}\n")), "{earlier}");
+
+    let mended = Program::start("race", &["mended"]).succeed();
+    assert_eq!(mended, format!("{usual}\nthe orders of 1000 seeds: {each_their_own}\n"));
 }
 
 #[test]
@@ -207,7 +229,7 @@ fn async_loop() {
 
 /// It echoes while a program runs, and ends with it, or, by SIGTERM, upon Ctrl-C.
 fn assert_serves_meanwhile(example: &str) {
-    let (server, address) = Program::serve(example, &["sleep", "60"]);
+    let (server, address) = Program::serve(example, &["sleep", "1000"]);
     assert_echoes(address);
     let client = connect(address);
     let deadline = Instant::now() + limit();

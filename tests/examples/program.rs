@@ -14,7 +14,7 @@ use crate::support::time_factor;
 
 /// More than anything here takes on a loaded machine.
 pub(crate) fn limit() -> Duration {
-    Duration::from_secs(30) * time_factor()
+    Duration::from_secs(240) * time_factor()
 }
 
 /// Where cargo has built an example.

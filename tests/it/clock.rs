@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use futures::poll;
 use runtime::io::Source;
+use runtime::task::yield_now;
 use runtime::time::{Instant, advance, interval, pause, resume, sleep, timeout};
 use runtime::{Builder, spawn, spawn_blocking};
 
@@ -74,7 +75,7 @@ fn it_does_not_jump_while_a_task_is_ready() {
         let start = Instant::now();
         let sleeper = spawn(sleep(HOUR));
         for _ in 0..1_000 {
-            runtime::task::yield_now().await;
+            yield_now().await;
         }
         assert_eq!(Instant::now(), start);
         assert!(!sleeper.is_finished());
@@ -99,6 +100,30 @@ fn data_in_a_socket_comes_before_a_jump() {
         assert_eq!(read.expect("the data was there, the hour was not over").unwrap(), 1);
         assert_eq!(Instant::now(), start);
         drop(writing.await.unwrap());
+    });
+}
+
+#[test]
+fn what_other_threads_have_left_comes_before_a_jump() {
+    run(async {
+        pause();
+        let start = Instant::now();
+        // A wake, of a task that waits by then.
+        let (sender, receiver) = futures::channel::oneshot::channel();
+        let waiting = spawn(timeout(HOUR, receiver));
+        yield_now().await;
+        thread::spawn(move || sender.send(()).unwrap()).join().unwrap();
+        waiting.await.unwrap().expect("the wake was there, the hour was not over").unwrap();
+
+        // And a task, whose first turn this is to be.
+        let handle = runtime::Handle::current();
+        let (sender, receiver) = futures::channel::oneshot::channel();
+        let spawns = move || drop(handle.spawn(async { sender.send(()).unwrap() }));
+        let waiting = spawn(timeout(HOUR, receiver));
+        yield_now().await;
+        thread::spawn(spawns).join().unwrap();
+        waiting.await.unwrap().expect("the task was there, the hour was not over").unwrap();
+        assert_eq!(Instant::now(), start);
     });
 }
 
@@ -156,7 +181,7 @@ fn advance_lets_what_is_due_run_before_it_returns() {
                 ran.set(ran.get() + 1);
             }));
         }
-        runtime::task::yield_now().await;
+        yield_now().await;
         advance(2 * SECOND).await;
         assert_eq!(start.elapsed(), 2 * SECOND);
         assert_eq!(ran.get(), 2);

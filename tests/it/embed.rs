@@ -23,7 +23,7 @@ use runtime::task::yield_now;
 use runtime::time::{self, Instant, Sleep, sleep, timeout};
 use runtime::{Builder, Runtime, UnhandledPanic};
 
-use crate::support::limited;
+use crate::support::{begun, limited};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -311,10 +311,9 @@ fn a_deadline_that_another_executor_waits_for_makes_the_descriptor_readable() {
         let flag = Arc::new(Flag::default());
         let waker = Waker::from(flag.clone());
         let _guard = runtime.enter();
-        let mut nap = Box::pin(sleep(Duration::from_millis(5)));
-        assert!(nap.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        let mut nap = begun(Duration::from_millis(5), &waker);
         host(&runtime, || flag.is_set());
-        assert!(nap.as_mut().poll(&mut Context::from_waker(&waker)).is_ready());
+        assert!(Pin::new(&mut nap).poll(&mut Context::from_waker(&waker)).is_ready());
     });
 }
 

@@ -16,9 +16,9 @@ use std::time::Duration;
 use runtime::Runtime;
 use runtime::io::Source;
 use runtime::task::yield_now;
-use runtime::time::sleep;
+use runtime::time::{pause, sleep};
 
-use crate::support::{limited, run};
+use crate::support::{begun, limited, run};
 
 /// The current task's waker.
 async fn own_waker() -> Waker {
@@ -176,12 +176,7 @@ fn a_handle_whose_runtimes_slot_is_anothers_leaves_its_tasks_alone() {
         // The same index, the same type: only the epoch differs.
         let alive = next.spawn(async { "alive" });
         next.block_on(async {
-            let mut next_sleep = pin!(runtime::time::sleep(Duration::from_millis(1)));
-            poll_fn(|cx| {
-                assert!(next_sleep.as_mut().poll(cx).is_pending());
-                Poll::Ready(())
-            })
-            .await;
+            let next_sleep = begun(Duration::from_millis(1), Waker::noop());
             dead.abort();
             drop(sleep);
             assert!(dead.await.unwrap_err().is_cancelled());
@@ -365,7 +360,8 @@ fn a_waker_that_re_enters_at_every_step_breaks_nothing() {
         }
         tx.send(5).unwrap();
         assert_eq!(disturbed(task).await.unwrap(), 5);
-        // In a timer.
+        // In a timer. By the test clock it is not over before it is waited for.
+        pause();
         let mut nap = Box::pin(sleep(Duration::from_millis(2)));
         for _ in 0..2 {
             assert!(disturbed(poll_fn(|cx| Poll::Ready(nap.as_mut().poll(cx)))).await.is_pending());
@@ -424,6 +420,8 @@ fn a_foreign_waker_that_panics_does_not_end_the_loop() {
         }
     }
     run(async {
+        // By the test clock the timer fires when it is waited for, and not before.
+        pause();
         let waker = Waker::from(std::sync::Arc::new(Panics));
         let cx = &mut Context::from_waker(&waker);
         let mut task = runtime::spawn(yield_now());

@@ -14,8 +14,8 @@ use futures::executor;
 use runtime::signal::ctrl_c;
 use runtime::signal::unix::{Signal, SignalKind, signal};
 use runtime::task::yield_now;
-use runtime::time::sleep;
-use runtime::{Runtime, block_on};
+use runtime::time::{Instant, sleep, timeout};
+use runtime::{Builder, Runtime, block_on};
 
 use crate::support::{poll_once, turns};
 use crate::system::{
@@ -298,6 +298,20 @@ pub(crate) fn sleepers_are_woken() {
         drop(ready);
         sender.join().unwrap();
     }
+}
+
+pub(crate) fn a_signal_comes_before_the_test_clock_jumps() {
+    let runtime = Builder::new().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let (start, hour) = (Instant::now(), Duration::from_secs(3600));
+        let mut listener = signal(USR1).unwrap();
+        let waits = runtime::spawn(async move { timeout(hour, listener.recv()).await });
+        yield_now().await;
+        // The handler has run when this returns, and nothing is ready to run.
+        raise(libc::SIGUSR1);
+        waits.await.unwrap().expect("it was there, the hour was not over").unwrap();
+        assert_eq!(start.elapsed(), Duration::ZERO);
+    });
 }
 
 pub(crate) fn a_busy_runtime_hears() {

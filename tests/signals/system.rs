@@ -142,7 +142,7 @@ pub(crate) fn fork(tell: bool, body: impl FnOnce()) -> i32 {
     assert!(child >= 0, "fork: {}", io::Error::last_os_error());
     if child == 0 {
         // SAFETY: the calls take numbers.
-        unsafe { libc::alarm(20) };
+        unsafe { libc::alarm(60) };
         let result = catch_unwind(AssertUnwindSafe(body));
         // SAFETY: nothing of the child is needed any more.
         unsafe { libc::_exit(i32::from(result.is_err())) };

@@ -24,7 +24,7 @@ pub(crate) const FLOOD: usize = 1 << 19;
 
 pub(crate) fn run(name: &str) {
     // SAFETY: no pointers are passed. If a test is given up, its programs end as well.
-    unsafe { libc::alarm(50) };
+    unsafe { libc::alarm(120) };
     for stream in ["EXPECT_STDIN", "EXPECT_STDOUT"] {
         match env::var(stream).as_deref() {
             Ok("Shared") => give_up_privileges(),

@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// Runs `body` in a child, which ends with 0 if it returns, with 1 if it panics, and by SIGALRM if it
 /// hangs.
 pub(crate) fn in_child(body: impl FnOnce()) -> ExitStatus {
-    let limit = 20 * super::time_factor();
+    let limit = 120 * super::time_factor();
     // SAFETY: the child allocates, which glibc allows after a fork, locks nothing that other threads
     // of this process hold, and ends by `_exit`.
     let child = unsafe { libc::fork() };

@@ -2,10 +2,13 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 
+use runtime::net::TcpSocket;
+
 use crate::program::{Folder, Server, assert_same, example_command, run, tool, within_limit};
+use crate::support::free_port;
 
 /// An nginx with its files, which ends when this is dropped.
 struct Nginx {
@@ -48,7 +51,8 @@ impl Nginx {
         // It is started by itself, as it would be left behind by a `timeout` that is killed.
         tool("nginx")?;
         let folder = Folder::new();
-        let (http1, http2) = (free_port(), free_port());
+        // It cannot be told to choose some.
+        let [http1, http2] = [(); 2].map(|()| (Ipv4Addr::LOCALHOST, free_port()).into());
         fs::write(folder.path("nginx.conf"), configuration(&folder, http1, http2)).unwrap();
         let mut command = Command::new("nginx");
         command.arg("-p").arg(folder.path("")).arg("-e").arg(folder.path("error.log"));
@@ -75,11 +79,6 @@ impl Drop for Nginx {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// A port that was free just now: nginx chooses none by itself.
-fn free_port() -> SocketAddr {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|free| free.local_addr()).expect("a port")
 }
 
 fn client(options: &[&str]) -> Command {
@@ -203,7 +202,10 @@ fn errors_are_said_in_full() {
         assert_eq!(output.status.code(), Some(1), "{output:?}");
         String::from_utf8(output.stderr).unwrap()
     };
-    let said = fails(&format!("http://{}/", free_port()));
+    // Taken, so that nobody listens there, and not listening either.
+    let silent = TcpSocket::new_v4().unwrap();
+    silent.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let said = fails(&format!("http://{}/", silent.local_addr().unwrap()));
     assert!(
         said.contains("client error (Connect)") && said.contains("onnection refused"),
         "{said}"

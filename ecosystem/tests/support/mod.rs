@@ -8,10 +8,10 @@ use std::env;
 use std::fs;
 use std::future::Future;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
@@ -60,6 +60,22 @@ pub fn path(example: &str) -> PathBuf {
     let test = env::current_exe().expect("the path of this test");
     let built = test.parent().and_then(|deps| deps.parent()).expect("target/PROFILE");
     built.join("examples").join(example)
+}
+
+/// A port of 127.0.0.1 for a program that must be told one: free for TCP and UDP, below those that the kernel hands
+/// out, so that nobody gets it meanwhile, and no other test's.
+pub fn free_port() -> u16 {
+    const FIRST: u32 = 10_000;
+    const PORTS: u32 = 20_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let is_free = |port: &u16| {
+        let address = (Ipv4Addr::LOCALHOST, *port);
+        TcpListener::bind(address).is_ok() && UdpSocket::bind(address).is_ok()
+    };
+    // The tests of other processes begin elsewhere.
+    let start = std::process::id() * 64;
+    let ports = (0..PORTS).map(|_| FIRST + (start + NEXT.fetch_add(1, Relaxed)) % PORTS);
+    ports.map(|port| port as u16).find(is_free).expect("a free port")
 }
 
 /// Sends a signal by its name: INT, say.

@@ -46,6 +46,18 @@ impl Busy {
         self.0.store(self.0.load(Ordering::Relaxed) + monotonic_ns(), Ordering::Relaxed);
     }
 
+    /// It is busy until what comes back is dropped, but for what ends and begins in between.
+    pub(crate) fn scope(&self) -> impl Drop {
+        struct Ends<'a>(&'a Busy);
+        impl Drop for Ends<'_> {
+            fn drop(&mut self) {
+                self.0.ends();
+            }
+        }
+        self.begins();
+        Ends(self)
+    }
+
     fn sum(&self) -> Duration {
         let word = self.0.load(Ordering::Relaxed);
         let sum = if word < 0 { word + monotonic_ns() } else { word };
@@ -55,6 +67,8 @@ impl Busy {
 
 #[derive(Default)]
 pub(crate) struct Counters {
+    /// Whether they are in use.
+    counting: bool,
     pub(crate) turns: Count,
     pub(crate) polls: Count,
     pub(crate) parks: Count,
@@ -114,9 +128,13 @@ pub struct Metrics {
 }
 
 impl Counters {
+    pub(crate) fn new(counting: bool) -> Counters {
+        Counters { counting, ..Counters::default() }
+    }
+
     fn snapshot(&self) -> Metrics {
         Metrics {
-            counting: true,
+            counting: self.counting,
             turns: self.turns.get(),
             polls: self.polls.get(),
             parks: self.parks.get(),
@@ -133,11 +151,10 @@ impl Counters {
 
 impl Core {
     fn metrics(&self) -> Metrics {
-        let counted = self.observer.as_ref().map(|observer| observer.counters.snapshot());
         Metrics {
             tasks_alive: self.scheduler.alive(),
             fds_registered: self.reactor.registered(),
-            ..counted.unwrap_or_default()
+            ..self.shared.counters.snapshot()
         }
     }
 }
@@ -172,7 +189,6 @@ impl Handle {
     /// ```
     pub fn metrics(&self) -> Metrics {
         let here = context::local(self.shared.name, Core::metrics);
-        let there = || self.shared.counters.as_ref().map(|counters| counters.snapshot());
-        here.or_else(there).unwrap_or_default()
+        here.unwrap_or_else(|| self.shared.counters.snapshot())
     }
 }

@@ -6,6 +6,8 @@
 mod ages;
 mod metrics;
 mod stalls;
+mod watch;
+mod watchdog;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,15 +17,17 @@ pub use self::stalls::Stall;
 
 use self::ages::Ages;
 pub(crate) use self::metrics::Counters;
-use self::stalls::Stalls;
+use self::stalls::{OnStall, Stalls};
+pub(crate) use self::watch::Watch;
 use crate::core::Core;
+use crate::task::Id;
 
 /// What the loop tells of itself as it goes.
 pub(crate) trait Probe: Copy {
     /// Whether the scheduler counts the polls of each task.
     const COUNTS: bool;
 
-    fn turn_begins(self);
+    fn turn_begins(self, core: &Core);
 
     /// The polls of a turn are over: so many of them.
     fn polled(self, core: &Core, polls: u32);
@@ -31,15 +35,16 @@ pub(crate) trait Probe: Copy {
     /// A task is to be polled, or the future of `block_on`, which is at [`ROOT`].
     ///
     /// [`ROOT`]: crate::task::scheduler::ROOT
-    fn poll_begins(self, core: &Core, index: u32);
+    fn poll_begins(self, core: &Core, index: u32, serial: u64);
 
+    /// It has been, also if it panicked; a panic may also have come before it began.
     fn poll_ends(self, core: &Core, index: u32);
 
     /// The task's entry is still there.
     fn task_ends(self, core: &Core, index: u32);
 
     /// A look at the kernel, or a sleep in it, has brought so many events.
-    fn looked(self, events: usize);
+    fn looked(self, core: &Core, events: usize);
 
     /// There is nothing to do. Runs foreign code, which may change that.
     fn parks(self, core: &Core);
@@ -55,13 +60,13 @@ impl Probe for Unwatched {
     const COUNTS: bool = false;
 
     #[inline(always)]
-    fn turn_begins(self) {}
+    fn turn_begins(self, _core: &Core) {}
 
     #[inline(always)]
     fn polled(self, _core: &Core, _polls: u32) {}
 
     #[inline(always)]
-    fn poll_begins(self, _core: &Core, _index: u32) {}
+    fn poll_begins(self, _core: &Core, _index: u32, _serial: u64) {}
 
     #[inline(always)]
     fn poll_ends(self, _core: &Core, _index: u32) {}
@@ -70,7 +75,7 @@ impl Probe for Unwatched {
     fn task_ends(self, _core: &Core, _index: u32) {}
 
     #[inline(always)]
-    fn looked(self, _events: usize) {}
+    fn looked(self, _core: &Core, _events: usize) {}
 
     #[inline(always)]
     fn parks(self, _core: &Core) {}
@@ -81,36 +86,36 @@ impl Probe for Unwatched {
 
 /// Somebody does. Only with `TIMED` is a clock read for each poll.
 #[derive(Clone, Copy)]
-pub(crate) struct Watched<'a, const TIMED: bool>(pub(crate) &'a Observer);
+pub(crate) struct Watched<const TIMED: bool>;
 
-impl<const TIMED: bool> Probe for Watched<'_, TIMED> {
+impl<const TIMED: bool> Probe for Watched<TIMED> {
     const COUNTS: bool = true;
 
     #[inline(always)]
-    fn turn_begins(self) {
-        self.0.counters.turns.add(1);
+    fn turn_begins(self, core: &Core) {
+        core.shared.counters.turns.add(1);
     }
 
     #[inline(always)]
     fn polled(self, core: &Core, polls: u32) {
-        let counters = &self.0.counters;
+        let counters = &core.shared.counters;
         counters.polls.add(u64::from(polls));
         counters.tasks_alive.set(core.scheduler.counted_alive());
         counters.fds_registered.set(core.reactor.registered() as u64);
-        self.0.ages.note(core);
+        core.observer.ages.note(core);
     }
 
     #[inline(always)]
-    fn poll_begins(self, core: &Core, index: u32) {
+    fn poll_begins(self, core: &Core, index: u32, serial: u64) {
         if TIMED {
-            self.0.poll_begins(core, index);
+            core.observer.stalls().poll_begins(core, index, serial);
         }
     }
 
     #[inline(always)]
     fn poll_ends(self, core: &Core, index: u32) {
         if TIMED {
-            self.0.poll_ends(core, index);
+            core.observer.stalls().poll_ends(core, index);
         }
     }
 
@@ -120,32 +125,32 @@ impl<const TIMED: bool> Probe for Watched<'_, TIMED> {
     }
 
     #[inline(always)]
-    fn looked(self, events: usize) {
-        self.0.counters.events.add(events as u64);
+    fn looked(self, core: &Core, events: usize) {
+        core.shared.counters.events.add(events as u64);
     }
 
     #[inline(always)]
     fn parks(self, core: &Core) {
-        call(&self.0.on_park, core);
-        self.0.counters.parks.add(1);
-        self.0.counters.busy.ends();
+        core.observer.call(core, |told| &told.on_park);
+        core.shared.counters.parks.add(1);
+        core.shared.counters.busy.ends();
+        if TIMED {
+            core.observer.stalls().rests();
+        }
     }
 
     #[inline(always)]
     fn unparks(self, core: &Core) {
-        self.0.counters.busy.begins();
-        call(&self.0.on_unpark, core);
+        core.shared.counters.busy.begins();
+        if TIMED {
+            core.observer.stalls().runs(core);
+        }
+        core.observer.call(core, |told| &told.on_unpark);
     }
 }
 
 /// A function of the user's that is told of something.
 pub(crate) type Hook<F = dyn Fn() + Send + Sync> = Option<Arc<F>>;
-
-fn call(hook: &Hook, core: &Core) {
-    if let Some(hook) = hook {
-        core.contain(|| hook());
-    }
-}
 
 /// What a builder was asked to watch.
 #[derive(Clone, Default)]
@@ -154,77 +159,112 @@ pub(crate) struct Wishes {
     pub(crate) on_park: Hook,
     pub(crate) on_unpark: Hook,
     pub(crate) stall_threshold: Option<Duration>,
-    pub(crate) on_stall: Hook<dyn Fn(&Stall) + Send + Sync>,
+    pub(crate) on_stall: OnStall,
 }
 
-/// What a watched runtime has noted.
+/// How a runtime is watched, and what was noted besides the counters.
+///
+/// Small where little is asked for: a runtime that only counts, and spawns nothing, allocates nothing for it.
 pub(crate) struct Observer {
-    /// The part that other threads see.
-    pub(crate) counters: Arc<Counters>,
-    pub(crate) ages: Ages,
+    /// Whether at all.
+    watches: bool,
+    ages: Ages,
+    told: Option<Box<Told>>,
+}
+
+/// Who is told of what happens.
+struct Told {
     on_park: Hook,
     on_unpark: Hook,
     stalls: Option<Stalls>,
 }
 
 impl Observer {
-    /// `None` where nothing was wished for.
     #[inline]
-    pub(crate) fn new(wishes: &Wishes) -> Option<Box<Observer>> {
+    pub(crate) fn new(wishes: &Wishes) -> Observer {
         let Wishes { metrics, on_park, on_unpark, stall_threshold, .. } = wishes;
-        let hooked = on_park.is_some() || on_unpark.is_some();
-        (*metrics || hooked || stall_threshold.is_some()).then(|| Observer::of(wishes.clone()))
+        let tells = on_park.is_some() || on_unpark.is_some() || stall_threshold.is_some();
+        let told = tells.then(|| Told::new(wishes.clone()));
+        Observer { watches: *metrics || tells, ages: Ages::new(), told }
     }
 
-    #[cold]
-    fn of(wishes: Wishes) -> Box<Observer> {
-        let Wishes { on_park, on_unpark, stall_threshold, on_stall, .. } = wishes;
-        let stalls = stall_threshold.map(|threshold| Stalls::new(threshold, on_stall));
-        Box::new(Observer {
-            counters: Arc::default(),
-            ages: Ages::new(),
-            on_park,
-            on_unpark,
-            stalls,
-        })
-    }
-
-    /// The loop runs until this is dropped, but for its parks.
-    pub(crate) fn busy(&self) -> impl Drop {
-        struct Ends<'a>(&'a Counters);
-        impl Drop for Ends<'_> {
-            fn drop(&mut self) {
-                self.0.busy.ends();
-            }
-        }
-        self.counters.busy.begins();
-        Ends(&self.counters)
+    #[inline]
+    pub(crate) fn watches(&self) -> bool {
+        self.watches
     }
 
     /// Whether polls are timed.
     pub(crate) fn is_timed(&self) -> bool {
-        self.stalls.is_some()
+        self.find_stalls().is_some()
     }
 
-    fn poll_begins(&self, core: &Core, index: u32) {
-        if let Some(stalls) = &self.stalls {
-            stalls.poll_begins(core, index);
+    #[inline]
+    fn find_stalls(&self) -> Option<&Stalls> {
+        self.told.as_ref().and_then(|told| told.stalls.as_ref())
+    }
+
+    /// What other threads see of its polls, if they are timed.
+    #[inline]
+    pub(crate) fn watch(&self) -> Option<Arc<Watch>> {
+        self.find_stalls().map(Stalls::watch)
+    }
+
+    /// The loop of a runtime whose polls are timed runs until what comes back is dropped, but for its parks.
+    pub(crate) fn runs(&self, core: &Core) -> impl Drop {
+        struct Rests<'a>(&'a Stalls);
+        impl Drop for Rests<'_> {
+            fn drop(&mut self) {
+                self.0.rests();
+            }
         }
+        self.stalls().runs(core);
+        Rests(self.stalls())
     }
 
-    fn poll_ends(&self, core: &Core, index: u32) {
-        if let Some(stalls) = &self.stalls {
-            stalls.poll_ends(core, index);
+    fn stalls(&self) -> &Stalls {
+        self.find_stalls().expect("polls are timed for stalls alone")
+    }
+
+    #[inline]
+    fn call(&self, core: &Core, which: impl FnOnce(&Told) -> &Hook) {
+        if let Some(hook) = self.told.as_deref().and_then(|told| which(told).as_ref()) {
+            core.contain(|| hook());
         }
     }
 }
 
+impl Told {
+    #[cold]
+    fn new(wishes: Wishes) -> Box<Told> {
+        let Wishes { on_park, on_unpark, stall_threshold, on_stall, .. } = wishes;
+        let stalls = stall_threshold.map(|threshold| Stalls::new(threshold, on_stall));
+        Box::new(Told { on_park, on_unpark, stalls })
+    }
+}
+
 impl Core {
+    /// A task has come from another thread, with an id from there.
+    #[cold]
+    pub(crate) fn note_from_elsewhere(&self, index: u32, id: Id) {
+        self.scheduler.note_from_elsewhere();
+        if self.observer.watches {
+            self.observer.ages.note_from_elsewhere(index, id.serial());
+        }
+    }
+
+    /// Runs what drops a task's future, which may hold the thread as a poll may.
+    #[cold]
+    pub(crate) fn watch_drop<R>(&self, index: u32, drop: impl FnOnce() -> R) -> R {
+        match self.observer.find_stalls() {
+            Some(stalls) => stalls.around(self, index, drop),
+            None => drop(),
+        }
+    }
+
     /// How old a task is and how often it was polled, if somebody counts.
     #[cold]
-    #[allow(dead_code, reason = "the dump is on its way")]
     pub(crate) fn history(&self, index: u32, serial: u64) -> Option<(Duration, u32)> {
-        let age = self.observer.as_ref()?.ages.age(index, serial);
-        Some((Duration::from_nanos(age.max(0) as u64), self.scheduler.polls(index)))
+        let age = || Duration::from_nanos(self.observer.ages.age(index, serial).max(0) as u64);
+        self.observer.watches.then(|| (age(), self.scheduler.polls(index)))
     }
 }

@@ -464,6 +464,24 @@ impl Reactor {
         }
     }
 
+    /// Shows every registered fd, and who waits for it, for what. `see` must run no foreign code. No other
+    /// thread closes the fd meanwhile; one that another has deregistered may be closed, and is left out.
+    #[cold]
+    pub(crate) fn walk(
+        &self,
+        core: &Core,
+        mut see: impl FnMut(RawFd, &mut dyn Iterator<Item = (&Waker, Interest)>),
+    ) {
+        for (index, entry) in self.table.borrow().iter() {
+            let waits = entry.waiters.iter();
+            let mut waits = waits.map(|(waker, mask)| (waker, Interest::answered_by(mask)));
+            let _ = core.shared.block.unless_released(index, || {
+                see(entry.fd, &mut waits);
+                Ok(())
+            });
+        }
+    }
+
     /// Everybody who waits, at the end of the runtime.
     pub(crate) fn take_wakers(&self) -> Vec<Waker> {
         let table = &mut *self.table.borrow_mut();

@@ -86,6 +86,19 @@ impl Interest {
         flags
     }
 
+    /// What is waited for by who is answered by `mask`.
+    #[cold]
+    pub(super) fn answered_by(mask: Ready) -> Interest {
+        let answers = [
+            (Ready::READABLE, Interest::READABLE),
+            (Ready::WRITABLE, Interest::WRITABLE),
+            (Ready::PRIORITY, Interest::PRIORITY),
+            (Ready::ERROR, Interest::ERROR),
+        ];
+        let asked = answers.iter().filter(|(answer, _)| mask.contains(*answer));
+        Interest(asked.fold(0, |bits, (_, interest)| bits | interest.0))
+    }
+
     /// What answers it.
     #[inline]
     pub(crate) const fn mask(self) -> Ready {

@@ -9,8 +9,7 @@ use std::future::Future;
 use std::io;
 use std::os::fd::RawFd;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
 use crate::context::{self, Current};
@@ -21,6 +20,7 @@ use crate::reactor::Begun;
 use crate::reactor::readiness::{Interest, Ready};
 use crate::reactor::request::Request;
 use crate::reactor::waiters::{FOREIGN, SHARED, Ticket, UNUSED};
+use crate::sync::{AtomicU64, OnceLock, Ordering, StaticU64};
 use crate::sys::epoll::Flags;
 use crate::wakeups;
 
@@ -28,7 +28,7 @@ use crate::wakeups;
 const NONE: u64 = 0;
 
 /// The last ticket of a wait that began on another thread than its runtime's.
-static FOREIGN_TICKETS: AtomicU64 = AtomicU64::new(FOREIGN);
+static FOREIGN_TICKETS: StaticU64 = StaticU64::new(FOREIGN);
 
 pub(crate) struct Registration {
     fd: RawFd,
@@ -151,7 +151,7 @@ pub(crate) struct Seen {
 impl Registration {
     /// Of nobody yet.
     #[inline]
-    pub(crate) const fn new(fd: RawFd) -> Registration {
+    pub(crate) fn new(fd: RawFd) -> Registration {
         Registration { fd, name: AtomicU64::new(NONE), request: OnceLock::new() }
     }
 

@@ -6,13 +6,14 @@
 use std::io;
 use std::mem;
 use std::os::fd::RawFd;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use crate::core::Core;
 use crate::name::{Name, RuntimeName};
 use crate::reactor::registration::{Wanted, forget_by_command};
 use crate::reactor::waiters::{FOREIGN, SHARED, Ticket};
+use crate::sync::{Mutex, MutexGuard};
 use crate::wakeups;
 
 #[derive(Default)]

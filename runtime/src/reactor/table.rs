@@ -132,6 +132,12 @@ impl Table {
         entries.any(|(other, entry)| entry.fd == fd && other != index as usize)
     }
 
+    /// Those that are somebody's, with their indices.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Entry)> {
+        let entries = self.entries.iter().enumerate().filter(|(_, entry)| entry.fd != VACANT);
+        entries.map(|(index, entry)| (index as u32, entry))
+    }
+
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
         self.entries.iter_mut()
     }

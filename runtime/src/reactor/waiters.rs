@@ -61,6 +61,11 @@ impl Waiters {
         self.first.is_none() && self.more.is_empty()
     }
 
+    /// Whom each wait wakes, and what it waits for.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Waker, Ready)> {
+        self.first.iter().chain(&self.more).map(|waiter| (&waiter.waker, waiter.mask))
+    }
+
     /// Adds a wait if it is the only one and its waker is of ours, so that no foreign code runs here.
     #[inline]
     pub(super) fn put_alone(&mut self, ticket: Ticket, mask: Ready, waker: &Waker) -> bool {

@@ -14,7 +14,7 @@ use std::task::Waker;
 
 use self::unix::{SignalKind, signal};
 use crate::core::Core;
-use crate::name::RuntimeName;
+use crate::name::{Name, RuntimeName};
 
 /// Signals of every kind.
 pub mod unix {
@@ -97,11 +97,17 @@ static HOOKS: OnceLock<Hooks> = OnceLock::new();
 struct Hooks {
     wakers_of: fn(RuntimeName, u64) -> Vec<Waker>,
     close: fn(RuntimeName) -> Vec<Waker>,
+    waits_of: fn(RuntimeName) -> Vec<(SignalKind, Option<Name>)>,
 }
 
 /// Ends the listeners of a runtime whose inbox is closed; their wakers come back.
 pub(crate) fn close(home: RuntimeName) -> Vec<Waker> {
     HOOKS.get().map(|hooks| (hooks.close)(home)).unwrap_or_default()
+}
+
+/// For which signals the listeners of a runtime wait, and the tasks that they wake, by name.
+pub(crate) fn waits_of(home: RuntimeName) -> Vec<(SignalKind, Option<Name>)> {
+    HOOKS.get().map(|hooks| (hooks.waits_of)(home)).unwrap_or_default()
 }
 
 impl Core {

@@ -8,19 +8,17 @@ use std::cell::Cell;
 use std::io;
 use std::mem::{self, ManuallyDrop};
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::Waker;
 
 use super::{HOOKS, Hooks};
-use crate::name::RuntimeName;
+use crate::name::{Name, RuntimeName};
+use crate::sync::{AtomicBool, Mutex, MutexGuard, OnceLock, Ordering, RECORDS, StaticBool};
 use crate::sys;
 use crate::sys::sigaction::Disposition;
 use crate::sys::signal::{MAX_SIGNAL, SignalInfo, SignalKind};
+use crate::task::waker;
 use crate::wakeups;
-
-/// Records kept of each signal: 8 KiB, once somebody has listened for it.
-const RECORDS: usize = 256;
 
 /// What the handler keeps of a `SignalInfo`: code, process, user, value.
 type Record = [u32; 4];
@@ -138,7 +136,7 @@ pub(super) fn add(kind: SignalKind, home: RuntimeName) -> io::Result<Entry> {
     let index = index_of(kind);
     let mut registry = lock();
     // Under the lock, as all that is made once here: a fork cannot find it half done.
-    HOOKS.get_or_init(|| Hooks { wakers_of, close });
+    HOOKS.get_or_init(|| Hooks { wakers_of, close, waits_of });
     let ring = &**RINGS[index].get_or_init(|| Box::new(Ring::new()));
     // Before the handler is there: what it takes from the disposition before is for us.
     let since = ring.head();
@@ -195,6 +193,21 @@ pub(super) fn wakers_of(home: RuntimeName, signals: u64) -> Vec<Waker> {
         }
     }
     wakers
+}
+
+/// For which signals the listeners of a runtime wait, and the tasks that they wake, by name.
+#[cold]
+pub(super) fn waits_of(home: RuntimeName) -> Vec<(SignalKind, Option<Name>)> {
+    let mut waits = Vec::new();
+    for (index, kind) in lock().kinds.iter().enumerate() {
+        for (_, listener) in &kind.listeners[kind.range_of(home)] {
+            if let Some(waker) = &*listener.waker() {
+                let kind = SignalKind::from_raw(index as i32 + 1);
+                waits.push((kind, waker::name_of(waker)));
+            }
+        }
+    }
+    waits
 }
 
 /// Ends the listeners of a runtime whose inbox is closed; their wakers come back.
@@ -265,7 +278,7 @@ thread_local! {
 }
 
 /// Whether forks hold the lock; before that nobody takes it.
-static HELD_OVER_FORKS: AtomicBool = AtomicBool::new(false);
+static HELD_OVER_FORKS: StaticBool = StaticBool::new(false);
 
 #[inline]
 fn hold_over_forks() {

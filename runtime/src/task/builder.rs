@@ -1,4 +1,4 @@
-//! `task::Builder`: spawning with a name.
+//! `task::Builder`: spawning with a name, or with an error where the system refuses.
 
 use std::fmt;
 use std::future::Future;
@@ -6,8 +6,8 @@ use std::io;
 use std::panic::Location;
 
 use crate::context::{self, Current};
-use crate::task::JoinHandle;
 use crate::task::cell::NewTask;
+use crate::task::{JoinHandle, remote_join};
 
 /// Spawns a task with a name, for panics and dumps. A plain `spawn` has its place in the source.
 ///
@@ -65,6 +65,39 @@ impl<'a> Builder<'a> {
             "task::Builder::spawn was called with no runtime of this thread current: call it \
              inside block_on or #[runtime::main], or under Runtime::enter",
         )))
+    }
+
+    /// Runs the closure on the current runtime's pool, as
+    /// [`spawn_blocking`](crate::task::spawn_blocking), for those who want the error: that function panics
+    /// with it. The name is not kept.
+    ///
+    /// # Errors
+    ///
+    /// If the system refuses the pool's first thread.
+    ///
+    /// # Panics
+    ///
+    /// With no runtime on this thread.
+    ///
+    /// ```
+    /// # runtime::block_on(async {
+    /// let sum = runtime::task::Builder::new().spawn_blocking(|| (1..=10).sum::<u32>())?;
+    /// assert_eq!(sum.await?, 55);
+    /// # std::io::Result::Ok(()) }).unwrap();
+    /// ```
+    #[track_caller]
+    #[inline]
+    pub fn spawn_blocking<F, T>(self, function: F) -> io::Result<JoinHandle<T>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        remote_join::try_spawn_blocking(function).unwrap_or_else(|| {
+            panic!(
+                "spawn_blocking was called with no runtime on this thread: call it inside block_on or \
+                 #[runtime::main], or use Handle::spawn_blocking"
+            )
+        })
     }
 }
 

@@ -9,12 +9,12 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use crate::core::Core;
 use crate::name::{Name, RuntimeName};
+use crate::sync::{AtomicBool, Mutex, OnceLock, Ordering};
 use crate::task::cell::Outcome;
 use crate::task::remote_join::{Remote, Slot};
 use crate::task::scheduler::Join;

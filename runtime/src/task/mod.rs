@@ -114,7 +114,8 @@ fn spawn_here(new: &mut NewTask<'_>, place: Place) -> TaskRef {
 ///
 /// # Panics
 ///
-/// With no runtime on this thread, and if the system refuses the pool's first thread.
+/// With no runtime on this thread, and if the system refuses the pool's first thread, which is an error of
+/// [`Builder::spawn_blocking`].
 ///
 /// ```
 /// # runtime::block_on(async {
@@ -128,13 +129,9 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    match remote_join::try_spawn_blocking(function) {
-        Some(Ok(handle)) => handle,
-        Some(Err(error)) => panic!("{error}"),
-        None => panic!(
-            "spawn_blocking was called with no runtime on this thread: call it inside block_on or \
-             #[runtime::main], or use Handle::spawn_blocking"
-        ),
+    match Builder::new().spawn_blocking(function) {
+        Ok(handle) => handle,
+        Err(error) => panic!("{error}"),
     }
 }
 
@@ -187,15 +184,6 @@ impl Core {
         }
     }
 
-    /// A task has been made by another thread, which gave it its id.
-    #[cold]
-    pub(crate) fn note_from_elsewhere(&self, index: u32, id: Id) {
-        self.scheduler.note_from_elsewhere();
-        if let Some(observer) = &self.observer {
-            observer.ages.note_from_elsewhere(index, id.serial());
-        }
-    }
-
     /// Lets other threads wake tasks up to `index`, and as many again, so that it is rarely called.
     #[cold]
     fn make_reachable(&self, index: u32) {
@@ -216,7 +204,7 @@ impl Core {
         let waker = waker::of(Name::new(self.name, index));
         context::begin_poll(serial, coop::BUDGET);
         let _entered = self.spans.enter(index);
-        probe.poll_begins(self, index);
+        probe.poll_begins(self, index, serial);
         let polled = task.as_mut().poll(&mut Context::from_waker(&waker));
         probe.poll_ends(self, index);
         polled
@@ -232,10 +220,12 @@ impl Core {
     /// Drops the future and ends the task with `failure`, or with the panic of that drop.
     #[cold]
     pub(crate) fn fail_task(&self, index: u32, mut task: BoxedTask, failure: Failure) {
-        let dropped = catch_unwind(AssertUnwindSafe(|| {
-            let _entered = self.spans.enter(index);
-            task.as_mut().fail(failure);
-        }));
+        let dropped = self.watch_drop(index, || {
+            catch_unwind(AssertUnwindSafe(|| {
+                let _entered = self.spans.enter(index);
+                task.as_mut().fail(failure);
+            }))
+        });
         if let Err(payload) = dropped {
             // The future is gone all the same and the first failure kept; the later panic wins
             // only over a cancellation, which says less.
@@ -247,7 +237,7 @@ impl Core {
                 self.drop_payload(Err(payload));
             }
         }
-        if self.observer.is_some() {
+        if self.observer.watches() {
             self.scheduler.note_end(index);
         }
         self.end_task(Unwatched, index, task);

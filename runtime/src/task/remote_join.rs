@@ -10,8 +10,7 @@
 use std::io;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering, fence};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
 use crate::blocking::SubmitError;
@@ -20,6 +19,7 @@ use crate::core::Core;
 use crate::handle::Shared;
 use crate::name::RuntimeName;
 use crate::spans::Span;
+use crate::sync::{AtomicBool, Mutex, MutexGuard, OnceLock, Ordering, fence};
 use crate::task::cell::{BoxedTask, NewTask};
 use crate::task::join::{JoinHandle, TaskRef};
 use crate::task::untyped::Untyped;
@@ -119,9 +119,10 @@ impl Slot {
         let waker = {
             let mut state = self.lock();
             state.ended = Some(ended);
+            // Under the lock: who has the outcome is told that it has ended, and who is told has the outcome.
+            self.remote.finished.store(true, Ordering::Release);
             state.waker.take()
         };
-        self.remote.finished.store(true, Ordering::Release);
         if let Some(waker) = waker {
             waker.wake();
         }

@@ -4,13 +4,13 @@
 //! waker, an output): dropping or calling that is the caller's, with no cell borrowed.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::mem;
 use std::panic::Location;
 use std::ptr;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
+use crate::dump::State;
 use crate::name::RuntimeName;
 use crate::observe::Probe;
 use crate::rng::Rng;
@@ -53,6 +53,17 @@ impl Entry {
         if self.state & COMPLETE != 0 { self.task.take() } else { None }
     }
 
+    /// What a dump says of the task.
+    fn seen(&self, is_root: bool) -> State {
+        match (&self.task, self.state) {
+            (_, state) if state & COMPLETE != 0 => State::Complete,
+            (None, _) if !is_root => State::Running,
+            (_, state) if state & ABORTED != 0 => State::Cancelling,
+            (_, state) if state & SCHEDULED != 0 => State::Ready,
+            _ => State::Waiting,
+        }
+    }
+
     /// Puts the entry on the list of vacant ones.
     #[inline(always)]
     fn vacate(&mut self, index: u32, vacant: &mut u32) {
@@ -85,7 +96,8 @@ struct Tasks {
     spare: Vec<BoxedTask>,
     /// Draws the next task when the order is seeded.
     order: Option<Order>,
-    /// What a probe has counted: the polls of each task by its index, and how many have ended.
+    /// What a probe has counted: the polls of each task by its index, but for the one under way, and how many
+    /// have ended.
     polls: Vec<u32>,
     ended: u64,
 }
@@ -93,8 +105,13 @@ struct Tasks {
 /// A seeded order, and what it draws from: all that was in the run queue at the last draw.
 struct Order {
     rng: Rng,
-    ready: VecDeque<u32>,
+    ready: Vec<u32>,
+    /// A task was drawn since the batch last ended by a draw.
+    drew: bool,
 }
+
+/// Of so many draws one ends the batch.
+const ENDS: u32 = 4;
 
 pub(crate) struct Scheduler {
     tasks: RefCell<Tasks>,
@@ -132,6 +149,19 @@ pub(crate) enum Join {
     Gone,
 }
 
+/// A task as a dump sees it.
+pub(crate) struct Seen<'a> {
+    pub(crate) index: u32,
+    /// 0 of the root.
+    pub(crate) serial: u64,
+    /// Of the root it says nothing.
+    pub(crate) place: Place,
+    pub(crate) name: Option<&'a str>,
+    /// Of the root, which is not taken out to be polled, it is never `Running`.
+    pub(crate) state: State,
+    pub(crate) joiner: Option<&'a Waker>,
+}
+
 /// A finished task, out of its entry.
 pub(crate) struct Ended {
     pub(crate) task: BoxedTask,
@@ -148,7 +178,9 @@ impl Scheduler {
             first: NO_MORE,
             last: NO_MORE,
             spare: Vec::new(),
-            order: order.map(|rng| Order { rng, ready: VecDeque::new() }),
+            // `select!` draws from the same seed: were these the same numbers, some of what may happen
+            // would happen under no seed.
+            order: order.map(|rng| Order { rng: rng.split(), ready: Vec::new(), drew: false }),
             polls: Vec::new(),
             ended: 0,
         };
@@ -232,10 +264,14 @@ impl Scheduler {
         }
     }
 
-    /// How often a task was polled, where a probe has counted from the start.
+    /// How often a task was polled, this time included if it is being polled, where a probe has counted from the
+    /// start.
     #[cold]
     pub(crate) fn polls(&self, index: u32) -> u32 {
-        self.tasks.borrow().polls.get(index as usize).copied().unwrap_or(0)
+        let tasks = &*self.tasks.borrow();
+        let polls = tasks.polls.get(index as usize).copied().unwrap_or(0);
+        let is_polled = tasks.entries[index as usize].task.is_none() && index != ROOT;
+        polls.wrapping_add(u32::from(is_polled))
     }
 
     /// How many tasks have not ended, where a probe has counted from the start.
@@ -282,7 +318,7 @@ impl Scheduler {
 
     /// The next task to run, taken out of its entry.
     #[inline]
-    pub(crate) fn next<P: Probe>(&self) -> Option<Next> {
+    pub(crate) fn next(&self) -> Option<Next> {
         let tasks = &mut *self.tasks.borrow_mut();
         loop {
             let (index, entry) = tasks.dequeue()?;
@@ -294,9 +330,6 @@ impl Scheduler {
             let serial = entry.serial;
             match entry.task.take() {
                 Some(task) if entry.state & ABORTED == 0 => {
-                    if P::COUNTS {
-                        tasks.count_poll(index);
-                    }
                     return Some(Next::Poll { index, serial, task });
                 }
                 Some(task) => return Some(Next::Cancel { index, serial, task }),
@@ -308,9 +341,12 @@ impl Scheduler {
 
     /// Puts a task back that is not done. If it was aborted meanwhile, it comes up again.
     #[inline(always)]
-    pub(crate) fn put_back(&self, index: u32, task: BoxedTask) {
+    pub(crate) fn put_back<P: Probe>(&self, index: u32, task: BoxedTask) {
         let tasks = &mut *self.tasks.borrow_mut();
         tasks.entries[index as usize].put(Some(task));
+        if P::COUNTS {
+            tasks.count_poll(index);
+        }
     }
 
     /// Ends a task: its outcome waits for the join handle, or comes back if there is none. Who waits for it
@@ -435,6 +471,27 @@ impl Scheduler {
     pub(crate) fn is_pending(&self, index: u32, id: Id) -> bool {
         let tasks = &mut *self.tasks.borrow_mut();
         find(&mut tasks.entries, index, id).is_some_and(|entry| entry.state & COMPLETE == 0)
+    }
+
+    /// Shows every task that is there, and the root first. `see` must run no foreign code.
+    #[cold]
+    pub(crate) fn walk(&self, mut see: impl FnMut(Seen<'_>)) {
+        let (tasks, names) = (&*self.tasks.borrow(), &*self.names.borrow());
+        for (index, entry) in tasks.entries.iter().enumerate() {
+            let is_root = index == ROOT as usize;
+            if entry.serial == 0 && !is_root {
+                continue;
+            }
+            let named = (entry.state & NAMED != 0).then_some(index);
+            see(Seen {
+                index: index as u32,
+                serial: entry.serial,
+                place: entry.place,
+                name: named.and_then(|index| names.get(index)?.as_deref()),
+                state: entry.seen(is_root),
+                joiner: entry.joiner.as_ref(),
+            });
+        }
     }
 
     /// Whether nothing is ready to run.
@@ -590,16 +647,28 @@ impl Tasks {
     }
 
     /// Leaves of the run queue one that is drawn, and keeps the others for the next draw.
+    ///
+    /// What has come since the last draw is sorted, for its order may be the kernel's or another thread's
+    /// affair: the draw hangs on which tasks are ready, not on which of them was woken first.
+    ///
+    /// Some draws leave none, which ends the batch: if all that is ready ran before each look at the kernel, no
+    /// seed would have what comes from a socket overtake what comes from a task.
     #[cold]
     fn draw(&mut self) {
         let Some(order) = &mut self.order else { return };
+        let kept = order.ready.len();
         while self.first != NO_MORE {
-            order.ready.push_back(self.first);
+            order.ready.push(self.first);
             let next = self.entries[self.first as usize].next;
             self.first = if self.first == self.last { NO_MORE } else { next };
         }
-        order.rng.draw_to_front(&mut order.ready);
-        self.first = order.ready.pop_front().unwrap_or(NO_MORE);
+        order.ready[kept..].sort_unstable();
+        let ends = mem::take(&mut order.drew) && order.rng.below(ENDS) == 0;
+        if !ends && !order.ready.is_empty() {
+            let drawn = order.rng.below(order.ready.len() as u32);
+            self.first = order.ready.swap_remove(drawn as usize);
+            order.drew = true;
+        }
         self.last = self.first;
     }
 

@@ -122,8 +122,8 @@ impl Deadlines {
             self.note_firing(hand.real(now));
         }
         while !due.is_empty() {
-            if let Some(observer) = &core.observer {
-                observer.counters.timers_fired.add(due.len() as u64);
+            if core.observer.watches() {
+                core.shared.counters.timers_fired.add(due.len() as u64);
             }
             due.drain(..).for_each(|waker| core.wake(waker));
             self.take_due(core, now, &mut due);
@@ -146,6 +146,11 @@ impl Deadlines {
             }
             due.push(waker);
         }
+    }
+
+    /// Every deadline that has not fired, and who waits for it. `see` must run no foreign code.
+    pub(super) fn walk(&self, mut see: impl FnMut(i64, &Waker)) {
+        self.heap.borrow().iter().for_each(|(deadline, waker)| see(deadline, waker));
     }
 
     /// Everybody who waits, at the end of the runtime.

@@ -205,6 +205,12 @@ impl<V> Heap<V> {
         Some((first.key, entry.value.take()))
     }
 
+    /// Every deadline that has not fired, with its value, in no order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (i64, &V)> {
+        let slots = self.heap.iter().chain(&self.far);
+        slots.filter_map(|slot| Some((slot.deadline, self.get(slot.key)?)))
+    }
+
     /// Hands out every value. The entries stay, for their owners to remove.
     pub(crate) fn take_values(&mut self) -> Vec<V> {
         self.slab.iter_mut().filter_map(|entry| entry.value.take()).collect()
@@ -346,8 +352,8 @@ impl<V> Heap<V> {
     }
 }
 
-/// For tests/heap_model.rs, which includes this file.
-#[cfg(test)]
+/// For tests/heap_model/ and the fuzzer's target, which include this file.
+#[cfg(any(test, fuzzing))]
 #[allow(dead_code)]
 impl<V> Heap<V> {
     pub(crate) fn len(&self) -> usize {

@@ -23,6 +23,7 @@ use self::clock::Hand;
 use self::deadlines::Deadlines;
 use crate::context::{self, Current};
 use crate::core::Core;
+use crate::dump::{Due, Wait};
 use crate::sys::clock::{boottime_ns, monotonic_ns, saturating_ns};
 
 /// How often a deadline on CLOCK_BOOTTIME is looked for when the kernel gives no timerfd for it.
@@ -203,6 +204,20 @@ impl Timers {
             boottime: self.boottime.alarm(&self.clock.boottime),
             after: monotonic.and_then(|alarm| self.monotonic.alarm_after(alarm)),
         }
+    }
+
+    /// Shows every deadline that has not fired, and who waits for it. `see` must run no foreign code.
+    #[cold]
+    pub(crate) fn walk(&self, mut see: impl FnMut(Wait, &Waker)) {
+        self.walk_on::<Monotonic>(false, &mut see);
+        self.walk_on::<Boottime>(true, &mut see);
+    }
+
+    fn walk_on<K: Kind>(&self, counts_suspend: bool, see: &mut impl FnMut(Wait, &Waker)) {
+        let now = K::now(&self.clock);
+        K::deadlines(self).walk(|deadline, waker| {
+            see(Wait::Deadline { due: Due::of(deadline, now), counts_suspend }, waker);
+        });
     }
 
     /// Everybody who waits, at the end of the runtime.

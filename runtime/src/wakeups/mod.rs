@@ -15,8 +15,7 @@ mod park;
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::RawFd;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 pub(crate) use self::park::{ASLEEP_IN_EPOLL, ASLEEP_ON_FUTEX};
 
@@ -25,6 +24,9 @@ use self::park::{ParkState, Wake};
 use crate::core::Core;
 use crate::fork;
 use crate::name::{Name, RuntimeName};
+use crate::sync::{
+    AtomicBool, AtomicU32, AtomicU64, Mutex, MutexGuard, OnceLock, Ordering, StaticU32,
+};
 use crate::sys::epoll::Epoll;
 use crate::sys::eventfd::EventFd;
 use crate::sys::futex;
@@ -39,7 +41,7 @@ const BUCKETS: usize = SLOTS.ilog2() as usize + 1;
 
 static TABLE: [OnceLock<Box<[Block]>>; BUCKETS] = [const { OnceLock::new() }; BUCKETS];
 /// Slots handed out so far.
-static USED: AtomicU32 = AtomicU32::new(0);
+static USED: StaticU32 = StaticU32::new(0);
 
 /// The meeting place of a runtime and the other threads.
 pub(crate) struct Block {
@@ -63,6 +65,8 @@ struct Inbox {
     /// The runtime that takes commands now.
     owner: RuntimeName,
     commands: Vec<Command>,
+    /// Commands that are never carried out: what they hold is dropped with the runtime.
+    kept: Vec<Command>,
     /// The owner's epoll instance, once there is one.
     epoll: Option<Arc<Epoll>>,
     /// Sources that were deregistered by another thread and whose entries wait to be released, each by a
@@ -92,6 +96,7 @@ impl Block {
             inbox: Mutex::new(Inbox {
                 owner: RuntimeName::NONE,
                 commands: Vec::new(),
+                kept: Vec::new(),
                 epoll: None,
                 released: VecDeque::new(),
             }),
@@ -150,6 +155,11 @@ impl Block {
     /// Lets other threads deregister descriptors from the owner's epoll.
     pub(crate) fn publish_epoll(&self, epoll: Arc<Epoll>) {
         self.lock().epoll = Some(epoll);
+    }
+
+    /// Whether the owner sleeps, or leaves that to a host.
+    pub(crate) fn is_asleep(&self) -> bool {
+        self.park.is_asleep()
     }
 
     // What follows is the owner's part.
@@ -214,13 +224,15 @@ impl Block {
         self.lock().released.pop_front()
     }
 
-    /// Takes no more commands. What was still in the inbox comes back, to be dropped with no lock
-    /// held.
+    /// Takes no more commands. What was still in the inbox, and what it kept, comes back, to be dropped
+    /// with no lock held.
     pub(crate) fn close(&self) -> (Vec<Command>, Option<Arc<Epoll>>) {
         let mut inbox = self.lock();
         inbox.owner = RuntimeName::NONE;
         inbox.released.clear();
-        (std::mem::take(&mut inbox.commands), inbox.epoll.take())
+        let mut commands = std::mem::take(&mut inbox.commands);
+        commands.append(&mut inbox.kept);
+        (commands, inbox.epoll.take())
     }
 
     /// Frees a closed block for the next runtime, when nobody can turn this one any more.
@@ -362,6 +374,18 @@ pub(crate) fn send_with(to: RuntimeName, make: impl FnOnce() -> Command) -> bool
     }
     block.notify();
     true
+}
+
+/// Has a runtime keep something until it is dropped; it comes back if the runtime is gone.
+pub(crate) fn keep<T: Send + 'static>(at: RuntimeName, kept: T) -> Result<(), T> {
+    let Some(block) = block_of(at) else { return Err(kept) };
+    let mut inbox = block.lock();
+    if inbox.owner != at {
+        drop(inbox);
+        return Err(kept);
+    }
+    inbox.kept.push(Box::new(move |_| drop(kept)));
+    Ok(())
 }
 
 /// Deregisters an fd from a runtime of another thread, at once, so that it can be closed or given

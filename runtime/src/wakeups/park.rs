@@ -93,6 +93,11 @@ impl ParkState {
         self.0.load(Ordering::Acquire) == NOTIFIED
     }
 
+    /// Whether a sleep is announced that nobody has ended.
+    pub(crate) fn is_asleep(&self) -> bool {
+        matches!(self.0.load(Ordering::Relaxed), ASLEEP_ON_FUTEX | ASLEEP_IN_EPOLL)
+    }
+
     /// Takes the notification, for the owner, before it drains the inbox. True if there was one.
     pub(crate) fn take(&self) -> bool {
         // Acquire: of every notifier so far, since their swaps form one release sequence.

@@ -22,7 +22,7 @@ use runtime_core::epoll::{
 
 const NOW: Option<Duration> = Some(Duration::ZERO);
 /// Long enough for any machine; a wait that needs it all has failed.
-const LONG: Option<Duration> = Some(Duration::from_secs(30));
+const LONG: Option<Duration> = Some(Duration::from_secs(240));
 
 /// The tokens and flags that `epoll` reports within `timeout`.
 fn reported(epoll: &Epoll, timeout: Option<Duration>) -> Vec<(u64, Flags)> {
