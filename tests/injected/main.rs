@@ -42,7 +42,7 @@ const PIDFD: &str = "anon_inode:[pidfd]";
 const BLOCKS: i64 = 2;
 
 /// How many of a spread are chosen by the seed, beside the first call of each kind with each errno.
-const BY_SEED: usize = 1000;
+const BY_SEED: usize = 400;
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = env::args().skip(1).collect();

@@ -47,6 +47,7 @@ const fn scenario(name: &'static str, body: fn(&Runtime) -> io::Result<()>) -> S
 pub(crate) const SCENARIOS: &[Scenario] = &[
     scenario("timers", loops::timers),
     scenario("wakes", loops::wakes),
+    scenario("dumps", loops::dumps),
     scenario("blocking", loops::blocking),
     scenario("async_fd", loops::async_fd),
     scenario("teardown", loops::teardown),
