@@ -1,6 +1,7 @@
 //! Every system call fails once: at each n at which a scenario makes it, with each errno that its man page
-//! allows; and from the first on, as when something has run out. What comes of it is an error, which is a sentence, or a retry; never a panic, a hang, a spin or a
-//! leak; and the runtime does the same again as if nothing had been.
+//! allows; and from the first on, as when something has run out. What comes of it is an error, which is a
+//! sentence, or a retry; never a panic, a hang, a spin or a leak; and the runtime then does the same again as if
+//! nothing had been.
 //!
 //! A scenario runs in a process of its own, under a driver that answers each of its system calls (`seam.rs`).
 //! Which calls there are to fail is learnt from a run in which none does; `calls.rs` has what they fail with.
