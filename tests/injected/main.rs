@@ -183,6 +183,9 @@ fn many(words: &[&str]) -> ExitCode {
     let seed = env::var("FAULTS_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed = seed.unwrap_or_else(|| u64::from(std::process::id()));
     let faults = if full { all } else { spread(all, seed) };
+    if full {
+        left_out(&cleans);
+    }
     let scenarios = cleans.len();
     println!("{} faults in {scenarios} scenarios, with FAULTS_SEED={seed}", faults.len());
     let (failures, fired) = run_all(&cleans, &faults);
@@ -240,6 +243,16 @@ fn all_faults(cleans: &[Clean]) -> Vec<Chosen> {
         }
     }
     all
+}
+
+/// Says which calls are made but never fail, and why.
+fn left_out(cleans: &[Clean]) {
+    let calls: BTreeSet<_> = cleans.iter().flat_map(|clean| clean.counts.keys()).collect();
+    for call in calls {
+        if let Some(Faults::None(reason)) = calls::faults(&call.name) {
+            println!("left out: {call}: {reason}");
+        }
+    }
 }
 
 /// The first call of each kind with each errno, wherever it is made, and some others.
