@@ -24,6 +24,9 @@ impl fmt::Display for Dump {
             Extent::Gone => f.write_str("it has been dropped")?,
             Extent::OfParent => f.write_str("it stayed with the process that forked this one")?,
         }
+        if let Some(poll) = &self.under_way {
+            write!(f, "; {poll}")?;
+        }
         match self.blocking {
             0 => {}
             1 => f.write_str("; 1 blocking closure")?,
