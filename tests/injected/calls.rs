@@ -11,7 +11,7 @@ pub(crate) enum Faults {
     /// It fails with each of these.
     With(&'static [c_int]),
     /// It is not made to fail, for this reason.
-    None(#[expect(dead_code, reason = "for who reads it here")] &'static str),
+    None(&'static str),
 }
 
 use Faults::{None as Never, With};
