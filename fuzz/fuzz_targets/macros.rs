@@ -5,8 +5,10 @@
 // `proc_macro` works in a compiler only; this is the same, for anywhere.
 extern crate proc_macro2 as proc_macro;
 
+#[allow(clippy::cmp_owned, reason = "a word of `proc_macro` is compared as text")]
 #[path = "../../macros/src/expand.rs"]
 mod expand;
+#[allow(clippy::cmp_owned, reason = "a word of `proc_macro` is compared as text")]
 #[path = "../../macros/src/parse.rs"]
 mod parse;
 
