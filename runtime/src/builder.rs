@@ -136,9 +136,11 @@ impl Builder {
         self
     }
 
-    /// Draws the order of ready tasks and of `select!` branches from this seed, for tests that
-    /// repeat; by default tasks run in the order they were woken, and the branches are drawn from
-    /// an arbitrary seed.
+    /// Draws from this seed which of the ready tasks is next, when the runtime looks for events in between, and the
+    /// first branch of `select!`, for tests that repeat. By default tasks run in the order they were woken, and
+    /// the branches are drawn from an arbitrary seed.
+    ///
+    /// What repeats and what cannot: the guide's chapter on testing.
     pub fn rng_seed(&mut self, seed: u64) -> &mut Builder {
         self.rng_seed = Some(seed);
         self

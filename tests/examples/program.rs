@@ -90,7 +90,7 @@ impl Program {
     #[track_caller]
     pub(crate) fn says_at_last(&self, begin: &str) -> String {
         loop {
-            let line = self.stderr.recv_timeout(LIMIT).expect(begin);
+            let line = self.stderr.recv_timeout(limit()).expect(begin);
             if line.starts_with(begin) {
                 return line;
             }
