@@ -24,6 +24,7 @@ use tracing_subscriber::Registry;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
+use crate::support::filter::child;
 use crate::support::limited;
 
 /// A layer that writes down what it is told.
@@ -412,6 +413,70 @@ fn a_poll_that_holds_the_thread_is_an_event() {
     assert_eq!(task["name"], "\"a\"");
     assert!(task["place"].starts_with(file!()), "{task:?}");
     of("a poll held the thread, and all others waited, in nothing").unwrap();
+}
+
+#[test]
+fn a_poll_that_hangs_is_an_event_of_the_global_subscriber() {
+    assert!(child("child_hangs").success());
+}
+
+#[test]
+#[ignore = "run by a_poll_that_hangs_.., in a process of its own"]
+fn child_hangs() {
+    let log = Log::default();
+    let dispatch = Dispatch::new(Registry::default().with(log.clone()));
+    dispatcher::set_global_default(dispatch).unwrap();
+    limited(|| {
+        Builder::new().stall_threshold(Duration::from_millis(1)).build().unwrap().block_on(async {
+            let id = spawn("a", async move {
+                // It hangs until it was told of.
+                let line = "a poll holds the thread, and all others wait, in nothing";
+                let is_ours = |(told, fields): &(String, BTreeMap<_, String>)| {
+                    told == line && fields["name"] == "\"a\"" && fields["ended"] == "false"
+                };
+                while !log.lock().stalls.iter().any(is_ours) {
+                    thread::yield_now();
+                }
+            });
+            id.await.unwrap();
+        });
+    });
+}
+
+/// Panics where a task's poll would begin.
+struct PanicsOnEntry;
+
+impl<S: Subscriber> Layer<S> for PanicsOnEntry {
+    fn on_enter(&self, _id: &Id, _cx: Context<'_, S>) {
+        panic!("as it is entered, on purpose");
+    }
+}
+
+#[test]
+fn a_task_that_is_not_polled_for_a_panic_of_the_subscriber_is_no_stall() {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let tells = told.clone();
+    let mut builder = Builder::new();
+    builder.stall_threshold(Duration::from_millis(1)).on_stall(move |stall| {
+        tells.lock().unwrap().push((stall.task, stall.held));
+    });
+    let held = Duration::from_millis(50);
+    let task =
+        dispatcher::with_default(&Dispatch::new(Registry::default().with(PanicsOnEntry)), || {
+            limited(|| {
+                builder.build().unwrap().block_on(async {
+                    let task = runtime::spawn(async {});
+                    let id = task.id();
+                    // The last poll before its own, which does not come.
+                    thread::sleep(held);
+                    assert!(task.await.unwrap_err().is_panic());
+                    id
+                })
+            })
+        });
+    let told = told.lock().unwrap();
+    assert!(told.iter().any(|stall| stall.0.is_none() && stall.1 >= held), "{told:?}");
+    assert!(!told.iter().any(|stall| stall.0 == Some(task) && stall.1 >= held), "{told:?}");
 }
 
 #[test]

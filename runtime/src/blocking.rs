@@ -205,9 +205,9 @@ impl Pool {
     }
 }
 
-/// Runs foreign code that should not panic. If it does, the pool's numbers must not suffer: the panic
+/// Runs foreign code that should not panic. If it does, the thread's own work must not suffer: the panic
 /// has been reported by the hook and ends here.
-fn contain(run: impl FnOnce()) {
+pub(crate) fn contain(run: impl FnOnce()) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(run)) {
         // Leaked, because its destructor may panic as well.
         std::mem::forget::<Box<dyn Any + Send>>(payload);

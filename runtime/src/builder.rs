@@ -238,11 +238,31 @@ impl Builder {
     }
 
     /// Has every poll reported that holds the thread for as long, as all other tasks wait meanwhile. Off by
-    /// default: then no clock is read for polls.
+    /// default: then no clock is read for polls, and there is no thread for this.
+    ///
+    /// A poll is reported when it has ended, and also while it still lasts: at the threshold, and each time it
+    /// has become twice as long. That is done by a thread of the runtime's ("runtime-watchdog"), which starts
+    /// with the first `block_on` or turn, sleeps while the runtime does, and ends after it. It reports nothing
+    /// that is shorter than a millisecond; if the system refuses it, a line on standard error says so, and what is
+    /// left are the reports at the end. Time is real time, also with a paused clock. The drop of a task's future
+    /// for an abort, or with the runtime, counts as a poll.
     ///
     /// What is told goes to [`on_stall`](Builder::on_stall), else to standard error. With the feature `tracing`
     /// it is an event too, of the target `runtime::stall`, and standard error is spared if a subscriber
-    /// takes that.
+    /// takes that: the one of the runtime's thread when the poll has ended, and the global one while it lasts.
+    ///
+    /// Two reads of the clock are most of what it costs a poll.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let mut builder = runtime::Builder::new();
+    /// let runtime = builder.stall_threshold(Duration::from_millis(100)).build()?;
+    /// // On standard error, while the thread is held:
+    /// // runtime: the task "report" spawned at src/main.rs:7:42 holds the thread for 100 ms already, and all others wait
+    /// # runtime.block_on(async {});
+    /// # std::io::Result::Ok(())
+    /// ```
     ///
     /// # Panics
     ///
@@ -256,7 +276,10 @@ impl Builder {
 
     /// Called with each stall, if there is a [`stall_threshold`](Builder::stall_threshold).
     ///
-    /// It may be called on another thread than the runtime's.
+    /// It is called on the runtime's thread when the poll has ended, and on the watchdog's while it lasts: so two
+    /// calls may overlap, and the last of those that say "not ended" may come after the one that says it has. It
+    /// may do what it likes: nobody waits for it on the watchdog's thread, not even the drop of the runtime, and
+    /// a panic ends with the call.
     ///
     /// ```
     /// use std::sync::mpsc;
@@ -309,11 +332,34 @@ impl Builder {
         self
     }
 
+    /// Writes a trace of the loop to this file, for [ui.perfetto.dev](https://ui.perfetto.dev) or
+    /// `chrome://tracing`: its polls and parks, who woke whom, and each task from its spawn to its end. Only with
+    /// the feature `trace`.
+    ///
+    /// The file is made by [`build`](Builder::build), which fails if it cannot be, and is complete when the runtime is
+    /// dropped. Of a program that is killed it lacks the last moments, and still opens. If writing fails the trace ends
+    /// there, with a sentence on standard error. A second runtime of the same builder begins the file anew.
+    ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("trace-{}.json", std::process::id()));
+    /// let runtime = runtime::Builder::new().trace(&path).build()?;
+    /// runtime.block_on(async { runtime::spawn(async {}).await.unwrap() });
+    /// drop(runtime);
+    /// assert!(std::fs::read_to_string(&path)?.contains("block_on"));
+    /// # std::fs::remove_file(path)?;
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[cfg(feature = "trace")]
+    pub fn trace(&mut self, path: impl Into<std::path::PathBuf>) -> &mut Builder {
+        self.wishes.trace = Some(path.into());
+        self
+    }
+
     /// Makes the runtime. It makes no system call: descriptors and threads come with the first use.
     ///
     /// # Errors
     ///
-    /// None today; a `Result` as tokio's.
+    /// None without the feature `trace`; with it when the file of a trace cannot be made.
     ///
     /// # Panics
     ///
@@ -341,9 +387,10 @@ impl Builder {
             auto_advance: self.auto_advance,
             spin: self.spin,
         };
-        let observer = Observer::new(&self.wishes);
+        let observer = Observer::new(&self.wishes)?;
         let counters = Counters::new(observer.watches());
-        let shared = Arc::new(Shared { name, block, pool, counters });
+        let watch = observer.watch();
+        let shared = Arc::new(Shared { name, block, pool, counters, watch });
         Ok(Runtime::of(Core::new(options, observer, shared, clock_stands)))
     }
 }

@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use crate::blocking::Pool;
 use crate::context::{self, Current, Entered};
 use crate::name::RuntimeName;
-use crate::observe::Counters;
+use crate::observe::{Counters, Watch};
 use crate::runtime;
 use crate::sync::{Condvar, Mutex};
 use crate::task::cell::NewTask;
@@ -25,6 +25,8 @@ pub(crate) struct Shared {
     pub(crate) pool: Arc<Pool>,
     /// What a runtime has counted that does.
     pub(crate) counters: Counters,
+    /// Which poll is under way, of a runtime that times them.
+    pub(crate) watch: Option<Arc<Watch>>,
 }
 
 /// A reference to a runtime that may go to other threads, and may outlive it.

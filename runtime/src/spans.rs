@@ -128,14 +128,19 @@ mod on {
         }
     }
 
-    /// Tells of a stall, in the span of the task if that is entered; false if the subscriber does not want it.
+    /// Tells this thread's subscriber of a stall, in the span of the task if that is entered; false if it does not
+    /// want it.
     pub(crate) fn report_stall(stall: &Stall) -> bool {
         let wanted = enabled!(target: STALLS, Level::WARN);
         if wanted {
             let id = stall.task.map(Id::serial);
             let (name, place) = (stall.name.as_deref(), stall.place.map(display));
             let (held_ms, ended) = (stall.held.as_millis() as u64, stall.ended);
-            warn!(target: STALLS, id, name, place, held_ms, ended, "a poll held the thread, and all others waited");
+            let what = match ended {
+                true => "a poll held the thread, and all others waited",
+                false => "a poll holds the thread, and all others wait",
+            };
+            warn!(target: STALLS, id, name, place, held_ms, ended, "{what}");
         }
         wanted
     }

@@ -11,7 +11,7 @@ use crate::context;
 use crate::coop;
 use crate::core::Core;
 use crate::name::Name;
-use crate::observe::{Probe, Unwatched, Watched};
+use crate::observe::{Probe, Step, Unwatched, Watched};
 use crate::sys::clock::{monotonic_ns, saturating_ns};
 use crate::task::cell::BoxedTask;
 use crate::task::scheduler::{Next, ROOT};
@@ -74,7 +74,10 @@ impl Core {
         let _busy = self.shared.counters.busy.scope();
         match self.observer.is_timed() {
             false => self.run_probed(Watched::<false>, root),
-            true => self.run_probed(Watched::<true>, root),
+            true => {
+                let _runs = self.observer.runs(self);
+                self.run_probed(Watched::<true>, root);
+            }
         }
     }
 
@@ -97,10 +100,12 @@ impl Core {
         probe.turn_begins(self);
         self.check_own_process()?;
         self.take_inbox();
+        probe.stepped(self, Step::Inbox);
         let (flow, _polled) = self.run_batch(probe, root);
         if flow.is_continue() {
             self.look_or_sleep(probe, None)?;
             self.timers.fire(self);
+            probe.stepped(self, Step::Timers);
         }
         Ok(())
     }
@@ -120,7 +125,10 @@ impl Core {
         let _busy = self.shared.counters.busy.scope();
         match self.observer.is_timed() {
             false => self.turn_probed_for_host(Watched::<false>, limit),
-            true => self.turn_probed_for_host(Watched::<true>, limit),
+            true => {
+                let _runs = self.observer.runs(self);
+                self.turn_probed_for_host(Watched::<true>, limit)
+            }
         }
     }
 
@@ -134,7 +142,9 @@ impl Core {
         self.check_own_process()?;
         let events = self.look_or_sleep(probe, limit)?;
         self.timers.fire(self);
+        probe.stepped(self, Step::Timers);
         self.take_inbox();
+        probe.stepped(self, Step::Inbox);
         // Somebody may still wake the root of a `block_on` that is over.
         let mut nobody = |_: &mut Context<'_>| Poll::Pending;
         let (_flow, polled) = self.run_batch(probe, &mut Root::new(&mut nobody));
@@ -209,7 +219,10 @@ impl Core {
                         probe.poll_ends(self, index);
                         self.fail_task(index, task, Failure::Panicked(panic));
                     }
-                    None => resume_unwind(panic),
+                    None => {
+                        probe.poll_ends(self, ROOT);
+                        resume_unwind(panic)
+                    }
                 },
             }
         };
@@ -258,7 +271,7 @@ impl Core {
     fn poll_root<P: Probe>(&self, probe: P, root: &mut Root<'_>) {
         let waker = waker::of(Name::new(self.name, ROOT));
         context::begin_poll(0, coop::BUDGET);
-        probe.poll_begins(self, ROOT);
+        probe.poll_begins(self, ROOT, 0);
         root.done = (root.poll)(&mut Context::from_waker(&waker)).is_ready();
         probe.poll_ends(self, ROOT);
     }
@@ -273,6 +286,7 @@ impl Core {
             self.park(probe, limit)?
         };
         probe.looked(self, events);
+        probe.stepped(self, Step::Events);
         Ok(events)
     }
 

@@ -23,6 +23,7 @@ mod metrics;
 mod panics_in_tasks;
 mod pipe;
 mod reactor;
+mod stalls;
 mod task;
 mod task_local;
 mod tcp;

@@ -77,6 +77,7 @@ impl Handle {
             }
             Err(mpsc::RecvTimeoutError::Timeout) => Dump {
                 blocking: pool.in_flight(),
+                under_way: self.poll_under_way(),
                 ..Dump::without_tasks(self.id(), Extent::NoAnswer { was_asleep })
             },
         }

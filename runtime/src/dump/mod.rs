@@ -64,6 +64,7 @@ use std::time::Duration;
 pub use crate::sys::socket::{Address, Socket};
 
 use crate::handle::Id;
+use crate::observe::Stall;
 use crate::reactor::Interest;
 use crate::signal::unix::SignalKind;
 use crate::task;
@@ -108,6 +109,9 @@ pub struct Dump {
     pub blocking: usize,
     /// Whether its clock is [paused](crate::time::pause): deadlines come when it is moved.
     pub is_clock_paused: bool,
+    /// Of a runtime that has not answered: the poll that is under way, where polls are timed
+    /// ([`Builder::stall_threshold`](crate::Builder::stall_threshold)).
+    pub under_way: Option<Stall>,
 }
 
 /// How much a [`Dump`] could say; its [`extent`](Dump::extent).
@@ -265,6 +269,7 @@ impl Dump {
             idle: Vec::new(),
             blocking: 0,
             is_clock_paused: false,
+            under_way: None,
         }
     }
 }

@@ -6,7 +6,12 @@
 mod ages;
 mod metrics;
 mod stalls;
+mod trace;
+mod watch;
+mod watchdog;
 
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +20,10 @@ pub use self::stalls::Stall;
 
 use self::ages::Ages;
 pub(crate) use self::metrics::Counters;
-use self::stalls::Stalls;
+use self::stalls::{OnStall, Stalls};
+use self::trace::Trace;
+pub(crate) use self::trace::{Queued, Step};
+pub(crate) use self::watch::Watch;
 use crate::core::Core;
 use crate::task::Id;
 
@@ -32,8 +40,9 @@ pub(crate) trait Probe: Copy {
     /// A task is to be polled, or the future of `block_on`, which is at [`ROOT`].
     ///
     /// [`ROOT`]: crate::task::scheduler::ROOT
-    fn poll_begins(self, core: &Core, index: u32);
+    fn poll_begins(self, core: &Core, index: u32, serial: u64);
 
+    /// It has been, also if it panicked; a panic may also have come before it began.
     fn poll_ends(self, core: &Core, index: u32);
 
     /// The task's entry is still there.
@@ -41,6 +50,9 @@ pub(crate) trait Probe: Copy {
 
     /// A look at the kernel, or a sleep in it, has brought so many events.
     fn looked(self, core: &Core, events: usize);
+
+    /// A step besides polls and parks is over, and did so much.
+    fn stepped(self, core: &Core, step: Step);
 
     /// There is nothing to do. Runs foreign code, which may change that.
     fn parks(self, core: &Core);
@@ -62,7 +74,7 @@ impl Probe for Unwatched {
     fn polled(self, _core: &Core, _polls: u32) {}
 
     #[inline(always)]
-    fn poll_begins(self, _core: &Core, _index: u32) {}
+    fn poll_begins(self, _core: &Core, _index: u32, _serial: u64) {}
 
     #[inline(always)]
     fn poll_ends(self, _core: &Core, _index: u32) {}
@@ -72,6 +84,9 @@ impl Probe for Unwatched {
 
     #[inline(always)]
     fn looked(self, _core: &Core, _events: usize) {}
+
+    #[inline(always)]
+    fn stepped(self, _core: &Core, _step: Step) {}
 
     #[inline(always)]
     fn parks(self, _core: &Core) {}
@@ -102,22 +117,22 @@ impl<const TIMED: bool> Probe for Watched<TIMED> {
     }
 
     #[inline(always)]
-    fn poll_begins(self, core: &Core, index: u32) {
+    fn poll_begins(self, core: &Core, index: u32, serial: u64) {
         if TIMED {
-            core.observer.stalls().poll_begins(core, index);
+            core.observer.poll_begins(core, index, serial);
         }
     }
 
     #[inline(always)]
     fn poll_ends(self, core: &Core, index: u32) {
         if TIMED {
-            core.observer.stalls().poll_ends(core, index);
+            core.observer.poll_ends(core, index);
         }
     }
 
     #[inline(always)]
     fn task_ends(self, core: &Core, index: u32) {
-        core.scheduler.note_end(index);
+        core.observer.task_ends(core, index);
     }
 
     #[inline(always)]
@@ -126,15 +141,30 @@ impl<const TIMED: bool> Probe for Watched<TIMED> {
     }
 
     #[inline(always)]
+    fn stepped(self, core: &Core, step: Step) {
+        if TIMED {
+            core.observer.traced(|trace| trace.step(core, step));
+        }
+    }
+
+    #[inline(always)]
     fn parks(self, core: &Core) {
         core.observer.call(core, |told| &told.on_park);
         core.shared.counters.parks.add(1);
         core.shared.counters.busy.ends();
+        if TIMED {
+            core.observer.traced(Trace::parks);
+            core.observer.rests();
+        }
     }
 
     #[inline(always)]
     fn unparks(self, core: &Core) {
         core.shared.counters.busy.begins();
+        if TIMED {
+            core.observer.goes_on(core);
+            core.observer.traced(|trace| trace.unparks(core));
+        }
         core.observer.call(core, |told| &told.on_unpark);
     }
 }
@@ -149,7 +179,9 @@ pub(crate) struct Wishes {
     pub(crate) on_park: Hook,
     pub(crate) on_unpark: Hook,
     pub(crate) stall_threshold: Option<Duration>,
-    pub(crate) on_stall: Hook<dyn Fn(&Stall) + Send + Sync>,
+    pub(crate) on_stall: OnStall,
+    /// Where to, with the feature.
+    pub(crate) trace: Option<PathBuf>,
 }
 
 /// How a runtime is watched, and what was noted besides the counters.
@@ -167,15 +199,17 @@ struct Told {
     on_park: Hook,
     on_unpark: Hook,
     stalls: Option<Stalls>,
+    trace: Option<Trace>,
 }
 
 impl Observer {
     #[inline]
-    pub(crate) fn new(wishes: &Wishes) -> Observer {
-        let Wishes { metrics, on_park, on_unpark, stall_threshold, .. } = wishes;
-        let tells = on_park.is_some() || on_unpark.is_some() || stall_threshold.is_some();
-        let told = tells.then(|| Told::new(wishes.clone()));
-        Observer { watches: *metrics || tells, ages: Ages::new(), told }
+    pub(crate) fn new(wishes: &Wishes) -> io::Result<Observer> {
+        let Wishes { metrics, on_park, on_unpark, stall_threshold, trace, .. } = wishes;
+        let hooked = on_park.is_some() || on_unpark.is_some();
+        let tells = hooked || stall_threshold.is_some() || trace.is_some();
+        let told = if tells { Some(Told::new(wishes.clone())?) } else { None };
+        Ok(Observer { watches: *metrics || tells, ages: Ages::new(), told })
     }
 
     #[inline]
@@ -185,12 +219,71 @@ impl Observer {
 
     /// Whether polls are timed.
     pub(crate) fn is_timed(&self) -> bool {
-        self.told.as_ref().is_some_and(|told| told.stalls.is_some())
+        self.told.as_ref().is_some_and(|told| told.stalls.is_some() || told.trace.is_some())
     }
 
-    fn stalls(&self) -> &Stalls {
-        let stalls = self.told.as_ref().and_then(|told| told.stalls.as_ref());
-        stalls.expect("polls are timed for stalls alone")
+    #[inline]
+    fn find_stalls(&self) -> Option<&Stalls> {
+        self.told.as_ref().and_then(|told| told.stalls.as_ref())
+    }
+
+    /// What other threads see of its polls, if they are timed.
+    #[inline]
+    pub(crate) fn watch(&self) -> Option<Arc<Watch>> {
+        self.find_stalls().map(Stalls::watch)
+    }
+
+    /// The loop of a runtime whose polls are timed runs until what comes back is dropped, but for its parks.
+    pub(crate) fn runs(&self, core: &Core) -> impl Drop {
+        struct Rests<'a>(&'a Observer);
+        impl Drop for Rests<'_> {
+            fn drop(&mut self) {
+                self.0.rests();
+            }
+        }
+        self.goes_on(core);
+        self.traced(|trace| trace.begins(core));
+        Rests(self)
+    }
+
+    fn rests(&self) {
+        if let Some(stalls) = self.find_stalls() {
+            stalls.rests();
+        }
+    }
+
+    fn goes_on(&self, core: &Core) {
+        if let Some(stalls) = self.find_stalls() {
+            stalls.runs(core);
+        }
+    }
+
+    fn poll_begins(&self, core: &Core, index: u32, serial: u64) {
+        if let Some(stalls) = self.find_stalls() {
+            stalls.poll_begins(core, index, serial);
+        }
+        self.traced(Trace::poll_begins);
+    }
+
+    fn poll_ends(&self, core: &Core, index: u32) {
+        self.traced(|trace| trace.poll_ends(core, index));
+        if let Some(stalls) = self.find_stalls() {
+            stalls.poll_ends(core, index);
+        }
+    }
+
+    /// The task's entry is still there.
+    #[inline(always)]
+    pub(crate) fn task_ends(&self, core: &Core, index: u32) {
+        core.scheduler.note_end(index);
+        self.traced(|trace| trace.task_ends(index));
+    }
+
+    #[inline(always)]
+    fn traced(&self, note: impl FnOnce(&Trace)) {
+        if let Some(trace) = self.told.as_ref().and_then(|told| told.trace.as_ref()) {
+            note(trace);
+        }
     }
 
     #[inline]
@@ -203,10 +296,11 @@ impl Observer {
 
 impl Told {
     #[cold]
-    fn new(wishes: Wishes) -> Box<Told> {
-        let Wishes { on_park, on_unpark, stall_threshold, on_stall, .. } = wishes;
+    fn new(wishes: Wishes) -> io::Result<Box<Told>> {
+        let Wishes { on_park, on_unpark, stall_threshold, on_stall, trace, .. } = wishes;
         let stalls = stall_threshold.map(|threshold| Stalls::new(threshold, on_stall));
-        Box::new(Told { on_park, on_unpark, stalls })
+        let trace = trace.map(|path| Trace::create(&path)).transpose()?;
+        Ok(Box::new(Told { on_park, on_unpark, stalls, trace }))
     }
 }
 
@@ -217,6 +311,15 @@ impl Core {
         self.scheduler.note_from_elsewhere();
         if self.observer.watches {
             self.observer.ages.note_from_elsewhere(index, id.serial());
+        }
+    }
+
+    /// Runs what drops a task's future, which may hold the thread as a poll may.
+    #[cold]
+    pub(crate) fn watch_drop<R>(&self, index: u32, drop: impl FnOnce() -> R) -> R {
+        match self.observer.find_stalls() {
+            Some(stalls) => stalls.around(self, index, drop),
+            None => drop(),
         }
     }
 

@@ -204,7 +204,7 @@ impl Core {
         let waker = waker::of(Name::new(self.name, index));
         context::begin_poll(serial, coop::BUDGET);
         let _entered = self.spans.enter(index);
-        probe.poll_begins(self, index);
+        probe.poll_begins(self, index, serial);
         let polled = task.as_mut().poll(&mut Context::from_waker(&waker));
         probe.poll_ends(self, index);
         polled
@@ -220,10 +220,12 @@ impl Core {
     /// Drops the future and ends the task with `failure`, or with the panic of that drop.
     #[cold]
     pub(crate) fn fail_task(&self, index: u32, mut task: BoxedTask, failure: Failure) {
-        let dropped = catch_unwind(AssertUnwindSafe(|| {
-            let _entered = self.spans.enter(index);
-            task.as_mut().fail(failure);
-        }));
+        let dropped = self.watch_drop(index, || {
+            catch_unwind(AssertUnwindSafe(|| {
+                let _entered = self.spans.enter(index);
+                task.as_mut().fail(failure);
+            }))
+        });
         if let Err(payload) = dropped {
             // The future is gone all the same and the first failure kept; the later panic wins
             // only over a cancellation, which says less.
@@ -236,7 +238,7 @@ impl Core {
             }
         }
         if self.observer.watches() {
-            self.scheduler.note_end(index);
+            self.observer.task_ends(self, index);
         }
         self.end_task(Unwatched, index, task);
     }
