@@ -498,12 +498,13 @@ fn the_childs_runtime_takes_on_what_the_parents_has_registered() {
     limited(|| {
         let runtime = Runtime::new().expect("a runtime");
         let (a, mut b) = socket_pair();
-        let mut nap = runtime.block_on(async {
+        let mut nap = None;
+        runtime.block_on(async {
             assert!(poll_once(pin!(a.readable())).is_pending(), "registered");
-            let nap = begun(Duration::from_millis(2), Waker::noop());
+            nap = Some(begun(Duration::from_millis(2), Waker::noop()));
             sleep(Duration::from_micros(1)).await;
-            nap
         });
+        let mut nap = nap.expect("it was begun");
         assert_fine(in_child(|| {
             runtime::after_fork();
             runtime::block_on(async {
