@@ -394,15 +394,15 @@ fn a_runtime_goes_with_disturbing_wakers_in_it() {
         let mut task = runtime.spawn(pending::<()>());
         let (a, _b) = socket_pair();
         let mut readable = Box::pin(a.readable());
-        let nap = runtime.block_on(async {
+        let mut nap = None;
+        runtime.block_on(async {
             let waker = disturbing(Waker::noop().clone());
             let cx = &mut Context::from_waker(&waker);
             assert!(Pin::new(&mut task).poll(cx).is_pending());
             VICTIMS.set((0..8).map(|_| a_waited_for_socket()).collect());
             assert!(readable.as_mut().poll(cx).is_pending());
-            let mut nap = Box::pin(sleep(Duration::from_secs(3600)));
+            let nap = nap.insert(Box::pin(sleep(Duration::from_secs(3600))));
             assert!(nap.as_mut().poll(cx).is_pending());
-            nap
         });
         drop(runtime);
         // What was waited for goes after what it was waited on with.
