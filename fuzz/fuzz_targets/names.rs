@@ -21,6 +21,7 @@ use std::thread;
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
+use runtime::dump::State;
 use runtime::io::Source;
 use runtime::task::{AbortHandle, JoinError};
 use runtime::{JoinHandle, Runtime, UnhandledPanic};
@@ -405,7 +406,12 @@ impl World {
                     self.act(cx);
                 }
             }
-            _ => {}
+            _ => {
+                // Whatever this thread is in the midst of.
+                if let Some(live) = self.live(self.draw(RUNTIMES as u8)) {
+                    assert!(!live.runtime.dump().to_string().is_empty());
+                }
+            }
         }
         self.depth.set(self.depth.get() - 1);
     }
@@ -680,6 +686,9 @@ impl World {
             let registered = sockets.iter().filter(|socket| socket.runtime == live.serial).count();
             let metrics = live.runtime.metrics();
             assert_eq!((metrics.tasks_alive, metrics.fds_registered), (alive, registered));
+            let dump = live.runtime.dump();
+            let shown = dump.tasks.iter().filter(|task| task.state != State::Complete).count();
+            assert_eq!(shown, alive, "{dump}");
         }
         let ended: Vec<bool> = known.tasks.iter().map(|task| task.end.is_some()).collect();
         let torn = known.torn.clone();

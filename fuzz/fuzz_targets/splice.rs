@@ -32,11 +32,11 @@ fn expected(way: usize) -> &'static [u8] {
 }
 
 /// Fed in one run at most, either way.
-const MOST: usize = 600_000;
+const MOST: usize = 400_000;
 /// What a copy that is dropped may lose.
 const IN_FLIGHT: usize = 65_536;
 /// Turns of a millisecond in which nothing happens, until it is a hang: counted, as a busy machine has fewer.
-const PATIENCE: usize = 3_000;
+const PATIENCE: usize = 10_000;
 
 /// An end that the copier has.
 enum Near {
@@ -227,7 +227,7 @@ fn pair(input: &mut Unstructured<'_>, direction: Direction) -> Result<(Near, Far
         }
         2 => {
             let (near, far) = StdUnixStream::pair().unwrap();
-            let most = *input.choose(&[1_000, 1, 8192, 10_000, 65_536])?;
+            let most = *input.choose(&[1_000, 17, 8192, 10_000, 65_536])?;
             (Near::Chopped(Chopped { fd: Fd::new(near), most }), Far::new(far, false, false))
         }
         _ => {
@@ -383,11 +383,18 @@ impl World {
 
     /// Turns and drains until `done`. Nothing may stand still before.
     fn settle(&mut self, what: &str, done: impl Fn(&World) -> bool) {
+        self.turn_until(what, self.ways.len(), done);
+    }
+
+    /// As `settle`, and drains so many of the ways.
+    fn turn_until(&mut self, what: &str, drains: usize, done: impl Fn(&World) -> bool) {
         let mut idle = 0;
         while !done(self) {
             let turn = self.runtime.turn(Some(Duration::from_millis(1))).unwrap();
-            let drained =
-                (0..self.ways.len()).fold(false, |any, way| self.drain(way, 65_536) || any);
+            let mut drained = false;
+            for way in 0..drains {
+                drained |= self.drain(way, 65_536);
+            }
             idle = if turn.tasks_polled() > 0 || drained { 0 } else { idle + 1 };
             assert!(idle < PATIENCE, "{what}: it hangs, at {:?}", self.places());
         }
@@ -403,6 +410,10 @@ impl World {
         if self.ways.len() == 2 && !self.is_broken() {
             self.close(0);
             self.settle("a half-close", |world| world.ways[0].heard);
+        }
+        if self.cut {
+            // It is noticed also while the writer takes nothing.
+            self.turn_until("a reset", 0, |world| world.task.is_finished());
         }
         (0..self.ways.len()).for_each(|way| self.close(way));
         self.settle("an end", |world| world.task.is_finished());
