@@ -243,11 +243,11 @@ fn child_forks() {
                 // It hangs in the parent's task, and drops others of it.
                 thread::sleep(3 * MS);
                 others.into_iter().for_each(|task| task.abort());
+                runtime::after_fork();
                 let of_parent = std::panic::catch_unwind(|| fresh.block_on(async {}));
                 assert!(of_parent.is_err());
-                drop(fresh);
                 assert_eq!(threads(), 1);
-                runtime::after_fork();
+                drop(fresh);
                 // One of its own has.
                 timed(MS).block_on(async { assert_eq!(threads(), 2) });
             }));
@@ -279,7 +279,7 @@ fn child_forks_within_a_poll() {
         })
         .build()
         .unwrap();
-    runtime.spawn(async {
+    let first = runtime.spawn(async {
         // SAFETY: the process has no lock that its child could want.
         let child = unsafe { libc::fork() };
         if child == 0 {
@@ -298,7 +298,10 @@ fn child_forks_within_a_poll() {
             unsafe { libc::_exit(0) };
         }
     });
-    runtime.block_on(next).unwrap();
+    runtime.block_on(async {
+        first.await.unwrap();
+        next.await.unwrap();
+    });
 }
 
 #[test]
