@@ -20,8 +20,12 @@
 //!     for something else: a channel, a lock, a set of tasks, a blocking closure
 //! ```
 //!
-//! With `-- --hang` a fifth task never returns from a poll, and holds up everybody. It is told of while it does, and
-//! the dump of Ctrl-\ names it. (Ctrl-C ends that one as well: it does not get as far as to listen.)
+//! With `-- --hang` a fifth task does not return from a poll, and holds up everybody. That is told of while it lasts,
+//! and the dump of Ctrl-\ names it too:
+//!
+//! ```text
+//! runtime 0.1: no answer: the task "hog" spawned at examples/stuck.rs:76:22 holds the thread for 2431 ms already, and all others wait
+//! ```
 
 use std::env;
 use std::io;

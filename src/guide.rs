@@ -10,6 +10,7 @@
 //! - [`one_thread`]: what may be shared, what must not take long, and `Send`.
 //! - [`cancellation`]: timeouts, aborts, and what a dropped future loses.
 //! - [`testing`]: a clock that jumps, and orders that repeat.
+//! - [`seeing_inside`]: when it hangs, is slow, or never rests.
 //! - [`libraries`]: what to use for channels, locks, HTTP, TLS, databases.
 //! - [`when_not`]: when to use something else.
 //!
@@ -35,6 +36,9 @@ pub mod from_tokio {}
 pub mod libraries {}
 #[doc = include_str!("../docs/one_thread.md")]
 pub mod one_thread {}
+#[doc = include_str!("../docs/seeing_inside.md")]
+#[doc = include_str!("../docs/trace.svg")]
+pub mod seeing_inside {}
 #[doc = include_str!("../docs/testing.md")]
 pub mod testing {}
 #[doc = include_str!("../docs/when_not.md")]

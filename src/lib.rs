@@ -65,6 +65,7 @@
 //!   ([`Builder::stall_threshold`]) is one at the level `WARN`, of the target `runtime::stall`, with the fields
 //!   `held_ms` and `ended` besides. Without a subscriber all this costs some instructions a poll, and without the
 //!   feature nothing.
+//! - `trace`: a trace of the loop for Perfetto and Chrome, by [`Builder::trace`].
 //! - `full`: all of them.
 
 #![forbid(unsafe_code)]

@@ -17,7 +17,7 @@ use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use proc_macro2::{Delimiter, Group, Ident, Literal, Punct, Spacing, Span};
 use proc_macro2::{TokenStream, TokenTree};
-use syn::{AttrStyle, ItemFn, ReturnType, Stmt};
+use syn::{AttrStyle, ItemFn, ReturnType, Stmt, Type};
 
 /// What stands before `fn`.
 const HEADS: [&str; 10] = [
@@ -67,7 +67,7 @@ const BODIES: [&str; 8] = [
     "{ where_!(fn async impl); }",
     ";",
 ];
-const OPTIONS: [&str; 24] = [
+const OPTIONS: [&str; 29] = [
     "",
     "start_paused = true",
     "start_paused = false,",
@@ -82,7 +82,12 @@ const OPTIONS: [&str; 24] = [
     "crate = \"crate::a\"",
     "flavor = \"current_thread\", crate = self",
     "flavor = \"local\"",
+    "auto_advance = false, start_paused = true",
+    "seeds = 200",
+    "crate = seed, seeds = 0x_1,",
     // What is refused.
+    "seeds = 0",
+    "seed = 7, seeds = 200",
     "seed = -1",
     "seed = 1, seed = 2",
     "worker_threads = 4",
@@ -95,8 +100,8 @@ const OPTIONS: [&str; 24] = [
     "crate = \"a::'\"",
 ];
 /// What of `OPTIONS` is right.
-const RIGHT: usize = 14;
-const WORDS: [&str; 22] = [
+const RIGHT: usize = 17;
+const WORDS: [&str; 25] = [
     "fn",
     "async",
     "pub",
@@ -108,6 +113,9 @@ const WORDS: [&str; 22] = [
     "crate",
     "start_paused",
     "seed",
+    "seeds",
+    "auto_advance",
+    "should_panic",
     "unhandled_panic",
     "flavor",
     "worker_threads",
@@ -293,25 +301,37 @@ fn last_brace(tokens: TokenStream) -> Option<String> {
     }
 }
 
-/// The body within `.block_on(async { .. { BODY } })`, wherever that is.
-fn body_within(tokens: TokenStream) -> Option<String> {
-    let mut before = None;
-    for token in tokens {
-        if let TokenTree::Group(group) = token {
-            if before.take().is_some_and(|word: String| word == "block_on") {
-                let TokenTree::Group(block) = group.stream().into_iter().last()? else {
-                    return None;
-                };
-                return last_brace(block.stream());
-            }
-            if let Some(body) = body_within(group.stream()) {
-                return Some(body);
-            }
-        } else {
-            before = Some(token.to_string());
+/// The body within `::runtime::__private::built(..).block_on(async { .. { BODY } })`, which a test with seeds
+/// has within `::runtime::__private::test_seeds(.., |seed| ..)`.
+fn body_within(function: TokenStream, seeded: bool) -> Option<String> {
+    let TokenTree::Group(mut braces) = function.into_iter().last()? else { return None };
+    if seeded {
+        let TokenTree::Group(closure) = braces.stream().into_iter().last()? else { return None };
+        braces = closure;
+    }
+    let TokenTree::Group(arguments) = braces.stream().into_iter().last()? else { return None };
+    let TokenTree::Group(block) = arguments.stream().into_iter().last()? else { return None };
+    last_brace(block.stream())
+}
+
+/// Whether an option has one of these names.
+fn has_option(options: &TokenStream, names: &[&str]) -> bool {
+    let tokens = Vec::from_iter(options.clone().into_iter().map(|token| token.to_string()));
+    tokens.windows(2).any(|pair| names.contains(&&*pair[0]) && pair[1] == "=")
+}
+
+fn returns_nothing(output: &ReturnType) -> bool {
+    fn is_unit(output: &Type) -> bool {
+        match output {
+            Type::Group(group) => is_unit(&group.elem),
+            Type::Tuple(tuple) => tuple.elems.is_empty(),
+            _ => false,
         }
     }
-    None
+    match output {
+        ReturnType::Default => true,
+        ReturnType::Type(_, output) => is_unit(output),
+    }
 }
 
 fn signature(function: &ItemFn) -> impl PartialEq + std::fmt::Debug {
@@ -331,8 +351,8 @@ fn expand(kind: Kind, options: TokenStream, item: TokenStream) -> (Vec<String>, 
 }
 
 fn check(kind: Kind, options: TokenStream, right: bool, item: TokenStream) {
-    let (errors, out) = expand(kind, options, item.clone());
-    let Ok(given) = syn::parse2::<ItemFn>(item.clone()) else { return };
+    let (errors, out) = expand(kind, options.clone(), item.clone());
+    let Ok(mut given) = syn::parse2::<ItemFn>(item.clone()) else { return };
 
     // A function as Rust has it: there is a reason if it is refused.
     let is_test = kind == Kind::Test;
@@ -341,13 +361,16 @@ fn check(kind: Kind, options: TokenStream, right: bool, item: TokenStream) {
     let refused = given.sig.asyncness.is_none()
         || with_arguments && (is_test || given.sig.ident == "main")
         || given.attrs.iter().any(marked);
+    let seeded = is_test && has_option(&options, &["seed", "seeds"]);
+    let should_panic =
+        given.attrs.iter().any(|attribute| attribute.path().is_ident("should_panic"));
+    let unfit = !is_test && has_option(&options, &["seeds"])
+        || seeded && should_panic && !returns_nothing(&given.sig.output);
     if errors.is_empty() {
+        assert!(!unfit, "it should have been refused: {options} for {item}");
         assert!(!refused, "it should have been refused: {item}");
     } else {
-        let should_panic = |attribute: &syn::Attribute| attribute.path().is_ident("should_panic");
-        // With a seed it returns nothing.
-        let may_clash = is_test && given.attrs.iter().any(should_panic);
-        assert!(refused || may_clash || !right, "{errors:?} for {item}");
+        assert!(refused || unfit || !right, "{errors:?} for {item}");
     }
     if given.sig.asyncness.is_none() {
         assert_eq!(text(out), text(item), "what is refused is kept");
@@ -363,19 +386,19 @@ fn check(kind: Kind, options: TokenStream, right: bool, item: TokenStream) {
     if refused {
         return;
     }
-    let mut expected = given.clone();
-    if is_test && text(out.clone()).contains("test_seeds") {
-        // A seeded test looks itself at what the body returns.
-        expected.sig.output = ReturnType::Default;
+    // Who runs a test with seeds looks at what it returned. If an option was refused, it is made without.
+    let seeded = seeded && errors.is_empty();
+    if seeded {
+        given.sig.output = ReturnType::Default;
     }
-    assert_eq!(signature(&made), signature(&expected), "{out}");
+    assert_eq!(signature(&made), signature(&given), "{out}");
     // Those within the body stay there.
     let outer = |function: &ItemFn| {
         function.attrs.iter().filter(|attribute| attribute.style == AttrStyle::Outer).count()
     };
     assert_eq!(outer(&made), outer(&given) + usize::from(is_test));
     assert!(matches!(made.block.stmts[..], [Stmt::Expr(_, None)]), "{out}");
-    assert_eq!(body_within(out.clone()), last_brace(item), "{out}");
+    assert_eq!(body_within(out.clone(), seeded), last_brace(item), "{out}");
 }
 
 fn play(input: &mut Unstructured<'_>) -> Result<()> {

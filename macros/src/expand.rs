@@ -2,7 +2,7 @@
 
 use proc_macro::{Delimiter, Group, Ident, Literal, Span, TokenStream, TokenTree};
 
-use crate::parse::{Error, Function, Options};
+use crate::parse::{Error, Function, Options, open};
 
 /// Which attribute is being expanded.
 #[derive(Clone, Copy, PartialEq)]
@@ -81,8 +81,7 @@ fn fit(kind: Kind, options: Options, function: &Function) -> Result<Options, Err
         }
     }
     let seeded = options.seed.is_some() || options.seeds.is_some();
-    let returns = function.output.as_ref().is_some_and(|output| output.to_string() != "()");
-    if kind == Kind::Test && seeded && returns {
+    if kind == Kind::Test && seeded && !returns_nothing(function) {
         if let Some(attribute) = bracketed(&function.head, "should_panic") {
             let message =
                 "a test that should panic returns nothing: an error would pass for the panic";
@@ -90,6 +89,17 @@ fn fit(kind: Kind, options: Options, function: &Function) -> Result<Options, Err
         }
     }
     Ok(options)
+}
+
+fn returns_nothing(function: &Function) -> bool {
+    let Some(output) = function.output.clone() else { return true };
+    let output: Vec<_> = output.into_iter().flat_map(open).collect();
+    match &output[..] {
+        [TokenTree::Group(unit)] => {
+            unit.delimiter() == Delimiter::Parenthesis && unit.stream().is_empty()
+        }
+        _ => false,
+    }
 }
 
 /// An attribute of this name, in its brackets.

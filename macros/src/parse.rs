@@ -295,7 +295,7 @@ fn is_punct(token: &TokenTree, character: char) -> bool {
 }
 
 /// What stands in an invisible group, which is how another macro hands a fragment on; else the token.
-fn open(token: TokenTree) -> Vec<TokenTree> {
+pub(crate) fn open(token: TokenTree) -> Vec<TokenTree> {
     match token {
         TokenTree::Group(group) if group.delimiter() == Delimiter::None => {
             group.stream().into_iter().flat_map(open).collect()

@@ -332,11 +332,34 @@ impl Builder {
         self
     }
 
+    /// Writes a trace of the loop to this file, for [ui.perfetto.dev](https://ui.perfetto.dev) or
+    /// `chrome://tracing`: its polls and parks, who woke whom, and each task from its spawn to its end. Only with
+    /// the feature `trace`.
+    ///
+    /// The file is made by [`build`](Builder::build), which fails if it cannot be, and is complete when the runtime is
+    /// dropped. Of a program that is killed it lacks the last moments, and still opens. If writing fails the trace ends
+    /// there, with a sentence on standard error. A second runtime of the same builder begins the file anew.
+    ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("trace-{}.json", std::process::id()));
+    /// let runtime = runtime::Builder::new().trace(&path).build()?;
+    /// runtime.block_on(async { runtime::spawn(async {}).await.unwrap() });
+    /// drop(runtime);
+    /// assert!(std::fs::read_to_string(&path)?.contains("block_on"));
+    /// # std::fs::remove_file(path)?;
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[cfg(feature = "trace")]
+    pub fn trace(&mut self, path: impl Into<std::path::PathBuf>) -> &mut Builder {
+        self.wishes.trace = Some(path.into());
+        self
+    }
+
     /// Makes the runtime. It makes no system call: descriptors and threads come with the first use.
     ///
     /// # Errors
     ///
-    /// None today; a `Result` as tokio's.
+    /// None without the feature `trace`; with it when the file of a trace cannot be made.
     ///
     /// # Panics
     ///
@@ -364,7 +387,7 @@ impl Builder {
             auto_advance: self.auto_advance,
             spin: self.spin,
         };
-        let observer = Observer::new(&self.wishes);
+        let observer = Observer::new(&self.wishes)?;
         let counters = Counters::new(observer.watches());
         let watch = observer.watch();
         let shared = Arc::new(Shared { name, block, pool, counters, watch });

@@ -11,7 +11,7 @@ use crate::context;
 use crate::coop;
 use crate::core::Core;
 use crate::name::Name;
-use crate::observe::{Probe, Unwatched, Watched};
+use crate::observe::{Probe, Step, Unwatched, Watched};
 use crate::sys::clock::{monotonic_ns, saturating_ns};
 use crate::task::cell::BoxedTask;
 use crate::task::scheduler::{Next, ROOT};
@@ -100,10 +100,12 @@ impl Core {
         probe.turn_begins(self);
         self.check_own_process()?;
         self.take_inbox();
+        probe.stepped(self, Step::Inbox);
         let (flow, _polled) = self.run_batch(probe, root);
         if flow.is_continue() {
             self.look_or_sleep(probe, None)?;
             self.timers.fire(self);
+            probe.stepped(self, Step::Timers);
         }
         Ok(())
     }
@@ -140,7 +142,9 @@ impl Core {
         self.check_own_process()?;
         let events = self.look_or_sleep(probe, limit)?;
         self.timers.fire(self);
+        probe.stepped(self, Step::Timers);
         self.take_inbox();
+        probe.stepped(self, Step::Inbox);
         // Somebody may still wake the root of a `block_on` that is over.
         let mut nobody = |_: &mut Context<'_>| Poll::Pending;
         let (_flow, polled) = self.run_batch(probe, &mut Root::new(&mut nobody));
@@ -282,6 +286,7 @@ impl Core {
             self.park(probe, limit)?
         };
         probe.looked(self, events);
+        probe.stepped(self, Step::Events);
         Ok(events)
     }
 

@@ -123,6 +123,31 @@ fn what_is_told_is_of_one_poll() {
 }
 
 #[test]
+fn tasks_that_take_turns_are_not_mixed_up() {
+    model(|| {
+        let story = Story::new();
+        story.introduce(1, 1);
+        story.introduce(2, 2);
+        let watchdog = {
+            let story = story.clone();
+            thread::spawn(move || {
+                if let Some(sighting) = story.watch.look() {
+                    story.report(&sighting);
+                }
+            })
+        };
+        for (index, serial) in [(1, 1), (2, 2)] {
+            story.poll_begins(index, serial);
+            assert_eq!(story.watch.poll_ends(), Some(time_of(serial)));
+        }
+        watchdog.join().unwrap();
+        for (serial, since) in &*story.told.lock().unwrap() {
+            assert_eq!(time_of(*serial), *since, "told of a wrong task");
+        }
+    });
+}
+
+#[test]
 fn a_poll_after_a_rest_is_told_of() {
     model(|| {
         let story = Story::new();

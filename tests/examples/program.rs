@@ -86,6 +86,17 @@ impl Program {
         assert!(line.starts_with(begin) && line.ends_with(end), "{line}");
     }
 
+    /// The next line on stderr that begins so.
+    #[track_caller]
+    pub(crate) fn says_at_last(&self, begin: &str) -> String {
+        loop {
+            let line = self.stderr.recv_timeout(LIMIT).expect(begin);
+            if line.starts_with(begin) {
+                return line;
+            }
+        }
+    }
+
     pub(crate) fn signal(&self, signal: libc::c_int) {
         send_signal(self.child.id(), signal);
     }

@@ -68,3 +68,14 @@ fn stuck() {
     program.interrupt();
     program.succeed();
 }
+
+#[test]
+fn stuck_in_a_poll() {
+    let program = Program::start("stuck", &["--hang"]);
+    let line = program.says_at_last("runtime: the task \"hog\" ");
+    assert!(line.contains(&place("hog")), "{line}");
+    // The dump says it as well.
+    program.signal(libc::SIGQUIT);
+    let line = program.says_at_last("runtime 0.1: no answer: the task \"hog\" ");
+    assert!(line.contains(&place("hog")), "{line}");
+}

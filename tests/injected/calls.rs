@@ -11,7 +11,7 @@ pub(crate) enum Faults {
     /// It fails with each of these.
     With(&'static [c_int]),
     /// It is not made to fail, for this reason.
-    None(#[expect(dead_code, reason = "for who reads it here")] &'static str),
+    None(&'static str),
 }
 
 use Faults::{None as Never, With};
@@ -181,11 +181,14 @@ pub(crate) fn faults(name: &str) -> Option<Faults> {
     })
 }
 
-/// Whether a call may fail with it again and again: not with what says "again", nor, when it accepts, with
-/// what was the new connection's own.
+/// Whether a call may fail with it again and again: not with what says "again", nor with what a socket is that
+/// connects; nor, when it accepts, with what was the new connection's own.
 pub(crate) fn may_last(name: &str, errno: c_int) -> bool {
-    let exhausted = [EMFILE, ENFILE, ENOBUFS, ENOMEM, EPERM];
-    ![EAGAIN, EINTR].contains(&errno) && (name != "accept4" || exhausted.contains(&errno))
+    match name {
+        "accept4" => [EMFILE, ENFILE, ENOBUFS, ENOMEM, EPERM].contains(&errno),
+        "getpeername" => errno != ENOTCONN,
+        _ => ![EAGAIN, EINTR].contains(&errno),
+    }
 }
 
 /// A call's name, with what distinguishes the uses of one that has several.

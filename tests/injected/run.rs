@@ -57,7 +57,7 @@ pub(crate) struct Fault {
 pub(crate) struct Outcome {
     /// The calls that could have been chosen to fail.
     pub(crate) counts: BTreeMap<Call, u32>,
-    /// All calls of the program, those where none may fail included.
+    /// All calls up to its end, those where none may fail included.
     pub(crate) total: u64,
     pub(crate) fired: bool,
     /// What is wrong, whatever the scenario is.
@@ -113,6 +113,7 @@ pub(crate) fn run(
         limits,
         threads: HashMap::new(),
         counting: false,
+        ended: false,
         counts: BTreeMap::new(),
         total: 0,
         fired: false,
@@ -161,6 +162,7 @@ struct Watch<'a> {
     limits: Limits,
     threads: HashMap<u32, Who>,
     counting: bool,
+    ended: bool,
     counts: BTreeMap<Call, u32>,
     total: u64,
     fired: bool,
@@ -204,6 +206,7 @@ impl Watch<'_> {
     fn answer(&mut self, asked: &Asked) {
         if let Some(mark) = asked.mark() {
             self.counting = matches!(mark, Mark::Begin | Mark::Resume);
+            self.ended = mark == Mark::End;
             return self.listener.succeed(asked, self.fired.into());
         }
         match self.who(asked.thread) {
@@ -216,7 +219,7 @@ impl Watch<'_> {
                 self.threads.insert(asked.thread, Who::Other);
             }
             who => {
-                self.total += 1;
+                self.total += u64::from(!self.ended);
                 if let Some(errno) = self.chosen(who, asked) {
                     return self.listener.fail(asked, errno);
                 }

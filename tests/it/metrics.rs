@@ -15,7 +15,7 @@ use runtime::task::{consume_budget, yield_now};
 use runtime::time::{self, sleep};
 use runtime::{Builder, Handle, Metrics, Runtime};
 
-use crate::support::limited;
+use crate::support::{limited, turns};
 
 fn counting() -> Runtime {
     Builder::new().metrics(true).build().unwrap()
@@ -91,7 +91,7 @@ fn tasks_are_alive_until_they_have_ended_wherever_they_come_from() {
             let ours: Vec<_> = (0..5).map(|_| runtime::spawn(pending::<()>())).collect();
             let other = handle.clone();
             let theirs = thread::spawn(move || other.spawn(pending::<()>())).join().unwrap();
-            sleep(Duration::from_millis(1)).await; // it ends a turn
+            turns().await;
             assert_eq!(Handle::current().metrics().tasks_alive, 6);
             assert_eq!(seen_elsewhere().join().unwrap(), 6);
             theirs.abort();
@@ -225,11 +225,24 @@ fn busy_is_what_polls_take_and_not_what_is_waited() {
         // Between its runs it is not.
         thread::sleep(held);
         assert_eq!(runtime.metrics().busy, busy);
-        let waited = Duration::from_millis(200);
-        let start = std::time::Instant::now();
-        runtime.block_on(async { sleep(waited).await });
-        // Whatever else the machine does, it is less by what the timer is set to.
-        assert!(runtime.metrics().busy - busy <= start.elapsed() - waited / 2);
+        // Nor while it waits, which is when it stands still: a runtime that runs is seen to.
+        let handle = runtime.handle().clone();
+        let (wake, woken) = futures::channel::oneshot::channel();
+        let looks = thread::spawn(move || {
+            let busy_now = || {
+                let before = handle.metrics().busy;
+                thread::sleep(Duration::from_millis(1));
+                handle.metrics().busy > before
+            };
+            while handle.metrics().parks == 0 || busy_now() {}
+            let busy = handle.metrics().busy;
+            thread::sleep(held);
+            let later = handle.metrics().busy;
+            wake.send(()).unwrap();
+            assert_eq!(later, busy);
+        });
+        runtime.block_on(woken).unwrap();
+        looks.join().unwrap();
         assert!(runtime.metrics().parks >= 1);
     });
 }
@@ -252,9 +265,12 @@ fn hooks_are_told_of_each_park_in_pairs() {
         let runtime = builder.build().unwrap();
         runtime.block_on(async {});
         assert!(told.lock().unwrap().is_empty(), "it had work all the time");
-        runtime.block_on(async { sleep(Duration::from_millis(1)).await });
+        // On a busy machine the time may be over before the loop has come to waiting.
+        while told.lock().unwrap().is_empty() {
+            runtime.block_on(async { sleep(Duration::from_millis(1)).await });
+        }
         let told = told.lock().unwrap();
-        assert!(!told.is_empty() && told.len() % 2 == 0, "{told:?}");
+        assert!(told.len() % 2 == 0, "{told:?}");
         assert!(told.chunks(2).all(|pair| pair == ["park", "unpark"]), "{told:?}");
     });
 }

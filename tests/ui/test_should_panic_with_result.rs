@@ -17,4 +17,14 @@ async fn seed() -> Result<(), String> {
 #[rustfmt::skip]
 async fn unit() -> () {}
 
+macro_rules! through_a_macro {
+    ($output:ty) => {
+        #[runtime::test(seed = 7)]
+        #[should_panic]
+        async fn through_a_macro() -> $output {}
+    };
+}
+
+through_a_macro! { () }
+
 fn main() {}

@@ -45,6 +45,10 @@ impl Handle {
     ///
     /// For what cannot be listened for, as [`signal`](crate::signal::unix::signal); when the runtime is gone; and
     /// when the system refuses the thread.
+    ///
+    /// # Panics
+    ///
+    /// When 65,536 runtimes are alive: the thread's is one.
     #[cold]
     pub fn dump_on(&self, kind: SignalKind) -> io::Result<()> {
         let watched = self.clone();

@@ -13,6 +13,7 @@ impl fmt::Display for Dump {
         write!(f, "runtime {}: ", self.runtime)?;
         match self.extent {
             Extent::Complete => self.write_counts(f)?,
+            Extent::NoAnswer { .. } if self.under_way.is_some() => f.write_str("no answer")?,
             Extent::NoAnswer { was_asleep: true } => f.write_str(
                 "no answer. It was asleep when it was asked: its host does not turn it, or its thread was \
                  not given a processor",
@@ -25,7 +26,7 @@ impl fmt::Display for Dump {
             Extent::OfParent => f.write_str("it stayed with the process that forked this one")?,
         }
         if let Some(poll) = &self.under_way {
-            write!(f, "; {poll}")?;
+            write!(f, ": {poll}")?;
         }
         match self.blocking {
             0 => {}

@@ -6,9 +6,12 @@
 mod ages;
 mod metrics;
 mod stalls;
+mod trace;
 mod watch;
 mod watchdog;
 
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +21,8 @@ pub use self::stalls::Stall;
 use self::ages::Ages;
 pub(crate) use self::metrics::Counters;
 use self::stalls::{OnStall, Stalls};
+use self::trace::Trace;
+pub(crate) use self::trace::{Queued, Step};
 pub(crate) use self::watch::Watch;
 use crate::core::Core;
 use crate::task::Id;
@@ -45,6 +50,9 @@ pub(crate) trait Probe: Copy {
 
     /// A look at the kernel, or a sleep in it, has brought so many events.
     fn looked(self, core: &Core, events: usize);
+
+    /// A step besides polls and parks is over, and did so much.
+    fn stepped(self, core: &Core, step: Step);
 
     /// There is nothing to do. Runs foreign code, which may change that.
     fn parks(self, core: &Core);
@@ -78,6 +86,9 @@ impl Probe for Unwatched {
     fn looked(self, _core: &Core, _events: usize) {}
 
     #[inline(always)]
+    fn stepped(self, _core: &Core, _step: Step) {}
+
+    #[inline(always)]
     fn parks(self, _core: &Core) {}
 
     #[inline(always)]
@@ -108,20 +119,20 @@ impl<const TIMED: bool> Probe for Watched<TIMED> {
     #[inline(always)]
     fn poll_begins(self, core: &Core, index: u32, serial: u64) {
         if TIMED {
-            core.observer.stalls().poll_begins(core, index, serial);
+            core.observer.poll_begins(core, index, serial);
         }
     }
 
     #[inline(always)]
     fn poll_ends(self, core: &Core, index: u32) {
         if TIMED {
-            core.observer.stalls().poll_ends(core, index);
+            core.observer.poll_ends(core, index);
         }
     }
 
     #[inline(always)]
     fn task_ends(self, core: &Core, index: u32) {
-        core.scheduler.note_end(index);
+        core.observer.task_ends(core, index);
     }
 
     #[inline(always)]
@@ -130,12 +141,20 @@ impl<const TIMED: bool> Probe for Watched<TIMED> {
     }
 
     #[inline(always)]
+    fn stepped(self, core: &Core, step: Step) {
+        if TIMED {
+            core.observer.traced(|trace| trace.step(core, step));
+        }
+    }
+
+    #[inline(always)]
     fn parks(self, core: &Core) {
         core.observer.call(core, |told| &told.on_park);
         core.shared.counters.parks.add(1);
         core.shared.counters.busy.ends();
         if TIMED {
-            core.observer.stalls().rests();
+            core.observer.traced(Trace::parks);
+            core.observer.rests();
         }
     }
 
@@ -143,7 +162,8 @@ impl<const TIMED: bool> Probe for Watched<TIMED> {
     fn unparks(self, core: &Core) {
         core.shared.counters.busy.begins();
         if TIMED {
-            core.observer.stalls().runs(core);
+            core.observer.goes_on(core);
+            core.observer.traced(|trace| trace.unparks(core));
         }
         core.observer.call(core, |told| &told.on_unpark);
     }
@@ -160,6 +180,8 @@ pub(crate) struct Wishes {
     pub(crate) on_unpark: Hook,
     pub(crate) stall_threshold: Option<Duration>,
     pub(crate) on_stall: OnStall,
+    /// Where to, with the feature.
+    pub(crate) trace: Option<PathBuf>,
 }
 
 /// How a runtime is watched, and what was noted besides the counters.
@@ -177,15 +199,17 @@ struct Told {
     on_park: Hook,
     on_unpark: Hook,
     stalls: Option<Stalls>,
+    trace: Option<Trace>,
 }
 
 impl Observer {
     #[inline]
-    pub(crate) fn new(wishes: &Wishes) -> Observer {
-        let Wishes { metrics, on_park, on_unpark, stall_threshold, .. } = wishes;
-        let tells = on_park.is_some() || on_unpark.is_some() || stall_threshold.is_some();
-        let told = tells.then(|| Told::new(wishes.clone()));
-        Observer { watches: *metrics || tells, ages: Ages::new(), told }
+    pub(crate) fn new(wishes: &Wishes) -> io::Result<Observer> {
+        let Wishes { metrics, on_park, on_unpark, stall_threshold, trace, .. } = wishes;
+        let hooked = on_park.is_some() || on_unpark.is_some();
+        let tells = hooked || stall_threshold.is_some() || trace.is_some();
+        let told = if tells { Some(Told::new(wishes.clone())?) } else { None };
+        Ok(Observer { watches: *metrics || tells, ages: Ages::new(), told })
     }
 
     #[inline]
@@ -195,7 +219,7 @@ impl Observer {
 
     /// Whether polls are timed.
     pub(crate) fn is_timed(&self) -> bool {
-        self.find_stalls().is_some()
+        self.told.as_ref().is_some_and(|told| told.stalls.is_some() || told.trace.is_some())
     }
 
     #[inline]
@@ -211,18 +235,55 @@ impl Observer {
 
     /// The loop of a runtime whose polls are timed runs until what comes back is dropped, but for its parks.
     pub(crate) fn runs(&self, core: &Core) -> impl Drop {
-        struct Rests<'a>(&'a Stalls);
+        struct Rests<'a>(&'a Observer);
         impl Drop for Rests<'_> {
             fn drop(&mut self) {
                 self.0.rests();
             }
         }
-        self.stalls().runs(core);
-        Rests(self.stalls())
+        self.goes_on(core);
+        self.traced(|trace| trace.begins(core));
+        Rests(self)
     }
 
-    fn stalls(&self) -> &Stalls {
-        self.find_stalls().expect("polls are timed for stalls alone")
+    fn rests(&self) {
+        if let Some(stalls) = self.find_stalls() {
+            stalls.rests();
+        }
+    }
+
+    fn goes_on(&self, core: &Core) {
+        if let Some(stalls) = self.find_stalls() {
+            stalls.runs(core);
+        }
+    }
+
+    fn poll_begins(&self, core: &Core, index: u32, serial: u64) {
+        if let Some(stalls) = self.find_stalls() {
+            stalls.poll_begins(core, index, serial);
+        }
+        self.traced(Trace::poll_begins);
+    }
+
+    fn poll_ends(&self, core: &Core, index: u32) {
+        self.traced(|trace| trace.poll_ends(core, index));
+        if let Some(stalls) = self.find_stalls() {
+            stalls.poll_ends(core, index);
+        }
+    }
+
+    /// The task's entry is still there.
+    #[inline(always)]
+    pub(crate) fn task_ends(&self, core: &Core, index: u32) {
+        core.scheduler.note_end(index);
+        self.traced(|trace| trace.task_ends(index));
+    }
+
+    #[inline(always)]
+    fn traced(&self, note: impl FnOnce(&Trace)) {
+        if let Some(trace) = self.told.as_ref().and_then(|told| told.trace.as_ref()) {
+            note(trace);
+        }
     }
 
     #[inline]
@@ -235,10 +296,11 @@ impl Observer {
 
 impl Told {
     #[cold]
-    fn new(wishes: Wishes) -> Box<Told> {
-        let Wishes { on_park, on_unpark, stall_threshold, on_stall, .. } = wishes;
+    fn new(wishes: Wishes) -> io::Result<Box<Told>> {
+        let Wishes { on_park, on_unpark, stall_threshold, on_stall, trace, .. } = wishes;
         let stalls = stall_threshold.map(|threshold| Stalls::new(threshold, on_stall));
-        Box::new(Told { on_park, on_unpark, stalls })
+        let trace = trace.map(|path| Trace::create(&path)).transpose()?;
+        Ok(Box::new(Told { on_park, on_unpark, stalls, trace }))
     }
 }
 

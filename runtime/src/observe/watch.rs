@@ -156,7 +156,7 @@ impl Watch {
         self.index.load(Ordering::Relaxed)
     }
 
-    /// The poll that is under way. One that has begun or ended during the look is not seen.
+    /// The poll that is under way. If that ends meanwhile, what is seen may be of two: see [`origin`](Watch::origin).
     pub(crate) fn look(&self) -> Option<Sighting> {
         let sequence = self.sequence.load(Ordering::Acquire);
         if sequence % 2 == 0 {
@@ -164,12 +164,7 @@ impl Watch {
         }
         let since = self.since.load(Ordering::Acquire) as i64;
         let index = self.index.load(Ordering::Acquire);
-        let sighting = Sighting { sequence, since, index };
-        self.is_under_way(&sighting).then_some(sighting)
-    }
-
-    fn is_under_way(&self, sighting: &Sighting) -> bool {
-        self.sequence.load(Ordering::Relaxed) == sighting.sequence
+        Some(Sighting { sequence, since, index })
     }
 
     /// Whose poll it is; `None` if it has ended meanwhile.
@@ -178,8 +173,8 @@ impl Watch {
             let origins = self.origins.lock().unwrap_or_else(PoisonError::into_inner);
             origins.get(sighting.index as usize)?.clone()
         };
-        // After that look: else it may be the next task's.
-        origin.filter(|_| self.is_under_way(sighting))
+        // Else time and index may be the next poll's, and the origin the next task's.
+        origin.filter(|_| self.sequence.load(Ordering::Relaxed) == sighting.sequence)
     }
 
     /// What the watchdog does next, at the time `now`, which was read before.
@@ -206,8 +201,7 @@ impl Watch {
         );
         match slept {
             Ok(_) | Err(RESTING_UNWATCHED) => Step::SleepForGood,
-            Err(ENDED) => Step::End,
-            // A poll that has begun since then is a stall no sooner.
+            // A poll that has begun since then is a stall no sooner. An end comes with a wake-up.
             Err(_) => Step::SleepUntil(now.saturating_add(self.threshold)),
         }
     }

@@ -238,7 +238,7 @@ impl Core {
             }
         }
         if self.observer.watches() {
-            self.scheduler.note_end(index);
+            self.observer.task_ends(self, index);
         }
         self.end_task(Unwatched, index, task);
     }

@@ -12,7 +12,7 @@ use std::task::{Poll, Waker};
 
 use crate::dump::State;
 use crate::name::RuntimeName;
-use crate::observe::Probe;
+use crate::observe::{Probe, Queued};
 use crate::rng::Rng;
 use crate::spans::Serial;
 use crate::sys::prefetch::prefetch;
@@ -100,6 +100,8 @@ struct Tasks {
     /// have ended.
     polls: Vec<u32>,
     ended: u64,
+    /// What a trace is to be told.
+    queued: Queued,
 }
 
 /// A seeded order, and what it draws from: all that was in the run queue at the last draw.
@@ -183,6 +185,7 @@ impl Scheduler {
             order: order.map(|rng| Order { rng: rng.split(), ready: Vec::new(), drew: false }),
             polls: Vec::new(),
             ended: 0,
+            queued: Queued::new(),
         };
         let root = tasks.insert(None, 0, Location::caller(), 0);
         debug_assert_eq!(root, ROOT);
@@ -262,6 +265,22 @@ impl Scheduler {
         if let Some(polls) = tasks.polls.get_mut(index as usize) {
             *polls = 0;
         }
+    }
+
+    /// Who has come into the run queue since the last time, and when: for a trace.
+    #[cfg(feature = "trace")]
+    pub(crate) fn take_queued(&self) -> Vec<(u32, i64)> {
+        self.tasks.borrow_mut().queued.take()
+    }
+
+    #[cfg(feature = "trace")]
+    pub(crate) fn note_queued(&self) {
+        self.tasks.borrow_mut().queued.begin();
+    }
+
+    #[cfg(feature = "trace")]
+    pub(crate) fn has_queued(&self) -> bool {
+        self.tasks.borrow().queued.is_some()
     }
 
     /// How often a task was polled, this time included if it is being polled, where a probe has counted from the
@@ -623,6 +642,7 @@ impl Tasks {
     /// Appends an entry to the run queue, in which it is not yet.
     #[inline(always)]
     fn enqueue(&mut self, index: u32) {
+        self.queued.note(index);
         match self.entries.get_mut(self.last as usize) {
             Some(last) => last.next = index,
             None => self.first = index,

@@ -85,9 +85,6 @@ mod run;
 mod stories;
 
 fn main() {
-    use stories::{facade, fds, pool, signals, tasks};
-    let stories =
-        [tasks::STORIES, pool::STORIES, fds::STORIES, signals::STORIES, facade::STORIES].concat();
-    let few: Vec<_> = stories.into_iter().filter(|story| story.loom).collect();
+    let few: Vec<_> = stories::all().into_iter().filter(|story| story.loom).collect();
     run::main(&few, explore::explore);
 }

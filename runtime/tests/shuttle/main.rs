@@ -85,8 +85,5 @@ mod run;
 mod stories;
 
 fn main() {
-    use stories::{facade, fds, pool, signals, tasks};
-    let stories =
-        [tasks::STORIES, pool::STORIES, fds::STORIES, signals::STORIES, facade::STORIES].concat();
-    run::main(&stories, explore::explore);
+    run::main(&stories::all(), explore::explore);
 }

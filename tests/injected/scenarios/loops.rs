@@ -121,6 +121,29 @@ pub(crate) fn wakes(runtime: &Runtime) -> io::Result<()> {
     Ok(())
 }
 
+/// What is alive, asked on the thread itself and on another; and a thread that waits to be asked.
+pub(crate) fn dumps(runtime: &Runtime) -> io::Result<()> {
+    runtime.block_on(async {
+        let (a, b) = UnixStream::pair()?;
+        let reads = spawn(async move { a.read(&mut [0]).await });
+        let sleeps = spawn(sleep(MS * 100_000));
+        yield_now().await;
+        let handle = Handle::current();
+        let here = handle.dump();
+        assert!(here.is_complete() && here.tasks.len() >= 2);
+        assert!(here.to_string().contains("loops.rs"));
+        let asked = handle.clone();
+        let there = super::blocking(move || asked.dump()).await?;
+        assert!(there.is_complete() && there.tasks.len() >= 2);
+        handle.dump_on(SignalKind::user_defined2())?;
+        drop(b);
+        let read = reads.await.expect("no panic");
+        sleeps.abort();
+        assert_eq!(read?, 0);
+        Ok(())
+    })
+}
+
 pub(crate) fn blocking(runtime: &Runtime) -> io::Result<()> {
     runtime.block_on(async {
         let both = try_join!(super::blocking(|| 1), super::blocking(|| 2))?;

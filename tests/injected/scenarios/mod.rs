@@ -47,6 +47,7 @@ const fn scenario(name: &'static str, body: fn(&Runtime) -> io::Result<()>) -> S
 pub(crate) const SCENARIOS: &[Scenario] = &[
     scenario("timers", loops::timers),
     scenario("wakes", loops::wakes),
+    scenario("dumps", loops::dumps),
     scenario("blocking", loops::blocking),
     scenario("async_fd", loops::async_fd),
     scenario("teardown", loops::teardown),
@@ -204,12 +205,13 @@ fn left_since(mut before: Vec<String>) -> Vec<String> {
 /// Waits for the threads that are on their way out, and has the children reaped that nobody waited for, as
 /// the next runtime that starts one does. What is still there after that has been left behind.
 fn settle() {
-    for _ in 0..200 {
-        if seam::has_children() {
+    for round in 0..4000 {
+        let has_children = seam::has_children() && round < 400;
+        if has_children {
             let _ = runtime::block_on(Command::new("true").status());
         }
         let threads = fs::read_dir("/proc/self/task").expect("/proc is there").count();
-        if threads == 1 && !seam::has_children() {
+        if threads == 1 && !has_children {
             return;
         }
         thread::sleep(Duration::from_millis(5));

@@ -5,6 +5,20 @@ pub(crate) mod fds;
 pub(crate) mod pool;
 pub(crate) mod signals;
 pub(crate) mod tasks;
+pub(crate) mod timers;
+
+/// All of them.
+pub(crate) fn all() -> Vec<crate::run::Story> {
+    [
+        tasks::STORIES,
+        timers::STORIES,
+        pool::STORIES,
+        fds::STORIES,
+        signals::STORIES,
+        facade::STORIES,
+    ]
+    .concat()
+}
 
 use std::future::{Future, poll_fn};
 use std::io::{self, Read, Write};

@@ -15,6 +15,7 @@ use crate::task::{spawn, yield_now};
 use crate::{Runtime, block_on};
 
 pub(crate) const STORIES: &[Story] = &[
+    Story { name: "tasks::one_place_for_two", orders: 1000, loom: true, tell: one_place_for_two },
     Story { name: "tasks::the_root_is_woken", orders: 2000, loom: true, tell: the_root_is_woken },
     Story { name: "tasks::woken_on_a_futex", orders: 1000, loom: true, tell: woken_on_a_futex },
     Story { name: "tasks::woken_in_epoll", orders: 1000, loom: true, tell: woken_in_epoll },
@@ -181,6 +182,23 @@ fn two_runtimes_take_turns() {
         }
     });
     other.join().unwrap();
+}
+
+/// A runtime has gone, and two threads make one each: only one of them takes the place.
+fn one_place_for_two() {
+    drop(runtime());
+    let made = [Flag::new(), Flag::new()];
+    let threads = [0, 1].map(|i| {
+        let made = made.clone();
+        thread::spawn(move || {
+            let runtime = runtime();
+            made[i].set();
+            runtime.block_on(made[1 - i].wait());
+            runtime.handle().id()
+        })
+    });
+    let ids = join(threads);
+    assert_ne!(ids[0], ids[1]);
 }
 
 /// Two threads spawn a task on a runtime of a third and wait for its output.
