@@ -480,10 +480,11 @@ fn every_chapter_is_in_the_guide() {
     let mut chapters = 0;
     for entry in fs::read_dir(root().join("docs")).expect("a folder of the tree") {
         let file = entry.expect("an entry").file_name().into_string().expect("a name");
-        let chapter = file.strip_suffix(".md").expect("a chapter");
+        // The others are pictures of chapters.
+        let Some(chapter) = file.strip_suffix(".md") else { continue };
         for line in [
             format!("//! - [`{chapter}`]: "),
-            format!("#[doc = include_str!(\"../docs/{file}\")]\npub mod {chapter} {{}}"),
+            format!("#[doc = include_str!(\"../docs/{file}\")]\npub mod {chapter} {{"),
         ] {
             assert!(guide.contains(&line), "src/guide.rs lacks {line:?}");
         }
