@@ -139,7 +139,7 @@ pub enum Extent {
 pub struct Task {
     /// Its id; `None` for the future given to `block_on`, which is no task.
     pub id: Option<task::Id>,
-    /// Its name, if [`task::Builder`](crate::task::Builder) has given it one.
+    /// Its name, if [`task::Builder`] has given it one.
     pub name: Option<String>,
     /// Where it was spawned, or where `block_on` was called.
     pub place: &'static Location<'static>,
