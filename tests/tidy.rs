@@ -41,7 +41,8 @@ const SOURCES: [&str; 4] = ["src", "runtime/src", "net/src", "macros/src"];
 
 #[test]
 fn every_file_opens_with_a_sentence_that_says_what_lives_there() {
-    let everywhere = [&SOURCES[..], &["tests", "runtime/tests", "examples", "benches", "fuzz"]].concat();
+    let everywhere =
+        [&SOURCES[..], &["tests", "runtime/tests", "examples", "benches", "fuzz"]].concat();
     for file in rust_files(&everywhere) {
         if name(&file).starts_with("tests/ui/") {
             continue;
