@@ -8,6 +8,7 @@ use std::fs;
 use std::io::{self, Read, Seek};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -91,6 +92,8 @@ pub(crate) fn run(
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let folder = env::temp_dir().join(format!("injected-{}-{number}", std::process::id()));
+    // One that was killed may have left a folder of that name.
+    remove(&folder)?;
     let (ours, theirs) = UnixStream::pair()?;
     let said = fs::File::from(seam::memory_file()?);
     let mut child = Command::new(env::current_exe()?)
@@ -123,15 +126,21 @@ pub(crate) fn run(
         child.kill()?;
     }
     let status = child.wait()?;
-    if let Err(error) = fs::remove_dir_all(&folder) {
-        assert_eq!(error.kind(), io::ErrorKind::NotFound, "{}: {error}", folder.display());
-    }
+    remove(&folder)?;
     let Watch { counts, total, fired, .. } = watch;
     let said = read(said)?;
     let left = left(&said);
     let blocks = said.lines().find_map(|line| line.strip_prefix("blocks: ")?.parse().ok());
     let wrong = wrong.or_else(|| (!status.success()).then(|| ending(status)));
     Ok(Some(Outcome { counts, total, fired, wrong, said, left, blocks }))
+}
+
+/// Removes a folder if it is there.
+fn remove(folder: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn ending(status: ExitStatus) -> String {

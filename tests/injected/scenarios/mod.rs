@@ -63,7 +63,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     scenario("exclusive", sockets::exclusive),
     scenario("udp", sockets::udp),
     scenario("udp_batches", sockets::udp_batches),
-    scenario("unix_stream", sockets::unix_stream),
+    Scenario { prepare: files::make_folder, ..scenario("unix_stream", sockets::unix_stream) },
     scenario("unix_datagram", sockets::unix_datagram),
     scenario("seqpacket", sockets::seqpacket),
     scenario("descriptors", sockets::descriptors),

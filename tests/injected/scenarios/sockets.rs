@@ -15,6 +15,8 @@ use runtime::net::{
 };
 use runtime::{Runtime, spawn, try_join};
 
+use super::folder;
+
 /// What does not fit into any buffer, so that the writer has to wait.
 const LONG: usize = 6 << 20;
 
@@ -294,13 +296,12 @@ pub(crate) fn unix_stream(runtime: &Runtime) -> io::Result<()> {
         assert_eq!(served.read_to_end(&mut all).await?, 0);
 
         // By a path, which stays behind.
-        let name = unix_name()?;
-        let name =
-            std::str::from_utf8(name.as_abstract_name().expect("it is one")).expect("in ASCII");
-        let path = std::env::temp_dir().join(name);
+        let path = folder().join("socket");
+        if path.exists() {
+            std::fs::remove_file(&path)?;
+        }
         let bound = UnixListener::bind(&path);
         let connected = UnixStream::connect(&path).await;
-        let _ = std::fs::remove_file(&path);
         drop((bound?, connected?));
 
         // A backlog that is full: the second waits until there is room.
