@@ -37,9 +37,8 @@ pub mod libraries {}
 #[doc = include_str!("../docs/one_thread.md")]
 pub mod one_thread {}
 #[doc = include_str!("../docs/seeing_inside.md")]
-pub mod seeing_inside {
-    #![doc = include_str!("../docs/trace.svg")]
-}
+#[doc = include_str!("../docs/trace.svg")]
+pub mod seeing_inside {}
 #[doc = include_str!("../docs/testing.md")]
 pub mod testing {}
 #[doc = include_str!("../docs/when_not.md")]

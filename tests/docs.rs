@@ -484,7 +484,8 @@ fn every_chapter_is_in_the_guide() {
         let Some(chapter) = file.strip_suffix(".md") else { continue };
         for line in [
             format!("//! - [`{chapter}`]: "),
-            format!("#[doc = include_str!(\"../docs/{file}\")]\npub mod {chapter} {{"),
+            format!("#[doc = include_str!(\"../docs/{file}\")]\n"),
+            format!("\npub mod {chapter} {{}}"),
         ] {
             assert!(guide.contains(&line), "src/guide.rs lacks {line:?}");
         }

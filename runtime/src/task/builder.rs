@@ -92,12 +92,13 @@ impl<'a> Builder<'a> {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        remote_join::try_spawn_blocking(function).unwrap_or_else(|| {
-            panic!(
+        match remote_join::try_spawn_blocking(function) {
+            Some(spawned) => spawned,
+            None => panic!(
                 "spawn_blocking was called with no runtime on this thread: call it inside block_on or \
                  #[runtime::main], or use Handle::spawn_blocking"
-            )
-        })
+            ),
+        }
     }
 }
 
