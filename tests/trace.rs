@@ -5,7 +5,9 @@ mod support;
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
+use std::future::{pending, poll_fn};
 use std::path::PathBuf;
+use std::task::{Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
@@ -13,6 +15,7 @@ use runtime::task::{self, yield_now};
 use runtime::time::sleep;
 use runtime::{Builder, Runtime};
 use serde_json::Value;
+use support::forks::{assert_fine, in_child, one_at_a_time};
 use support::limited;
 
 /// A file for a trace, which goes with it.
@@ -247,5 +250,83 @@ fn a_program_that_is_killed_leaves_what_opens_still() {
         let events: Vec<Value> = serde_json::from_str(&format!("{whole}]")).unwrap();
         assert!(events.len() > 100);
         drop(runtime);
+    });
+}
+
+/// Wakes its task as it is dropped.
+struct WakesItsTask(Option<Waker>);
+
+impl WakesItsTask {
+    fn keep(&mut self, waker: &Waker) {
+        self.0 = Some(waker.clone());
+    }
+}
+
+impl Drop for WakesItsTask {
+    fn drop(&mut self) {
+        self.0.take().unwrap().wake();
+    }
+}
+
+#[test]
+fn a_task_that_wakes_itself_as_it_goes_has_one_row() {
+    limited(|| {
+        let file = TraceFile::new("last-wake");
+        let runtime = file.runtime();
+        runtime.block_on(async {
+            let mut waits = WakesItsTask(None);
+            let task = task::Builder::new().name("waits").spawn(poll_fn(move |cx| {
+                waits.keep(cx.waker());
+                Poll::<()>::Pending
+            }));
+            let task = task.unwrap();
+            yield_now().await;
+            task.abort();
+            // It ends while the handle is there, whose drop would take its entry.
+            while !task.is_finished() {
+                yield_now().await;
+            }
+            yield_now().await;
+            assert!(task.await.unwrap_err().is_cancelled());
+        });
+        drop(runtime);
+        let events = file.events();
+        assert_eq!(of_phase(&events, "b").len(), 1);
+        assert_eq!(of_phase(&events, "e").len(), 1);
+    });
+}
+
+#[test]
+fn a_forks_child_writes_nothing() {
+    let _alone = one_at_a_time();
+    limited(|| {
+        let file = TraceFile::new("fork");
+        let runtime = file.runtime();
+        runtime.block_on(async {
+            // Their ends are more than is kept before it is written.
+            (0..5_000).for_each(|_| drop(runtime::spawn(pending::<()>())));
+            yield_now().await;
+        });
+        let before = file.text().len();
+        let in_child = in_child(move || drop(runtime));
+        assert_fine(in_child);
+        // What the child had is the parent's too, and is dropped by now.
+        assert!(file.text().len() > before);
+        let events = file.events();
+        assert_eq!(of_phase(&events, "b").len(), 5_000);
+        assert_eq!(of_phase(&events, "e").len(), 5_000);
+    });
+}
+
+#[test]
+fn a_runtime_that_could_not_be_built_leaves_its_place_to_others() {
+    limited(|| {
+        let mut builder = Builder::new();
+        builder.trace("/no/such/folder/trace.json");
+        // More than can be alive.
+        for _ in 0..70_000 {
+            builder.build().unwrap_err();
+        }
+        Runtime::new().unwrap().block_on(async {});
     });
 }

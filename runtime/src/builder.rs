@@ -367,6 +367,8 @@ impl Builder {
     ///
     /// When 65,536 runtimes are alive.
     pub fn build(&mut self) -> io::Result<Runtime> {
+        // First: what fails after the claim would keep the block for ever.
+        let observer = Observer::new(&self.wishes)?;
         let (block, name) = wakeups::claim();
         let clock_stands = Arc::new(AtomicBool::new(false));
         let stands = clock_stands.clone();
@@ -389,7 +391,6 @@ impl Builder {
             auto_advance: self.auto_advance,
             spin: self.spin,
         };
-        let observer = Observer::new(&self.wishes)?;
         let counters = Counters::new(observer.watches());
         let watch = observer.watch();
         let shared = Arc::new(Shared { name, block, pool, counters, watch });

@@ -232,6 +232,7 @@ impl Core {
             return;
         }
         self.torn_down.set(true);
+        self.shared.counters.holds_nothing();
         let (commands, epoll) = self.shared.block.close();
         self.commands.borrow_mut().extend(commands);
         while let Some(command) = self.next_command() {

@@ -221,6 +221,7 @@ impl Core {
                     }
                     None => {
                         probe.poll_ends(self, ROOT);
+                        probe.polled(self, self.options.event_interval - batch.left);
                         resume_unwind(panic)
                     }
                 },

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::future::{pending, poll_fn};
 use std::io::Write;
 use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::Poll;
@@ -349,5 +350,35 @@ fn a_watched_runtime_survives_panics_and_goes_on_counting() {
         });
         assert_eq!(polled.get(), 10);
         assert_eq!(runtime.metrics().tasks_alive, 0);
+    });
+}
+
+#[test]
+fn polls_are_counted_that_ended_with_the_panic_of_block_on() {
+    limited(|| {
+        let runtime = counting();
+        let panics = || runtime.block_on(async { panic!("the root's") });
+        catch_unwind(AssertUnwindSafe(panics)).unwrap_err();
+        assert_eq!(runtime.metrics().polls, 1);
+    });
+}
+
+#[test]
+fn a_runtime_that_is_gone_holds_nothing() {
+    limited(|| {
+        let runtime = counting();
+        let (_one, other) = UnixStream::pair().unwrap();
+        let _other = {
+            let _entered = runtime.enter();
+            AsyncFd::new(other).unwrap()
+        };
+        drop(runtime.spawn(pending::<()>()));
+        let handle = runtime.handle().clone();
+        let held = |metrics: Metrics| (metrics.tasks_alive, metrics.fds_registered);
+        runtime.block_on(yield_now());
+        assert_eq!(held(handle.metrics()), (1, 1));
+        drop(runtime);
+        assert_eq!(held(handle.metrics()), (0, 0));
+        assert_eq!(handle.metrics().polls, 3);
     });
 }

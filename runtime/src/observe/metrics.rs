@@ -132,6 +132,12 @@ impl Counters {
         Counters { counting, ..Counters::default() }
     }
 
+    /// The runtime is gone, and what it held.
+    pub(crate) fn holds_nothing(&self) {
+        self.tasks_alive.set(0);
+        self.fds_registered.set(0);
+    }
+
     fn snapshot(&self) -> Metrics {
         Metrics {
             counting: self.counting,

@@ -84,7 +84,8 @@ mod on {
         /// The arrow that ends at the next poll of a task, by its index; 0 if none does.
         arrows: Vec<u64>,
         last_arrow: u64,
-        /// The serial of the task at each index that has a row, or 0; and what it is called.
+        /// The serial of the last task at each index that had a row, or 0; and what it is called, empty if the row
+        /// has ended.
         rows: Vec<(u64, String)>,
         era: u32,
     }
@@ -143,8 +144,9 @@ mod on {
         pub(crate) fn task_ends(&self, index: u32) {
             let writer = &mut *self.0.borrow_mut();
             let Some((serial, label)) = writer.rows.get_mut(index as usize) else { return };
-            let (serial, label) = (mem::take(serial), mem::take(label));
-            if serial != 0 {
+            // The serial stays: its future's drop may have woken the task once more, which begins no row.
+            let (serial, label) = (*serial, mem::take(label));
+            if !label.is_empty() {
                 writer.point("e", "task", &label, monotonic_ns(), serial, "");
             }
         }
@@ -241,7 +243,7 @@ mod on {
             if self.rows.len() <= at {
                 self.rows.resize(at + 1, (0, String::new()));
             }
-            if self.rows[at].0 != serial {
+            if serial != 0 && self.rows[at].0 != serial {
                 let file = Path::new(place.file()).file_name().unwrap_or_default();
                 let named = name.map(|name| format!("{name} ")).unwrap_or_default();
                 let label = format!("{named}{}:{}", file.to_string_lossy(), place.line());
@@ -252,7 +254,7 @@ mod on {
         }
 
         fn write(&mut self, event: fmt::Arguments<'_>) {
-            if let Some(out) = &mut self.out {
+            if let Some(out) = self.own_out() {
                 let written = out.write_fmt(event);
                 self.keep(written);
             }
@@ -260,10 +262,16 @@ mod on {
 
         fn flush(&mut self) {
             self.flushed = monotonic_ns();
-            if let Some(out) = &mut self.out {
+            if let Some(out) = self.own_out() {
                 let flushed = out.flush();
                 self.keep(flushed);
             }
+        }
+
+        /// In a fork's child there is none: the file is the parent's, and so is what waits to be written.
+        #[inline]
+        fn own_out(&mut self) -> Option<&mut BufWriter<File>> {
+            if self.era == fork::era() { self.out.as_mut() } else { None }
         }
 
         /// The trace ends at the first error; the runtime goes on.
@@ -289,7 +297,7 @@ mod on {
     impl Drop for Writer {
         fn drop(&mut self) {
             if self.era != fork::era() {
-                // The file is the parent's, and so is what waits to be written.
+                // The drop of the buffer would write.
                 if let Some(out) = self.out.take() {
                     drop(out.into_parts());
                 }
