@@ -297,9 +297,11 @@ fn program_that_dumps() {
             action.sa_sigaction != libc::SIG_DFL
         }
     };
-    while listens(libc::SIGQUIT) || listens(libc::SIGUSR1) {
-        thread::yield_now();
-    }
+    limited(|| {
+        while listens(libc::SIGQUIT) || listens(libc::SIGUSR1) {
+            thread::yield_now();
+        }
+    });
 }
 
 #[test]

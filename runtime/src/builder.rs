@@ -340,7 +340,8 @@ impl Builder {
     ///
     /// The file is made by [`build`](Builder::build), which fails if it cannot be, and is complete when the runtime is
     /// dropped. Of a program that is killed it lacks the last moments, and still opens. If writing fails the trace ends
-    /// there, with a sentence on standard error. A second runtime of the same builder begins the file anew.
+    /// there, with a sentence on standard error. A second runtime of the same builder begins the file anew,
+    /// and those of [`per_core`](Builder::per_core) would write into each other's: give each a builder of its own.
     ///
     /// ```
     /// # let path = std::env::temp_dir().join(format!("trace-{}.json", std::process::id()));

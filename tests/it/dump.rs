@@ -1195,3 +1195,18 @@ fn a_dump_says_what_a_model_says() {
         }
     }
 }
+
+#[test]
+fn a_name_with_a_line_break_stays_on_its_line() {
+    run(async {
+        let path = std::env::temp_dir().join(format!("a\nfifo-{}", std::process::id()));
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let reader = runtime::net::unix::pipe::OpenOptions::new().open_receiver(&path).unwrap();
+        let reads = named("reads", async move { reader.readable().await });
+        yield_now().await;
+        let dump = dump();
+        std::fs::remove_file(path).unwrap();
+        assert!(dump.to_string().contains("a\\nfifo-"), "{dump}");
+        reads.abort();
+    });
+}

@@ -173,7 +173,7 @@ impl fmt::Display for Descriptor {
         match &self.kind {
             DescriptorKind::Socket(socket) => socket.fmt(f),
             DescriptorKind::Process(process) => write!(f, "the end of process {process}"),
-            DescriptorKind::File(name) => f.write_str(name),
+            DescriptorKind::File(name) => write!(f, "{}", name.escape_debug()),
             DescriptorKind::Closed => f.write_str("closed, by somebody who did not own it"),
         }
     }
