@@ -235,7 +235,7 @@ impl Builder {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn metrics(&mut self, count: bool) -> &mut Builder {
-        self.wishes.metrics = count;
+        self.wishes.watch().metrics = count;
         self
     }
 
@@ -272,7 +272,7 @@ impl Builder {
     #[track_caller]
     pub fn stall_threshold(&mut self, threshold: Duration) -> &mut Builder {
         assert!(!threshold.is_zero(), "stall_threshold must be above zero: every poll would stall");
-        self.wishes.stall_threshold = Some(threshold);
+        self.wishes.watch().stall_threshold = Some(threshold);
         self
     }
 
@@ -299,7 +299,7 @@ impl Builder {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn on_stall(&mut self, f: impl Fn(&Stall) + Send + Sync + 'static) -> &mut Builder {
-        self.wishes.on_stall = Some(Arc::new(f));
+        self.wishes.watch().on_stall = Some(Arc::new(f));
         self
     }
 
@@ -323,14 +323,14 @@ impl Builder {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn on_park(&mut self, f: impl Fn() + Send + Sync + 'static) -> &mut Builder {
-        self.wishes.on_park = Some(Arc::new(f));
+        self.wishes.watch().on_park = Some(Arc::new(f));
         self
     }
 
     /// Called on the runtime's thread when it goes on after a wait; see [`on_park`](Builder::on_park). As tokio's
     /// `on_thread_unpark`.
     pub fn on_unpark(&mut self, f: impl Fn() + Send + Sync + 'static) -> &mut Builder {
-        self.wishes.on_unpark = Some(Arc::new(f));
+        self.wishes.watch().on_unpark = Some(Arc::new(f));
         self
     }
 
@@ -354,7 +354,7 @@ impl Builder {
     /// ```
     #[cfg(feature = "trace")]
     pub fn trace(&mut self, path: impl Into<std::path::PathBuf>) -> &mut Builder {
-        self.wishes.trace = Some(path.into());
+        self.wishes.watch().trace = Some(path.into());
         self
     }
 

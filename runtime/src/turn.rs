@@ -62,15 +62,15 @@ impl Core {
         self.root.set(Some(place));
         let _ends = Ends(self);
         self.scheduler.wake(ROOT);
-        match self.observer.watches() {
-            false => self.run_probed(Unwatched, root),
-            true => self.run_watched(root),
+        match self.observer.code() {
+            None => self.run_probed(Unwatched, root),
+            Some(code) => (code.run)(self, root),
         }
     }
 
     #[cold]
     #[track_caller]
-    fn run_watched(&self, root: &mut Root<'_>) {
+    pub(crate) fn run_watched(&self, root: &mut Root<'_>) {
         let _busy = self.shared.counters.busy.scope();
         match self.observer.is_timed() {
             false => self.run_probed(Watched::<false>, root),
@@ -114,14 +114,14 @@ impl Core {
     /// it is for has run when the host goes on. Sleeps at most for `limit`.
     #[inline]
     pub(crate) fn turn_for_host(&self, limit: Option<Duration>) -> io::Result<Done> {
-        match self.observer.watches() {
-            false => self.turn_probed_for_host(Unwatched, limit),
-            true => self.turn_watched_for_host(limit),
+        match self.observer.code() {
+            None => self.turn_probed_for_host(Unwatched, limit),
+            Some(code) => (code.turn_for_host)(self, limit),
         }
     }
 
     #[cold]
-    fn turn_watched_for_host(&self, limit: Option<Duration>) -> io::Result<Done> {
+    pub(crate) fn turn_watched_for_host(&self, limit: Option<Duration>) -> io::Result<Done> {
         let _busy = self.shared.counters.busy.scope();
         match self.observer.is_timed() {
             false => self.turn_probed_for_host(Watched::<false>, limit),

@@ -1,8 +1,7 @@
 //! How old tasks are, without a clock read for each spawn.
 //!
 //! Serials are given out in order. So it is enough to note after a batch of polls how far they have come, and
-//! when: a task has been there since the first note that is past its serial. (Read at each spawn, the clock
-//! would be a tenth of what a task costs.)
+//! when: a task has been there since the first note that is past its serial. (The clock is read once a batch, and not at each spawn.)
 
 use std::cell::{Cell, OnceCell, RefCell, RefMut};
 

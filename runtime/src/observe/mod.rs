@@ -26,6 +26,7 @@ pub(crate) use self::trace::{Queued, Step};
 pub(crate) use self::watch::Watch;
 use crate::core::Core;
 use crate::task::Id;
+use crate::turn::{Done, Root};
 
 /// What the loop tells of itself as it goes.
 pub(crate) trait Probe: Copy {
@@ -172,9 +173,26 @@ impl<const TIMED: bool> Probe for Watched<TIMED> {
 /// A function of the user's that is told of something.
 pub(crate) type Hook<F = dyn Fn() + Send + Sync> = Option<Arc<F>>;
 
+/// The code that watches. It is reached by these pointers alone, which the builder's methods set that ask for it: a
+/// program that calls none of them is 58 kB smaller.
+pub(crate) struct Code {
+    pub(crate) run: fn(&Core, &mut Root<'_>),
+    pub(crate) turn_for_host: fn(&Core, Option<Duration>) -> io::Result<Done>,
+    tell: fn(Wishes) -> io::Result<Box<Told>>,
+    around_drop: fn(&Core, u32, &mut dyn FnMut()),
+}
+
+static CODE: Code = Code {
+    run: Core::run_watched,
+    turn_for_host: Core::turn_watched_for_host,
+    tell: Told::new,
+    around_drop: Core::watch_drop_by_code,
+};
+
 /// What a builder was asked to watch.
 #[derive(Clone, Default)]
 pub(crate) struct Wishes {
+    code: Option<&'static Code>,
     pub(crate) metrics: bool,
     pub(crate) on_park: Hook,
     pub(crate) on_unpark: Hook,
@@ -184,12 +202,20 @@ pub(crate) struct Wishes {
     pub(crate) trace: Option<PathBuf>,
 }
 
+impl Wishes {
+    /// Says that something is, or may be, wished for.
+    pub(crate) fn watch(&mut self) -> &mut Wishes {
+        self.code = Some(&CODE);
+        self
+    }
+}
+
 /// How a runtime is watched, and what was noted besides the counters.
 ///
 /// Small where little is asked for: a runtime that only counts, and spawns nothing, allocates nothing for it.
 pub(crate) struct Observer {
-    /// Whether at all.
-    watches: bool,
+    /// `None` where nobody watches.
+    code: Option<&'static Code>,
     ages: Ages,
     told: Option<Box<Told>>,
 }
@@ -205,16 +231,25 @@ struct Told {
 impl Observer {
     #[inline]
     pub(crate) fn new(wishes: &Wishes) -> io::Result<Observer> {
-        let Wishes { metrics, on_park, on_unpark, stall_threshold, trace, .. } = wishes;
+        let Wishes { code, metrics, on_park, on_unpark, stall_threshold, trace, .. } = wishes;
         let hooked = on_park.is_some() || on_unpark.is_some();
         let tells = hooked || stall_threshold.is_some() || trace.is_some();
-        let told = if tells { Some(Told::new(wishes.clone())?) } else { None };
-        Ok(Observer { watches: *metrics || tells, ages: Ages::new(), told })
+        let code = code.filter(|_| *metrics || tells);
+        let told = match code.filter(|_| tells) {
+            Some(code) => Some((code.tell)(wishes.clone())?),
+            None => None,
+        };
+        Ok(Observer { code, ages: Ages::new(), told })
     }
 
     #[inline]
     pub(crate) fn watches(&self) -> bool {
-        self.watches
+        self.code.is_some()
+    }
+
+    #[inline]
+    pub(crate) fn code(&self) -> Option<&'static Code> {
+        self.code
     }
 
     /// Whether polls are timed.
@@ -309,7 +344,7 @@ impl Core {
     #[cold]
     pub(crate) fn note_from_elsewhere(&self, index: u32, id: Id) {
         self.scheduler.note_from_elsewhere();
-        if self.observer.watches {
+        if self.observer.watches() {
             self.observer.ages.note_from_elsewhere(index, id.serial());
         }
     }
@@ -317,6 +352,13 @@ impl Core {
     /// Runs what drops a task's future, which may hold the thread as a poll may.
     #[cold]
     pub(crate) fn watch_drop<R>(&self, index: u32, drop: impl FnOnce() -> R) -> R {
+        let Some(code) = self.observer.code else { return drop() };
+        let (mut drop, mut dropped) = (Some(drop), None);
+        (code.around_drop)(self, index, &mut || dropped = drop.take().map(|drop| drop()));
+        dropped.expect("it has run")
+    }
+
+    fn watch_drop_by_code(&self, index: u32, drop: &mut dyn FnMut()) {
         match self.observer.find_stalls() {
             Some(stalls) => stalls.around(self, index, drop),
             None => drop(),
@@ -327,6 +369,6 @@ impl Core {
     #[cold]
     pub(crate) fn history(&self, index: u32, serial: u64) -> Option<(Duration, u32)> {
         let age = || Duration::from_nanos(self.observer.ages.age(index, serial).max(0) as u64);
-        self.observer.watches.then(|| (age(), self.scheduler.polls(index)))
+        self.observer.watches().then(|| (age(), self.scheduler.polls(index)))
     }
 }
